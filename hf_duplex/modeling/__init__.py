@@ -1,0 +1,59 @@
+"""
+Configurations and models. Everything in this folder travels with a checkpoint, so it is flat, imports with one dot, and
+needs nothing but torch and transformers.
+"""
+
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from .cache import DuplexCache
+from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
+from .generation import DuplexGenerateOutput, DuplexGenerationMixin
+from .interrupts import Interrupt, InterruptError
+from .messages import encode_prompt, encode_update, split_messages
+from .modeling_baseline import DuplexBaselineForCausalLM, DuplexBaselineModel
+from .modeling_dual_stream import DualStreamForCausalLM, DualStreamModel
+from .modeling_workspace import WorkspaceForCausalLM, WorkspaceModel
+from .pipeline_duplex import DuplexGenerationPipeline
+from .sizes import count_parameters, equal_size_configs
+from .workspace import Workspace, WorkspaceChange
+
+
+for _config, _model, _head in (
+    (DuplexBaselineConfig, DuplexBaselineModel, DuplexBaselineForCausalLM),
+    (DualStreamConfig, DualStreamModel, DualStreamForCausalLM),
+    (WorkspaceConfig, WorkspaceModel, WorkspaceForCausalLM),
+):
+    AutoConfig.register(_config.model_type, _config)
+    AutoModel.register(_config, _model)
+    AutoModelForCausalLM.register(_config, _head)
+
+PIPELINE_REGISTRY.register_pipeline(
+    "duplex-generation", pipeline_class=DuplexGenerationPipeline, pt_model=(AutoModelForCausalLM,), type="text"
+)
+
+__all__ = [
+    "DualStreamConfig",
+    "DualStreamForCausalLM",
+    "DualStreamModel",
+    "DuplexBaselineConfig",
+    "DuplexBaselineForCausalLM",
+    "DuplexBaselineModel",
+    "DuplexCache",
+    "DuplexConfig",
+    "DuplexGenerateOutput",
+    "DuplexGenerationMixin",
+    "DuplexGenerationPipeline",
+    "Interrupt",
+    "InterruptError",
+    "Workspace",
+    "WorkspaceChange",
+    "WorkspaceConfig",
+    "WorkspaceForCausalLM",
+    "WorkspaceModel",
+    "count_parameters",
+    "encode_prompt",
+    "encode_update",
+    "equal_size_configs",
+    "split_messages",
+]

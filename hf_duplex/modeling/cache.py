@@ -1,0 +1,215 @@
+"""
+The state of a running stream: keys and values, the convolution's few states beside them, what was heard, and which
+version each emitted token knows.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import DynamicCache
+
+
+class DuplexCache(DynamicCache):
+    """
+    A [`~transformers.DynamicCache`] with the rest of a duplex stream's state.
+
+    Nothing in it is changed in place, so that [`snapshot`] costs no copy and [`rollback`] is exact.
+
+    Attributes:
+        memory (`Workspace` or other, *optional*): What was heard, as the model keeps it outside its own stream.
+        cross (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Its keys and values, one pair a layer.
+        mask (`torch.BoolTensor` of shape `(batch, columns)`, *optional*):
+            Which cached columns hold a token; None while all of them do.
+        emitted (`int`): How many columns of the emitted stream were processed.
+        version (`torch.LongTensor` of shape `(batch,)`, *optional*): How many messages each row has heard.
+        versions (`list[torch.LongTensor]`): The version that each emitted column knows, each of shape `(batch,)`.
+        processed_tokens (`int`): Tokens that entered the generator so far, all rows together.
+    """
+
+    # How many columns `crop` can take back. Convolution inputs older than that are forgotten: they grow with the width
+    # of the model, not with its key-value heads.
+    max_crop = 256
+
+    def __init__(self):
+        super().__init__()
+        self.memory: Any = None
+        self.cross: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+        self.cross_bias: torch.Tensor | None = None
+        self.mask: torch.BoolTensor | None = None
+        self.emitted = 0
+        self.version: torch.LongTensor | None = None
+        self.versions: list[torch.LongTensor] = []
+        self.ended: torch.BoolTensor | None = None
+        self.last_ids: torch.LongTensor | None = None
+        self.offset: torch.LongTensor | int = 0
+        self.processed_tokens = 0
+        self._conv_states: dict[int, torch.Tensor] = {}
+        self._conv_inputs: dict[int, list[torch.Tensor]] = {}
+        self._uncroppable = 0
+        self._window = 0
+
+    def start(self, batch_size: int, device) -> None:
+        """Opens the books of a stream of so many rows."""
+        self.version = torch.zeros(batch_size, dtype=torch.long, device=device)
+        self.ended = torch.zeros(batch_size, dtype=torch.bool, device=device)
+        self.last_ids = torch.zeros(batch_size, dtype=torch.long, device=device)
+
+    # Convolution states
+
+    def conv_state(self, layer_idx: int) -> torch.Tensor | None:
+        """The last `conv_width` inputs of a layer's convolution, row by row, `(batch, conv_width, hidden_size)`."""
+        return self._conv_states.get(layer_idx)
+
+    def update_conv(self, layer_idx: int, inputs: torch.Tensor, state: torch.Tensor) -> None:
+        """Records a block's convolution inputs, `(batch, length, hidden_size)`, and the state after it."""
+        self._conv_states[layer_idx] = state
+        blocks = self._conv_inputs.setdefault(layer_idx, [])
+        blocks.append(inputs)
+        enough = self.max_crop + state.shape[1]
+        if inputs.shape[1] > enough or len(blocks) > 2 * enough:
+            self._conv_inputs[layer_idx] = [torch.cat(blocks, dim=1)[:, -enough:].clone()]
+
+    def _crop_conv(self, columns: int, mask: torch.BoolTensor | None) -> None:
+        """Takes the convolution back by so many columns, `mask` saying which columns held tokens before."""
+        for layer_idx, state in self._conv_states.items():
+            inputs = torch.cat(self._conv_inputs[layer_idx], dim=1)
+            kept = inputs[:, : inputs.shape[1] - columns]
+            width = state.shape[1]
+            window = nn.functional.pad(kept, (0, 0, width, 0))
+            if mask is not None:
+                recent = mask[:, mask.shape[1] - inputs.shape[1] :]
+                kept_mask = nn.functional.pad(recent[:, : kept.shape[1]], (width, 0))
+                order = kept_mask.int().argsort(dim=1, stable=True)
+                window = (window * kept_mask[..., None]).gather(1, order[..., None].expand_as(window))
+                unchanged = ~recent[:, kept.shape[1] :].any(1)[:, None, None]
+                window = torch.where(unchanged, nn.functional.pad(state, (0, 0, kept.shape[1], 0)), window)
+            self._conv_states[layer_idx] = window[:, window.shape[1] - width :]
+            self._conv_inputs[layer_idx] = [kept]
+
+    # Columns
+
+    def _explicit_mask(self, like: torch.BoolTensor) -> torch.BoolTensor:
+        if self.mask is not None:
+            return self.mask
+        return torch.ones(like.shape[0], self.get_seq_length(), dtype=torch.bool, device=like.device)
+
+    def append_mask(self, block_mask: torch.BoolTensor) -> None:
+        """Adds a block's columns, `(batch, block)`, to the mask."""
+        if self.mask is not None or not bool(block_mask.all()):
+            self.mask = torch.cat([self._explicit_mask(block_mask), block_mask], dim=1)
+
+    def retract_last(self, rows: torch.BoolTensor) -> None:
+        """Takes the last token of the chosen rows, `(batch,)`, out of the stream, as if it had not been processed."""
+        mask = self._explicit_mask(rows)
+        last = mask.shape[1] - 1 - mask.flip(1).int().argmax(dim=1)
+        column = torch.arange(mask.shape[1], device=mask.device)
+        self.mask = mask & ~(rows[:, None] & (column == last[:, None]))
+        # The states hold one input more than a step needs, so that each row's last one can be taken back.
+        for layer_idx, state in self._conv_states.items():
+            earlier = nn.functional.pad(state[:, :-1], (0, 0, 1, 0))
+            self._conv_states[layer_idx] = torch.where(rows[:, None, None], earlier, state)
+
+    def drop_columns_before(self, window: int) -> None:
+        """Forgets the columns that no row's sliding window of `window` tokens reaches any more."""
+        columns = self.get_seq_length()
+        if columns < 2 * window:
+            return
+        self._window = window
+        if self.mask is None:
+            drop = columns - window
+            self.offset = self.offset + drop
+        else:
+            remaining = self.mask.flip(1).cumsum(1).flip(1)
+            needed = (self.mask & (remaining <= window)).any(0)
+            drop = int(needed.int().argmax())
+            self.offset = self.offset + self.mask[:, :drop].sum(1, keepdim=True)
+            self.mask = self.mask[:, drop:]
+        for layer in self.layers:
+            layer.keys, layer.values = layer.keys[:, :, drop:].clone(), layer.values[:, :, drop:].clone()
+        self._uncroppable = max(0, self._uncroppable - drop)
+
+    def protect(self, columns: int) -> None:
+        """Marks the columns so far and the next `columns` as one splice that `crop` must not cut into."""
+        self._uncroppable = self.get_seq_length() + columns
+
+    # Rows and time
+
+    def _map(self, function) -> None:
+        """Applies `function` to every tensor whose first dimension is the batch."""
+        self._conv_states = {index: function(state) for index, state in self._conv_states.items()}
+        self._conv_inputs = {index: [function(x) for x in inputs] for index, inputs in self._conv_inputs.items()}
+        self.versions = [function(version) for version in self.versions]
+        for name in ("mask", "version", "ended", "last_ids", "offset", "cross_bias"):
+            value = getattr(self, name)
+            if isinstance(value, torch.Tensor):
+                setattr(self, name, function(value))
+        if self.memory is not None:
+            self.memory = self.memory.map(function)
+        if self.cross is not None:
+            self.cross = [(function(keys), function(values)) for keys, values in self.cross]
+
+    def reorder_cache(self, beam_idx: torch.LongTensor):
+        super().reorder_cache(beam_idx)
+        self._map(lambda tensor: tensor.index_select(0, beam_idx.to(tensor.device)))
+
+    def batch_repeat_interleave(self, repeats: int):
+        super().batch_repeat_interleave(repeats)
+        self._map(lambda tensor: tensor.repeat_interleave(repeats, dim=0))
+
+    def batch_select_indices(self, indices: torch.Tensor):
+        super().batch_select_indices(indices)
+        self._map(lambda tensor: tensor[indices])
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """
+        Takes back the newest `-tokens_to_remove` emitted tokens. What was heard stays.
+
+        Raises:
+            ValueError: The number is positive, reaches back over an update, or beyond what the cache remembers. A
+                [`snapshot`] reaches back any distance.
+        """
+        columns = -tokens_to_remove
+        if columns < 0:
+            raise ValueError(f"`tokens_to_remove` must be negative or 0, got {tokens_to_remove}.")
+        if columns == 0:
+            return
+        available = max(0, min(self.get_seq_length() - max(self._uncroppable, self._window), self.max_crop))
+        if columns > available:
+            raise ValueError(
+                f"`tokens_to_remove` is {tokens_to_remove}, but only the last {available} tokens can be cropped; "
+                "take a `snapshot()` before an update and `rollback()` to it."
+            )
+        super().crop(tokens_to_remove)
+        self._crop_conv(columns, self.mask)
+        if self.mask is not None:
+            self.mask = self.mask[:, :-columns]
+        self.emitted = max(0, self.emitted - columns)
+        self.versions = self.versions[: self.emitted + 1]
+
+    def reset(self) -> None:
+        """Forgets everything, as a new cache."""
+        self.__init__()
+
+    def snapshot(self) -> "DuplexCache":
+        """The state as it is now, sharing its tensors. It can be rolled back to, or continued from as a branch."""
+        twin = copy.copy(self)
+        twin.layers = [copy.copy(layer) for layer in self.layers]
+        twin._conv_states = dict(self._conv_states)
+        twin._conv_inputs = {index: list(inputs) for index, inputs in self._conv_inputs.items()}
+        twin.versions = list(self.versions)
+        return twin
+
+    def rollback(self, snapshot: "DuplexCache") -> None:
+        """Returns to a [`snapshot`]: going on from here equals never having heard or said what came after it."""
+        self.__dict__.update(snapshot.snapshot().__dict__)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors that this state keeps alive."""
+        total = sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
+        total += sum(state.nbytes for state in self._conv_states.values())
+        total += sum(block.nbytes for inputs in self._conv_inputs.values() for block in inputs)
+        total += sum(keys.nbytes + values.nbytes for keys, values in self.cross or ())
+        return total + (0 if self.memory is None else self.memory.nbytes)

@@ -1,0 +1,67 @@
+"""The baseline: a Llama with a short convolution that reads every incoming token in its own stream, in place."""
+
+import torch
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils.output_capturing import capture_outputs
+
+from .configuration_duplex import DuplexBaselineConfig
+from .modeling_duplex import DuplexForCausalLM, DuplexModel
+from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
+from .streams import serialize, sort_updates
+
+
+class DuplexBaselineModel(DuplexModel):
+    """The decoder of [`DuplexBaselineForCausalLM`]. With `conv_width=0` its weights are those of a `LlamaModel`."""
+
+    config_class = DuplexBaselineConfig
+    config: DuplexBaselineConfig
+
+    def __init__(self, config: DuplexBaselineConfig):
+        super().__init__(config)
+        self.post_init()
+
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        prompt_ids: torch.LongTensor | None = None,
+        prompt_mask: torch.Tensor | None = None,
+        update_ids: torch.LongTensor | None = None,
+        update_mask: torch.Tensor | None = None,
+        update_positions: torch.LongTensor | None = None,
+        past_key_values=None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPast:
+        """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
+        cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
+        if prompt_ids is None and update_ids is None:
+            hidden_states = self.decode(self.embed(input_ids, inputs_embeds), attention_mask, cache, **kwargs)
+            return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
+
+        updates = None if update_ids is None else sort_updates(update_ids, update_mask, update_positions)
+        ids, mask, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask, updates)
+        # Padding stands on the right, where causal attention never looks: it needs no mask.
+        window = self.config.sliding_window
+        hidden_states = self.decode(self.embed_tokens(ids), mask if window else None, None, **kwargs)
+        hidden_states = hidden_states.gather(1, predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
+        return BaseModelOutputWithPast(last_hidden_state=hidden_states)
+
+
+class DuplexBaselineForCausalLM(DuplexForCausalLM):
+    """
+    A decoder that hears in place: prompts and updates are spliced into its own stream as they come, and its state grows
+    with every token. What a plain language model can do at best without being stopped.
+    """
+
+    config_class = DuplexBaselineConfig
+    config: DuplexBaselineConfig
+    model_class = DuplexBaselineModel
+
+
+DuplexBaselineModel.register_for_auto_class("AutoModel")
+DuplexBaselineForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+
+__all__ = ["DuplexBaselineForCausalLM", "DuplexBaselineModel"]

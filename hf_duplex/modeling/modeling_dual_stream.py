@@ -1,0 +1,166 @@
+"""The dual stream: the prompt stands in the decoder's own stream, updates come in beside it and are attended to."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils.output_capturing import capture_outputs
+
+from .cache import DuplexCache
+from .configuration_duplex import DualStreamConfig
+from .encoder import MessageEncoder
+from .layers import DuplexCrossDecoderLayer, Heard, with_nothing
+from .modeling_duplex import DuplexForCausalLM, DuplexModel
+from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
+from .streams import serialize, sort_updates, visible_versions
+
+
+@dataclass(frozen=True)
+class UpdateStream:
+    """
+    The second stream so far.
+
+    Attributes:
+        mask (`torch.BoolTensor` of shape `(batch, columns)`): Which of its columns hold a token.
+        count (`torch.LongTensor` of shape `(batch,)`): How many updates each row has heard.
+    """
+
+    mask: torch.BoolTensor
+    count: torch.LongTensor
+
+    def map(self, function) -> "UpdateStream":
+        return UpdateStream(function(self.mask), function(self.count))
+
+    @property
+    def nbytes(self) -> int:
+        return self.mask.nbytes + self.count.nbytes
+
+
+class MessageIndex(nn.Module):
+    """Tells which update a token belongs to: sinusoids of the update's number, through a learned projection."""
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.proj = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, index: torch.LongTensor) -> torch.Tensor:
+        """(batch, updates) to (batch, updates, hidden_size)."""
+        half = torch.arange(0, self.hidden_size, 2, device=index.device, dtype=torch.float)
+        angle = index[..., None] * torch.exp(-math.log(1e4) / self.hidden_size * half)
+        sinusoid = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)[..., : self.hidden_size]
+        return self.proj(sinusoid.to(self.proj.weight.dtype))
+
+
+class DualStreamModel(DuplexModel):
+    """Decoder, message encoder, and the cross-attention between them, of [`DualStreamForCausalLM`]."""
+
+    config_class = DualStreamConfig
+    config: DualStreamConfig
+    layer_class = DuplexCrossDecoderLayer
+
+    def __init__(self, config: DualStreamConfig):
+        super().__init__(config)
+        self.encoder = MessageEncoder(config)
+        self.message_index = MessageIndex(config.hidden_size)
+        self.post_init()
+
+    def encode_updates(self, ids: torch.LongTensor, mask: torch.BoolTensor, heard_before: torch.LongTensor):
+        """States `(batch, updates, length, hidden_size)` of updates `(batch, updates, length)`."""
+        if ids.shape[-1] > self.config.max_message_length:
+            raise ValueError(
+                f"`update_ids` holds updates of {ids.shape[-1]} tokens, more than max_message_length "
+                f"({self.config.max_message_length}): send them as several updates."
+            )
+        index = heard_before[:, None] + mask.any(-1).cumsum(-1) - 1
+        return self.encoder(self.embed_tokens(ids), mask) + self.message_index(index.clamp(min=0))[:, :, None]
+
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        prompt_ids: torch.LongTensor | None = None,
+        prompt_mask: torch.Tensor | None = None,
+        update_ids: torch.LongTensor | None = None,
+        update_mask: torch.Tensor | None = None,
+        update_positions: torch.LongTensor | None = None,
+        past_key_values: DuplexCache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPast:
+        """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
+        cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
+        if prompt_ids is None and update_ids is None:
+            embeds = self.embed(input_ids, inputs_embeds)
+            heard = self.heard_by(cache, embeds)
+            hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
+            return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
+
+        ids, mask, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask)
+        heard = self.nothing_heard(ids.shape[0])
+        if update_ids is not None:
+            update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
+            states = self.encode_updates(update_ids, update_mask, torch.zeros_like(positions[:, 0]))
+            known = visible_versions(input_ids.shape[1], positions)
+            # Along the line: what stands before the emitted stream knows no update.
+            known = torch.zeros_like(ids).scatter(1, predictor, known)
+            number = torch.arange(update_ids.shape[1], device=ids.device).repeat_interleave(update_ids.shape[2])
+            allowed = update_mask.flatten(1)[:, None] & (number < known[..., None])
+            bias = torch.zeros(allowed.shape, device=ids.device).masked_fill(~allowed, -torch.inf)
+            heard = Heard(nn.functional.pad(bias, (1, 0))[:, None], states=states.flatten(1, 2))
+        window = self.config.sliding_window
+        hidden_states = self.decode(self.embed_tokens(ids), mask if window else None, None, heard, **kwargs)
+        hidden_states = hidden_states.gather(1, predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
+        return BaseModelOutputWithPast(last_hidden_state=hidden_states)
+
+    def nothing_heard(self, batch_size: int) -> Heard:
+        """An empty second stream."""
+        empty = self.embed_tokens.weight.new_zeros(batch_size, 0, self.config.hidden_size)
+        key_values = [with_nothing(layer.cross_attn.project(empty)) for layer in self.layers]
+        return Heard(empty.new_zeros(batch_size, 1, 1, 1), key_values=key_values)
+
+    def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
+        if cache is None or cache.cross is None:
+            return self.nothing_heard(embeds.shape[0])
+        return Heard(cache.cross_bias, key_values=cache.cross)
+
+    def hear(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
+        """Appends updates `(batch, updates, length)` to the second stream of a cache."""
+        past = cache.memory or UpdateStream(mask.new_zeros(ids.shape[0], 0), torch.zeros_like(cache.version))
+        states = self.encode_updates(ids, mask, past.count).flatten(1, 2)
+        before = self.heard_by(cache, states).key_values
+        new = [layer.cross_attn.project(states) for layer in self.layers]
+        memory = UpdateStream(torch.cat([past.mask, mask.flatten(1)], dim=1), past.count + mask.any(-1).sum(-1))
+        bias = torch.zeros(memory.mask.shape, device=ids.device).masked_fill(~memory.mask, -torch.inf)
+        cache.cross = [
+            tuple(torch.cat(pair, dim=2) for pair in zip(old, added, strict=True))
+            for old, added in zip(before, new, strict=True)
+        ]
+        cache.cross_bias = nn.functional.pad(bias, (1, 0))[:, None, None]
+        cache.memory = memory
+
+
+class DualStreamForCausalLM(DuplexForCausalLM):
+    """
+    A decoder with a second stream: prompts stand in its own, updates are encoded apart and reached by gated
+    cross-attention. Its state grows with every update.
+    """
+
+    config_class = DualStreamConfig
+    config: DualStreamConfig
+    model_class = DualStreamModel
+
+    def read_updates(self, cache, ids, mask):
+        self.model.hear(cache, ids, mask)
+        cache.version = cache.version + mask.any(-1).sum(-1)
+        return []
+
+
+DualStreamModel.register_for_auto_class("AutoModel")
+DualStreamForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+
+__all__ = ["DualStreamForCausalLM", "DualStreamModel", "UpdateStream"]

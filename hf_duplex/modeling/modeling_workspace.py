@@ -1,0 +1,190 @@
+"""The workspace: whatever was said reaches the decoder through a bounded set of slots that later messages revise."""
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils import logging
+from transformers.utils.output_capturing import capture_outputs
+
+from .cache import DuplexCache
+from .configuration_duplex import WorkspaceConfig
+from .encoder import MessageEncoder
+from .layers import DuplexCrossDecoderLayer, Heard, with_nothing
+from .messages import split_messages
+from .modeling_duplex import DuplexForCausalLM, DuplexModel
+from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
+from .streams import join_messages, sort_updates, visible_versions
+from .update_rules import GatedUpdate, GRUUpdate, ResidualUpdate, SlotUpdate
+from .update_validity import ValidityUpdate
+from .workspace import Workspace
+
+
+logger = logging.get_logger(__name__)
+
+UPDATE_RULES = {
+    "validity": ValidityUpdate,
+    "gated": GatedUpdate,
+    "gru": GRUUpdate,
+    "residual": ResidualUpdate,
+    "slot": SlotUpdate,
+}
+
+
+class WorkspaceModel(DuplexModel):
+    """Decoder, message encoder and update rule of [`WorkspaceForCausalLM`]."""
+
+    config_class = WorkspaceConfig
+    config: WorkspaceConfig
+    layer_class = DuplexCrossDecoderLayer
+
+    def __init__(self, config: WorkspaceConfig):
+        if config.update_type not in UPDATE_RULES:
+            raise ValueError(f"update_type must be one of {', '.join(UPDATE_RULES)}, got {config.update_type!r}.")
+        super().__init__(config)
+        self.encoder = MessageEncoder(config)
+        self.update_rule = UPDATE_RULES[config.update_type](config)
+        self.slot_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.post_init()
+
+    def update_workspace(
+        self, message_ids: torch.LongTensor, message_mask: torch.Tensor | None = None, workspace: Workspace | None = None
+    ) -> Workspace:
+        """
+        Folds messages into a workspace, one by one: `W_k = f_update(W_{k-1}, U_k)`. Differentiable.
+
+        Args:
+            message_ids (`torch.LongTensor` of shape `(batch, length)` or `(batch, messages, length)`): The messages.
+            message_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens, at the front
+                of each; a message of zeros only is none at all.
+            workspace (`Workspace`, *optional*): The version before; an empty one where it is not given.
+
+        Returns:
+            A new [`Workspace`]; the one handed in stays as it was.
+
+        Raises:
+            ValueError: A message is longer than `max_message_length`, or shapes do not fit.
+        """
+        if message_ids.dim() == 2:
+            message_ids = message_ids[:, None]
+            message_mask = None if message_mask is None else message_mask[:, None]
+        message_mask = torch.ones_like(message_ids) if message_mask is None else message_mask
+        if message_mask.shape != message_ids.shape:
+            raise ValueError(f"`message_mask` must have the shape of `message_ids`, {tuple(message_ids.shape)}.")
+        if workspace is None:
+            workspace = self.update_rule.initial(message_ids.shape[0])
+        if workspace.version.shape[0] != message_ids.shape[0]:
+            raise ValueError(
+                f"`workspace` has {workspace.version.shape[0]} rows, but `message_ids` has {message_ids.shape[0]}."
+            )
+        mask = message_mask.bool()
+        states = self.encode(message_ids, mask)
+        for ids, heard, state in zip(message_ids.unbind(1), mask.unbind(1), states.unbind(1), strict=True):
+            workspace = self.update_rule(workspace, state, heard, ids)
+        return workspace
+
+    def encode(self, ids: torch.LongTensor, mask: torch.BoolTensor) -> torch.Tensor:
+        """States of messages `(batch, messages, length)`, with one more dimension of `hidden_size`."""
+        if ids.shape[-1] > self.config.max_message_length:
+            raise ValueError(
+                f"a message of {ids.shape[-1]} tokens is longer than max_message_length "
+                f"({self.config.max_message_length}): send it as several messages."
+            )
+        return self.encoder(self.embed_tokens(ids), mask)
+
+    def split_prompt(self, ids: torch.LongTensor, mask: torch.Tensor | None):
+        """Messages of prompts `(batch, length)`, and their mask, each `(batch, messages, message_length)`."""
+        return split_messages(ids, mask, self.config.message_separator_token_id, self.config.max_message_length)
+
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        prompt_ids: torch.LongTensor | None = None,
+        prompt_mask: torch.Tensor | None = None,
+        update_ids: torch.LongTensor | None = None,
+        update_mask: torch.Tensor | None = None,
+        update_positions: torch.LongTensor | None = None,
+        past_key_values: DuplexCache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPast:
+        """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
+        cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
+        embeds = self.embed(input_ids, inputs_embeds)
+        if prompt_ids is None and update_ids is None:
+            heard = self.heard_by(cache, embeds)
+        else:
+            heard = self.all_versions(
+                embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+            )
+        hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
+        return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
+
+    def all_versions(self, embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions) -> Heard:
+        """The slots of every version, and for each token of the emitted stream the bias of the version it knows."""
+        batch_size, length = embeds.shape[:2]
+        messages, n_prompt, known = None, 0, torch.zeros(batch_size, length, dtype=torch.long, device=embeds.device)
+        if prompt_ids is not None:
+            messages = self.split_prompt(prompt_ids, prompt_mask)
+            n_prompt = messages[0].shape[1]
+        if update_ids is not None:
+            *updates, positions = sort_updates(update_ids, update_mask, update_positions)
+            messages = updates if messages is None else join_messages(messages, updates)
+            known = visible_versions(length, positions)
+        ids, mask = messages
+        slots, log_validity = self.update_rule.all_versions(self.encode(ids, mask), mask, n_prompt)
+        bias = log_validity.gather(1, known[..., None].expand(-1, -1, log_validity.shape[-1]))
+        return Heard(nn.functional.pad(bias, (1, 0))[:, None], states=self.slot_norm(slots))
+
+    def project(self, workspace: Workspace) -> tuple[list, torch.Tensor]:
+        """Keys and values of a workspace's slots for each layer, and the bias that goes with them."""
+        slots = self.slot_norm(workspace.slots)
+        key_values = [with_nothing(layer.cross_attn.project(slots)) for layer in self.layers]
+        return key_values, nn.functional.pad(workspace.log_validity, (1, 0))[:, None, None]
+
+    def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
+        if cache is None or cache.cross is None:
+            key_values, bias = self.project(self.update_rule.initial(embeds.shape[0]))
+            return Heard(bias, key_values=key_values)
+        return Heard(cache.cross_bias, key_values=cache.cross)
+
+    def set_workspace(self, cache: DuplexCache, workspace: Workspace) -> None:
+        """Makes `workspace` what the generator behind `cache` knows from its next token on."""
+        key_values, bias = self.project(workspace)
+        cache.memory, cache.cross, cache.cross_bias, cache.version = workspace, key_values, bias, workspace.version
+
+
+class WorkspaceForCausalLM(DuplexForCausalLM):
+    """
+    A decoder that hears through a workspace alone. It never sees an incoming token; its state does not grow with what
+    it is told, and nothing that it has read or said is read again.
+    """
+
+    config_class = WorkspaceConfig
+    config: WorkspaceConfig
+    model_class = WorkspaceModel
+
+    def update_workspace(self, message_ids, message_mask=None, workspace=None) -> Workspace:
+        """See [`WorkspaceModel.update_workspace`]."""
+        return self.model.update_workspace(message_ids, message_mask, workspace)
+
+    def read_prompt(self, cache, ids, mask):
+        return self.read_updates(cache, *self.model.split_prompt(ids, mask))
+
+    def read_updates(self, cache, ids, mask):
+        self.model.set_workspace(cache, self.model.update_workspace(ids, mask, cache.memory))
+        return []
+
+    def _warn_about_prompt(self) -> None:
+        logger.warning_once(
+            "`input_ids` are taken for text that was already emitted: this model reads prompts through its workspace. "
+            "Hand a prompt over as `prompt_ids`."
+        )
+
+
+WorkspaceModel.register_for_auto_class("AutoModel")
+WorkspaceForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+
+__all__ = ["UPDATE_RULES", "WorkspaceForCausalLM", "WorkspaceModel"]

@@ -1,0 +1,88 @@
+"""`pipeline("duplex-generation", model=...)`: a prompt, updates with the moment they arrive, and streamed text."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import Pipeline
+
+from .interrupts import Interrupt
+from .messages import encode_prompt, encode_update
+
+
+class ScheduledUpdates:
+    """An `interrupt_callback` that hands over each update once so many tokens were emitted."""
+
+    def __init__(self, updates: Sequence[tuple[int, list[int]]], start: int):
+        self.waiting = sorted(updates, key=lambda update: update[0])
+        self.start = start
+
+    def __call__(self, input_ids: torch.LongTensor) -> Interrupt | None:
+        emitted = input_ids.shape[1] - self.start
+        due = [ids for after, ids in self.waiting if after <= emitted]
+        if not due:
+            return None
+        self.waiting = self.waiting[len(due) :]
+        padded = torch.zeros(1, len(due), max(map(len, due)), dtype=torch.long, device=input_ids.device)
+        mask = torch.zeros_like(padded)
+        for index, ids in enumerate(due):
+            padded[0, index, : len(ids)] = torch.tensor(ids)
+            mask[0, index, : len(ids)] = 1
+        return Interrupt(padded, mask)
+
+
+class DuplexGenerationPipeline(Pipeline):
+    """
+    Generates text that listens.
+
+    ```python
+    >>> from transformers import pipeline
+
+    >>> talk = pipeline("duplex-generation", model="path/to/model", trust_remote_code=True)
+    >>> talk("Given x = 5, compute 3x + 2.", updates=[(4, "Actually x = 7.")])["generated_text"]
+    ```
+
+    Called with a prompt (`str`) or a list of them, and:
+
+    - **updates** (`list[tuple[int, str]]`, *optional*) -- each with the number of tokens after which it arrives.
+    - **interrupt_callback** (`Callable`, *optional*) -- for live updates instead; as in `generate`.
+    - **streamer** (`BaseStreamer`, *optional*), and every other argument of `generate`.
+
+    Returns for each prompt a `dict` with `generated_text`, `tokens` and, for each token, the `versions` it knew.
+    """
+
+    _load_tokenizer = True
+
+    def _sanitize_parameters(self, updates=None, interrupt_callback: Callable | None = None, **generate_kwargs):
+        if updates is not None and interrupt_callback is not None:
+            raise ValueError("Give `updates` or `interrupt_callback`, not both.")
+        for update in updates or ():
+            if not (isinstance(update, Sequence) and len(update) == 2 and isinstance(update[0], int)):
+                raise ValueError(f"`updates` must hold pairs (tokens emitted before it, text), got {update!r}.")
+            if not isinstance(update[1], str) or not update[1].strip():
+                raise ValueError(f"`updates` must hold texts that say something, got {update[1]!r}.")
+        return {}, {"updates": updates, "interrupt_callback": interrupt_callback, **generate_kwargs}, {}
+
+    def preprocess(self, prompt: str):
+        if not isinstance(prompt, str):
+            raise ValueError(f"A prompt must be a string, got {type(prompt).__name__}.")
+        return {"prompt_ids": torch.tensor([encode_prompt(self.tokenizer, prompt)], dtype=torch.long)}
+
+    def _forward(self, model_inputs, updates=None, interrupt_callback=None, **generate_kwargs):
+        if updates:
+            encoded = [(after, encode_update(self.tokenizer, text)) for after, text in updates]
+            interrupt_callback = ScheduledUpdates(encoded, start=1)
+        # A pipeline may hand its own copy of the configuration over: what is asked for here comes on top.
+        generate_kwargs.setdefault("generation_config", self.generation_config)
+        return self.model.generate(
+            **model_inputs,
+            interrupt_callback=interrupt_callback,
+            **{**generate_kwargs, "return_dict_in_generate": True},
+        )
+
+    def postprocess(self, output):
+        tokens = output.sequences[0, 1:]
+        return {
+            "generated_text": self.tokenizer.decode(tokens, skip_special_tokens=True),
+            "tokens": tokens.tolist(),
+            "versions": output.versions[0, 1:].tolist(),
+        }

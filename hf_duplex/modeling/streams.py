@@ -1,0 +1,84 @@
+"""Streams laid out in one line: a prompt, the emitted tokens, and each update before the first token that may know it."""
+
+import torch
+from torch import nn
+
+
+def sort_updates(update_ids, update_mask, update_positions):
+    """
+    Checks updates and brings them into the order of their arrival, missing ones last.
+
+    Args:
+        update_ids (`torch.LongTensor` of shape `(batch, updates, length)`): The updates.
+        update_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens.
+        update_positions (`torch.LongTensor` of shape `(batch, updates)`): Index of the first token that may know each.
+
+    Raises:
+        ValueError: An argument is missing or shapes do not fit; the message names it.
+    """
+    if update_positions is None:
+        raise ValueError("`update_ids` needs `update_positions`: the index of the first token that may know each update.")
+    if update_ids.dim() != 3 or update_positions.shape != update_ids.shape[:2]:
+        raise ValueError(
+            "`update_ids` must have the shape (batch, updates, length) and `update_positions` (batch, updates), got "
+            f"{tuple(update_ids.shape)} and {tuple(update_positions.shape)}."
+        )
+    update_mask = torch.ones_like(update_ids) if update_mask is None else update_mask
+    if update_mask.shape != update_ids.shape:
+        raise ValueError(f"`update_mask` must have the shape of `update_ids`, {tuple(update_ids.shape)}.")
+    update_mask = update_mask.bool()
+    never = torch.iinfo(update_positions.dtype).max
+    positions = update_positions.masked_fill(~update_mask.any(-1), never)
+    positions, order = positions.sort(dim=1, stable=True)
+    by_row = order[..., None].expand_as(update_ids)
+    return update_ids.gather(1, by_row), update_mask.gather(1, by_row), positions
+
+
+def serialize(input_ids, attention_mask, prompt_ids=None, prompt_mask=None, updates=None):
+    """
+    The three streams of each row in one line.
+
+    Args:
+        input_ids (`torch.LongTensor` of shape `(batch, length)`): The emitted stream.
+        attention_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where it holds a token.
+        prompt_ids, prompt_mask (`(batch, prompt_length)`, *optional*): The prompt, before everything.
+        updates (`tuple`, *optional*): As from [`sort_updates`].
+
+    Returns:
+        Token ids and mask `(batch, total)`, padded on the right; and `(batch, length)`: for each index of the emitted
+        stream, the index in the line of the token that predicts what is emitted next.
+    """
+    batch_size, length = input_ids.shape
+    emitted_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    # Where a token stands: prompts before 0, token i at 2i + 1, an update for position p at 2p, padding behind all.
+    index = torch.arange(length, device=input_ids.device).expand(batch_size, -1)
+    parts = [(input_ids, emitted_mask.bool(), 2 * index + 1)]
+    if prompt_ids is not None:
+        prompt_mask = torch.ones_like(prompt_ids) if prompt_mask is None else prompt_mask
+        parts.insert(0, (prompt_ids, prompt_mask.bool(), torch.full_like(prompt_ids, -1)))
+    if updates is not None:
+        update_ids, update_mask, positions = updates
+        places = 2 * positions.clamp(1, length)
+        parts.append((update_ids.flatten(1), update_mask.flatten(1), places.repeat_interleave(update_ids.shape[2], 1)))
+    ids, mask, place = (torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True))
+    place = place.masked_fill(~mask, 2 * length + 2)
+    place, order = place.sort(dim=1, stable=True)
+    # The token that predicts emitted token i + 1 is the last one that stands before it.
+    predictor = torch.searchsorted(place, 2 * index + 3) - 1
+    return ids.gather(1, order), mask.gather(1, order), predictor
+
+
+def visible_versions(length: int, positions: torch.LongTensor) -> torch.LongTensor:
+    """How many updates each token of the emitted stream knows when it predicts the next: (b, u) -> (b, length)."""
+    following = torch.arange(1, length + 1, device=positions.device)
+    return (positions[:, None, :] <= following[None, :, None]).sum(-1)
+
+
+def join_messages(first: tuple, second: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+    """Joins two batches of messages, ids and mask `(batch, messages, length)` each, padded to the longest message."""
+    length = max(first[0].shape[-1], second[0].shape[-1])
+    ids, mask = (
+        torch.cat([nn.functional.pad(part[i], (0, length - part[i].shape[-1])) for part in (first, second)], dim=1)
+        for i in (0, 1)
+    )
+    return ids, mask

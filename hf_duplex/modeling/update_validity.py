@@ -1,0 +1,145 @@
+"""
+The `validity` rule: evidence slots whose validity later messages revise.
+
+Nothing is pooled: the token states of a message are the slots. What is revised is how far each slot is still believed.
+A message with token states E_i casts doubt on every older slot S_n,
+
+    log_validity_n -= softplus(logsumexp_i(q(E_i) . k(S_n) / sqrt(d)) + b),
+
+then takes slots of its own, and a generator's cross-attention adds the log-validity to its logits. Since a doubt depends
+on the two messages alone, the doubts of a whole conversation form one matrix, and a cumulative sum over messages is the
+validity at every version: training needs no recurrence.
+"""
+
+import torch
+from torch import nn
+from transformers import initialization as init
+
+from .workspace import Workspace
+
+
+class ValidityUpdate(nn.Module):
+    """Slots are the tokens of messages, at most N of them; the least valid go first, among equals the oldest."""
+
+    def __init__(self, config):
+        super().__init__()
+        width = config.hidden_size
+        self.n_slots, self.stride, self.width = config.n_slots, config.max_message_length, width
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        # How many messages ago a slot was written: "ignore that last change" names nothing else.
+        self.distance = nn.Embedding(config.max_message_distance, width)
+        self.bias = nn.Parameter(torch.empty(()))
+
+    def initial(self, batch_size: int) -> Workspace:
+        """The workspace before any message: N empty slots."""
+        device, dtype = self.key.weight.device, self.key.weight.dtype
+        empty = torch.full((batch_size, self.n_slots), -1, device=device)
+        return Workspace(
+            slots=torch.zeros(batch_size, self.n_slots, self.width, device=device, dtype=dtype),
+            log_validity=torch.full((batch_size, self.n_slots), -torch.inf, device=device),
+            slot_ids=empty,
+            token_ids=empty,
+            version=empty.new_zeros(batch_size),
+        )
+
+    def _doubt(self, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Doubt from the scores of a message's tokens: (..., length, slots) and (..., length, 1) -> (..., slots)."""
+        # A finite filler: the gradient of logsumexp over nothing but infinities would be undefined.
+        scores = (scores.float() * self.width**-0.5).masked_fill(~mask, torch.finfo(torch.float32).min)
+        return nn.functional.softplus(scores.logsumexp(dim=-2) + self.bias.float())
+
+    def _distance_index(self, new: torch.LongTensor, old: torch.LongTensor) -> torch.LongTensor:
+        return (new - old - 1).clamp(0, self.distance.num_embeddings - 1)
+
+    def _most_valid(self, log_validity: torch.Tensor) -> torch.LongTensor:
+        """Columns of the N most valid slots, the newest of equals first, in their old order: (b, s) -> (b, n_slots)."""
+        newest_first = log_validity.detach().flip(-1).sort(dim=-1, descending=True, stable=True).indices
+        return (log_validity.shape[-1] - 1 - newest_first[:, : self.n_slots]).sort(dim=-1).values
+
+    def forward(
+        self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor
+    ) -> Workspace:
+        """
+        Folds one message into the workspace. A row whose message is masked out keeps its slots and its version.
+
+        Args:
+            workspace (`Workspace`): The version before, W_{k-1}.
+            states (`torch.Tensor` of shape `(batch, length, hidden_size)`): The encoded message U_k.
+            mask (`torch.BoolTensor` of shape `(batch, length)`): Which tokens are there.
+            token_ids (`torch.LongTensor` of shape `(batch, length)`): The message itself.
+        """
+        version = workspace.version[:, None]
+        distance = self._distance_index(version, workspace.slot_ids // self.stride)
+        keys = self.key(workspace.slots) + self.distance(distance)
+        doubt = self._doubt(self.query(states) @ keys.transpose(1, 2), mask[..., None])
+
+        offset = mask.cumsum(-1) - 1
+        all_slots = {
+            "log_validity": (workspace.log_validity - doubt, torch.zeros(mask.shape, device=mask.device), -torch.inf),
+            "slot_ids": (workspace.slot_ids, version * self.stride + offset, -1),
+            "token_ids": (workspace.token_ids, token_ids, -1),
+        }
+        all_slots = {
+            name: torch.cat([old, new.masked_fill(~mask, filler)], dim=1)
+            for name, (old, new, filler) in all_slots.items()
+        }
+        keep = self._most_valid(all_slots["log_validity"])
+        slots = torch.cat([workspace.slots, states.to(workspace.slots.dtype)], dim=1)
+        return Workspace(
+            slots=slots.gather(1, keep[..., None].expand(-1, -1, self.width)),
+            **{name: value.gather(1, keep) for name, value in all_slots.items()},
+            version=workspace.version + mask.any(-1),
+        )
+
+    def all_versions(self, states: torch.Tensor, mask: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Every message's slots side by side, and how far each is believed at every version.
+
+        Args:
+            states (`torch.Tensor` of shape `(batch, messages, length, hidden_size)`): The encoded messages.
+            mask (`torch.BoolTensor` of shape `(batch, messages, length)`): Which tokens are there.
+            first (`int`): The first version wanted is the one after this many messages.
+
+        Returns:
+            Slots `(batch, messages * length, hidden_size)`, and the logarithm of their validity at each version,
+            `(batch, versions, messages * length)`, minus infinity where a version does not hold a slot.
+        """
+        batch_size, n_messages, length, width = states.shape
+        slots = states.flatten(1, 2)
+        queries, keys = self.query(states), self.key(slots)
+
+        # Scores of every token against every slot, and against the distance between their messages.
+        scores = queries.flatten(1, 2) @ keys.transpose(1, 2)
+        index = mask.any(-1).cumsum(-1) - 1
+        distance = self._distance_index(index[:, :, None], index[:, None, :])
+        by_distance = queries @ self.distance.weight.T
+        by_distance = by_distance.gather(-1, distance[:, :, None, :].expand(-1, -1, length, -1))
+        scores = scores.unflatten(1, (n_messages, length)) + by_distance.repeat_interleave(length, dim=-1)
+
+        number = torch.arange(n_messages, device=states.device)
+        writer = number.repeat_interleave(length)
+        doubt = self._doubt(scores, mask[..., None]).masked_fill(writer >= number[:, None], 0.0)
+        written = mask.flatten(1)[:, None] & (writer <= number[:, None])
+        log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
+        if slots.shape[1] > self.n_slots:
+            log_validity = self._forget(log_validity)
+
+        before_any = log_validity.new_full((batch_size, 1, slots.shape[1]), -torch.inf)
+        return slots, torch.cat([before_any, log_validity], dim=1)[:, first:]
+
+    def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:
+        """Drops, version after version, what a workspace of N slots would have dropped: (b, versions, s) -> the same."""
+        kept = torch.ones_like(log_validity[:, 0], dtype=torch.bool)
+        versions = []
+        for version in log_validity.unbind(dim=1):
+            version = version.masked_fill(~kept, -torch.inf)
+            chosen = torch.zeros_like(kept).scatter(1, self._most_valid(version), True)
+            # A slot that is not yet written is no loser.
+            kept = kept & (chosen | version.isneginf())
+            versions.append(version.masked_fill(~chosen, -torch.inf))
+        return torch.stack(versions, dim=1)
+
+    def init_weights(self, std: float) -> None:
+        init.zeros_(self.distance.weight)
+        init.constant_(self.bias, -4.0)

@@ -1,6 +1,6 @@
 """
-Configurations and models. Everything in this folder travels with a checkpoint, so it is flat, imports with one dot, and
-needs nothing but torch and transformers.
+Configurations and models. Everything in this folder travels with a checkpoint, so it is flat, imports with one dot,
+and needs nothing but torch and transformers.
 """
 
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
@@ -10,7 +10,7 @@ from .cache import DuplexCache
 from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
 from .generation import DuplexGenerateOutput, DuplexGenerationMixin
 from .interrupts import Interrupt, InterruptError
-from .messages import encode_prompt, encode_update, split_messages
+from .messages import encode_prompt, encode_update, encode_updates, split_messages
 from .modeling_baseline import DuplexBaselineForCausalLM, DuplexBaselineModel
 from .modeling_dual_stream import DualStreamForCausalLM, DualStreamModel
 from .modeling_workspace import WorkspaceForCausalLM, WorkspaceModel
@@ -54,6 +54,7 @@ __all__ = [
     "count_parameters",
     "encode_prompt",
     "encode_update",
+    "encode_updates",
     "equal_size_configs",
     "split_messages",
 ]

@@ -25,9 +25,13 @@ class DuplexCache(DynamicCache):
         emitted (`int`): How many columns of the emitted stream were processed.
         version (`torch.LongTensor` of shape `(batch,)`, *optional*): How many messages each row has heard.
         versions (`list[torch.LongTensor]`): The version that each emitted column knows, each of shape `(batch,)`.
+        prompt (`tuple`, *optional*): What was said before the first step and is not yet read, ids and mask.
+        padding_id, end_ids (`int` and `list[int]`): What fills up rows that ended, and what ends them.
         processed_tokens (`int`): Tokens that entered the generator so far, all rows together.
     """
 
+    # `crop` cannot undo an update: transformers must not count on it to take back a step that it ran too many.
+    is_croppable = False
     # How many columns `crop` can take back. Convolution inputs older than that are forgotten: they grow with the width
     # of the model, not with its key-value heads.
     max_crop = 256
@@ -41,8 +45,11 @@ class DuplexCache(DynamicCache):
         self.emitted = 0
         self.version: torch.LongTensor | None = None
         self.versions: list[torch.LongTensor] = []
-        self.ended: torch.BoolTensor | None = None
-        self.last_ids: torch.LongTensor | None = None
+        self.ended: Any = None
+        self.last_ids: Any = None
+        self.prompt: tuple[torch.LongTensor, torch.BoolTensor] | None = None
+        self.padding_id: int | None = None
+        self.end_ids: list[int] = []
         self.offset: torch.LongTensor | int = 0
         self.processed_tokens = 0
         self._conv_states: dict[int, torch.Tensor] = {}
@@ -51,7 +58,8 @@ class DuplexCache(DynamicCache):
         self._window = 0
 
     def start(self, batch_size: int, device) -> None:
-        """Opens the books of a stream of so many rows."""
+        """Opens the books of a stream of so many rows. What a plain `forward` has put there before was emitted."""
+        self.emitted = self.get_seq_length() + (self.offset if isinstance(self.offset, int) else 0)
         self.version = torch.zeros(batch_size, dtype=torch.long, device=device)
         self.ended = torch.zeros(batch_size, dtype=torch.bool, device=device)
         self.last_ids = torch.zeros(batch_size, dtype=torch.long, device=device)
@@ -75,6 +83,9 @@ class DuplexCache(DynamicCache):
         """Takes the convolution back by so many columns, `mask` saying which columns held tokens before."""
         for layer_idx, state in self._conv_states.items():
             inputs = torch.cat(self._conv_inputs[layer_idx], dim=1)
+            if mask is not None:
+                # Columns beyond a window are forgotten by the mask first.
+                inputs = inputs[:, -mask.shape[1] :]
             kept = inputs[:, : inputs.shape[1] - columns]
             width = state.shape[1]
             window = nn.functional.pad(kept, (0, 0, width, 0))
@@ -114,6 +125,7 @@ class DuplexCache(DynamicCache):
     def drop_columns_before(self, window: int) -> None:
         """Forgets the columns that no row's sliding window of `window` tokens reaches any more."""
         columns = self.get_seq_length()
+        window = max([window, *(state.shape[1] for state in self._conv_states.values())])
         if columns < 2 * window:
             return
         self._window = window
@@ -167,7 +179,7 @@ class DuplexCache(DynamicCache):
         Takes back the newest `-tokens_to_remove` emitted tokens. What was heard stays.
 
         Raises:
-            ValueError: The number is positive, reaches back over an update, or beyond what the cache remembers. A
+            ValueError: The number is positive, reaches back into a splice, or beyond what the cache remembers. A
                 [`snapshot`] reaches back any distance.
         """
         columns = -tokens_to_remove
@@ -190,7 +202,7 @@ class DuplexCache(DynamicCache):
 
     def reset(self) -> None:
         """Forgets everything, as a new cache."""
-        self.__init__()
+        self.__dict__.update(type(self)().__dict__)
 
     def snapshot(self) -> "DuplexCache":
         """The state as it is now, sharing its tensors. It can be rolled back to, or continued from as a branch."""

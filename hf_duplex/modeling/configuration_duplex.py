@@ -26,7 +26,8 @@ class DuplexConfig(PreTrainedConfig):
             Width of the depthwise causal convolution before each self-attention (Canon-A of "Physics of Language
             Models 4.1", arXiv 2512.17351). 0 leaves it out.
         sliding_window (`int`, *optional*):
-            Number of emitted tokens that the generator's self-attention reaches back; all of them where it is not given.
+            Number of emitted tokens that the generator's self-attention reaches back; all of them where it is not
+            given.
         max_message_length (`int`, *optional*, defaults to 64):
             Longest message, in tokens. A longer clause of the prompt is cut there; a longer update is refused.
         message_separator_token_id (`int`, *optional*):
@@ -97,9 +98,10 @@ class DuplexConfig(PreTrainedConfig):
         """Raises `ValueError` where sizes do not fit together (part of the strict validation of configurations)."""
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
-                f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads ({self.num_attention_heads})."
+                f"hidden_size ({self.hidden_size}) must be a multiple of "
+                f"num_attention_heads ({self.num_attention_heads})."
             )
-        if self.num_attention_heads % self.num_key_value_heads:
+        if self.num_key_value_heads is None or self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
                 f"num_key_value_heads ({self.num_key_value_heads})."

@@ -17,6 +17,9 @@ class Interrupt:
         update_mask (`torch.Tensor` of the same shape, *optional*):
             Non-zero where `update_ids` holds a token, at the front of each update. An update of zeros only is none at
             all: so a row without one is masked out. Everything is a token where it is not given.
+
+    Any other object with these two attributes will do, so code that loads a model with `trust_remote_code=True` needs
+    no import.
     """
 
     update_ids: torch.LongTensor
@@ -34,7 +37,9 @@ class InterruptError(RuntimeError):
     """
 
     def __init__(self, message: str, input_ids: torch.LongTensor, past_key_values):
-        super().__init__(f"{message} The text so far is in `input_ids` and its state in `past_key_values` of this error.")
+        super().__init__(
+            f"{message} The text so far is in `input_ids` and its state in `past_key_values` of this error."
+        )
         self.input_ids = input_ids
         self.past_key_values = past_key_values
 
@@ -80,7 +85,9 @@ def check_interrupt(
     if ids.dim() == 2:
         ids, mask = ids[:, None], mask[:, None]
     if not bool(mask.any()):
-        raise ValueError("`update_ids` holds an empty update: return None from `interrupt_callback` when there is none.")
+        raise ValueError(
+            "`update_ids` holds an empty update: return None from `interrupt_callback` when there is none."
+        )
     if bool((mask[..., 1:] & ~mask[..., :-1]).any()):
         raise ValueError("`update_mask` must have its ones at the front: pad updates on the right.")
     if int(mask.sum(-1).max()) > max_length:
@@ -88,7 +95,9 @@ def check_interrupt(
             f"`update_ids` holds an update of {int(mask.sum(-1).max())} tokens, more than max_message_length "
             f"({max_length}): send it as several updates."
         )
-    return ids, mask
+    # Padding is of no consequence: not its length, nor what stands in it.
+    length = int(mask.sum(-1).max())
+    return ids.masked_fill(~mask, 0)[..., :length], mask[..., :length]
 
 
 def poll(
@@ -102,7 +111,10 @@ def poll(
         if interrupt is None:
             return None
         if not isinstance(getattr(interrupt, "update_ids", None), torch.Tensor):
-            raise ValueError(f"it must return None or an `Interrupt`, not {type(interrupt).__name__}.")
+            raise ValueError(
+                "it must return None or an `Interrupt` (an object with the tensors `update_ids` and `update_mask`), "
+                f"not {type(interrupt).__name__}."
+            )
         ids, mask = check_interrupt(interrupt, input_ids.shape[0], config.vocab_size, config.max_message_length)
     except Exception as error:
         raise InterruptError(f"`interrupt_callback` failed: {error}", input_ids, cache) from error

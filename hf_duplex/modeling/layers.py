@@ -74,6 +74,9 @@ class ShortConvolution(nn.Module):
         length = hidden_states.shape[1]
         if cache is not None:
             cache.update_conv(layer_idx, hidden_states, window[:, length:])
+        if length == 1:
+            # A step of decoding costs launches, not arithmetic: all taps at once.
+            return hidden_states + (window[:, 1:] * self.weight).sum(dim=1, keepdim=True)
         for tap in range(self.width):
             hidden_states = hidden_states + window[:, tap + 1 : tap + 1 + length] * self.weight[tap]
         return hidden_states
@@ -120,8 +123,8 @@ class CrossAttention(nn.Module):
 @dataclass
 class Heard:
     """
-    What cross-attention attends to: states of every version side by side in training, keys and values kept by the cache
-    while generating; and a bias for each, the logarithm of how far it is believed.
+    What cross-attention attends to: states of every version side by side in training, keys and values kept by the
+    cache while generating; and a bias for each, the logarithm of how far it is believed.
 
     Attributes:
         states (`torch.Tensor` of shape `(batch, slots, hidden_size)`, *optional*): To be projected by each layer.
@@ -142,10 +145,12 @@ def with_nothing(key_values: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.T
 class DuplexDecoderLayer(GradientCheckpointingLayer):
     """A Llama block with a short convolution before its self-attention."""
 
+    attention_class: type[LlamaAttention] = LlamaAttention
+
     def __init__(self, config, layer_idx: int):
         super().__init__()
         self.layer_idx = layer_idx
-        self.self_attn = LlamaAttention(config, layer_idx)
+        self.self_attn = self.attention_class(config, layer_idx)
         self.mlp = LlamaMLP(config)
         self.input_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
@@ -172,8 +177,14 @@ class DuplexDecoderLayer(GradientCheckpointingLayer):
         return self.feed_forward(self.attend_to_itself(hidden_states, **kwargs))
 
 
+class EmittedAttention(LlamaAttention):
+    """Self-attention of the emitted stream; by its class a recorder tells it from the message encoder's."""
+
+
 class DuplexCrossDecoderLayer(DuplexDecoderLayer):
     """The same block with gated cross-attention to what was heard, between self-attention and feed-forward."""
+
+    attention_class = EmittedAttention
 
     def __init__(self, config, layer_idx: int):
         super().__init__(config, layer_idx)
@@ -181,7 +192,7 @@ class DuplexCrossDecoderLayer(DuplexDecoderLayer):
         self.cross_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.cross_gate = nn.Parameter(torch.empty(()))
 
-    def forward(self, hidden_states, states, bias, key_values=None, **kwargs):
+    def forward(self, hidden_states, states=None, bias=None, key_values=None, **kwargs):
         hidden_states = self.attend_to_itself(hidden_states, **kwargs)
         if key_values is None:
             key_values = with_nothing(self.cross_attn.project(states))

@@ -10,20 +10,30 @@ from torch import nn
 CLAUSE_END = re.compile(r"(?<=[.,;:?!])\s+")
 
 
-def encode_clause(tokenizer, text: str) -> list[int]:
-    """Token ids of one clause of a prompt, ended by the separator. Control tokens spelt out in `text` stay plain text."""
-    words = tokenizer(text.strip(), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return [*words, tokenizer.sep_token_id]
+def encode_clauses(tokenizer, texts: list[str]) -> list[list[int]]:
+    """
+    Token ids of messages, each ended by the separator. A word has the space before it wherever it stands, and control
+    tokens spelt out in a text stay plain text.
+    """
+    texts = [f" {text.strip()}" for text in texts]
+    encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
+    return [[*ids, tokenizer.sep_token_id] for ids in encoded]
 
 
 def encode_prompt(tokenizer, text: str) -> list[int]:
     """Token ids of a prompt, one message for each clause."""
-    return [token for clause in CLAUSE_END.split(text.strip()) if clause for token in encode_clause(tokenizer, clause)]
+    clauses = [clause for clause in CLAUSE_END.split(text.strip()) if clause]
+    return [token for message in encode_clauses(tokenizer, clauses) for token in message]
+
+
+def encode_updates(tokenizer, texts: list[str]) -> list[list[int]]:
+    """Token ids of updates, each a single message opened by the tokenizer's `update_token`."""
+    return [[tokenizer.update_token_id, *message] for message in encode_clauses(tokenizer, texts)]
 
 
 def encode_update(tokenizer, text: str) -> list[int]:
-    """Token ids of one update: a single message, opened by the tokenizer's `update_token`."""
-    return [tokenizer.update_token_id, *encode_clause(tokenizer, text)]
+    """Token ids of one update."""
+    return encode_updates(tokenizer, [text])[0]
 
 
 def split_messages(
@@ -51,8 +61,9 @@ def split_messages(
     starts |= mask & (offset % max_length == 0)
     message, offset = (starts.cumsum(dim=1) - 1).clamp(min=0), offset % max_length
 
-    n_messages = int(message.max()) + 1 if mask.any() else 0
-    length = int(offset[mask].max()) + 1 if mask.any() else 0
+    # Where nothing was said there still is one message, masked out.
+    n_messages = int(message.max()) + 1 if mask.any() else 1
+    length = int(offset[mask].max()) + 1 if mask.any() else 1
     messages = ids.new_zeros(ids.shape[0], n_messages, length)
     messages_mask = torch.zeros_like(messages, dtype=torch.bool)
     row = torch.arange(ids.shape[0], device=ids.device)[:, None].expand_as(ids)

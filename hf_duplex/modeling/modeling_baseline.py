@@ -52,8 +52,8 @@ class DuplexBaselineModel(DuplexModel):
 
 class DuplexBaselineForCausalLM(DuplexForCausalLM):
     """
-    A decoder that hears in place: prompts and updates are spliced into its own stream as they come, and its state grows
-    with every token. What a plain language model can do at best without being stopped.
+    A decoder that hears in place: prompts and updates are spliced into its own stream as they come, and its state
+    grows with every token. What a plain language model can do at best without being stopped.
     """
 
     config_class = DuplexBaselineConfig

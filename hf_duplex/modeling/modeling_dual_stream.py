@@ -11,7 +11,7 @@ from transformers.utils.output_capturing import capture_outputs
 from .cache import DuplexCache
 from .configuration_duplex import DualStreamConfig
 from .encoder import MessageEncoder
-from .layers import DuplexCrossDecoderLayer, Heard, with_nothing
+from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, with_nothing
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import serialize, sort_updates, visible_versions
@@ -60,6 +60,7 @@ class DualStreamModel(DuplexModel):
     config_class = DualStreamConfig
     config: DualStreamConfig
     layer_class = DuplexCrossDecoderLayer
+    _can_record_outputs = {"hidden_states": DuplexCrossDecoderLayer, "attentions": EmittedAttention}
 
     def __init__(self, config: DualStreamConfig):
         super().__init__(config)
@@ -105,7 +106,7 @@ class DualStreamModel(DuplexModel):
         if update_ids is not None:
             update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
             states = self.encode_updates(update_ids, update_mask, torch.zeros_like(positions[:, 0]))
-            known = visible_versions(input_ids.shape[1], positions)
+            known = visible_versions(predictor.shape[1], positions)
             # Along the line: what stands before the emitted stream knows no update.
             known = torch.zeros_like(ids).scatter(1, predictor, known)
             number = torch.arange(update_ids.shape[1], device=ids.device).repeat_interleave(update_ids.shape[2])
@@ -120,19 +121,23 @@ class DualStreamModel(DuplexModel):
     def nothing_heard(self, batch_size: int) -> Heard:
         """An empty second stream."""
         empty = self.embed_tokens.weight.new_zeros(batch_size, 0, self.config.hidden_size)
-        key_values = [with_nothing(layer.cross_attn.project(empty)) for layer in self.layers]
-        return Heard(empty.new_zeros(batch_size, 1, 1, 1), key_values=key_values)
+        return Heard(empty.new_zeros(batch_size, 1, 1, 1), states=empty)
 
     def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
-        if cache is None or cache.cross is None:
-            return self.nothing_heard(embeds.shape[0])
+        if cache is not None and cache.cross is not None:
+            return Heard(cache.cross_bias, key_values=cache.cross)
+        heard = self.nothing_heard(embeds.shape[0])
+        if cache is None:
+            return heard
+        cache.cross = [with_nothing(layer.cross_attn.project(heard.states)) for layer in self.layers]
+        cache.cross_bias = heard.bias
         return Heard(cache.cross_bias, key_values=cache.cross)
 
     def hear(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
         """Appends updates `(batch, updates, length)` to the second stream of a cache."""
         past = cache.memory or UpdateStream(mask.new_zeros(ids.shape[0], 0), torch.zeros_like(cache.version))
         states = self.encode_updates(ids, mask, past.count).flatten(1, 2)
-        before = self.heard_by(cache, states).key_values
+        before = self.heard_by(cache, states).key_values or []
         new = [layer.cross_attn.project(states) for layer in self.layers]
         memory = UpdateStream(torch.cat([past.mask, mask.flatten(1)], dim=1), past.count + mask.any(-1).sum(-1))
         bias = torch.zeros(memory.mask.shape, device=ids.device).masked_fill(~memory.mask, -torch.inf)

@@ -166,6 +166,10 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
+    def _positions(self, cache, columns):
+        # The decoder finds them in the mask itself, those of the cached columns too.
+        return {}
+
     @can_return_tuple
     def forward(
         self,
@@ -207,6 +211,13 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         Raises:
             ValueError: Arguments do not fit together; the message names them.
         """
+        for name, value, needed, given in (
+            ("prompt_mask", prompt_mask, "prompt_ids", prompt_ids),
+            ("update_mask", update_mask, "update_ids", update_ids),
+            ("update_positions", update_positions, "update_ids", update_ids),
+        ):
+            if value is not None and given is None:
+                raise ValueError(f"`{name}` was given without `{needed}`: give both or neither.")
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,

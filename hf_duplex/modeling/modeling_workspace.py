@@ -9,19 +9,20 @@ from transformers.utils.output_capturing import capture_outputs
 from .cache import DuplexCache
 from .configuration_duplex import WorkspaceConfig
 from .encoder import MessageEncoder
-from .layers import DuplexCrossDecoderLayer, Heard, with_nothing
+from .interrupts import check_ids
+from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, with_nothing
 from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import join_messages, sort_updates, visible_versions
-from .update_rules import GatedUpdate, GRUUpdate, ResidualUpdate, SlotUpdate
+from .update_rules import GatedUpdate, GRUUpdate, LatentSlots, ResidualUpdate, SlotUpdate
 from .update_validity import ValidityUpdate
 from .workspace import Workspace
 
 
 logger = logging.get_logger(__name__)
 
-UPDATE_RULES = {
+UPDATE_RULES: dict[str, type[LatentSlots] | type[ValidityUpdate]] = {
     "validity": ValidityUpdate,
     "gated": GatedUpdate,
     "gru": GRUUpdate,
@@ -36,18 +37,22 @@ class WorkspaceModel(DuplexModel):
     config_class = WorkspaceConfig
     config: WorkspaceConfig
     layer_class = DuplexCrossDecoderLayer
+    _can_record_outputs = {"hidden_states": DuplexCrossDecoderLayer, "attentions": EmittedAttention}
 
     def __init__(self, config: WorkspaceConfig):
         if config.update_type not in UPDATE_RULES:
             raise ValueError(f"update_type must be one of {', '.join(UPDATE_RULES)}, got {config.update_type!r}.")
         super().__init__(config)
         self.encoder = MessageEncoder(config)
-        self.update_rule = UPDATE_RULES[config.update_type](config)
+        self.update_rule: LatentSlots | ValidityUpdate = UPDATE_RULES[config.update_type](config)
         self.slot_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_init()
 
     def update_workspace(
-        self, message_ids: torch.LongTensor, message_mask: torch.Tensor | None = None, workspace: Workspace | None = None
+        self,
+        message_ids: torch.LongTensor,
+        message_mask: torch.Tensor | None = None,
+        workspace: Workspace | None = None,
     ) -> Workspace:
         """
         Folds messages into a workspace, one by one: `W_k = f_update(W_{k-1}, U_k)`. Differentiable.
@@ -116,44 +121,75 @@ class WorkspaceModel(DuplexModel):
         if prompt_ids is None and update_ids is None:
             heard = self.heard_by(cache, embeds)
         else:
-            heard = self.all_versions(
-                embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
-            )
+            heard = self.all_versions(embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions)
         hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
         return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
     def all_versions(self, embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions) -> Heard:
         """The slots of every version, and for each token of the emitted stream the bias of the version it knows."""
         batch_size, length = embeds.shape[:2]
-        messages, n_prompt, known = None, 0, torch.zeros(batch_size, length, dtype=torch.long, device=embeds.device)
+        parts, n_prompt = [], 0
+        known = torch.zeros(batch_size, length, dtype=torch.long, device=embeds.device)
         if prompt_ids is not None:
-            messages = self.split_prompt(prompt_ids, prompt_mask)
-            n_prompt = messages[0].shape[1]
+            parts.append(self.split_prompt(prompt_ids, prompt_mask))
+            n_prompt = parts[0][0].shape[1]
         if update_ids is not None:
-            *updates, positions = sort_updates(update_ids, update_mask, update_positions)
-            messages = updates if messages is None else join_messages(messages, updates)
+            update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
+            parts.append((update_ids, update_mask))
             known = visible_versions(length, positions)
-        ids, mask = messages
+        ids, mask = parts[0] if len(parts) == 1 else join_messages(*parts)
         slots, log_validity = self.update_rule.all_versions(self.encode(ids, mask), mask, n_prompt)
         bias = log_validity.gather(1, known[..., None].expand(-1, -1, log_validity.shape[-1]))
         return Heard(nn.functional.pad(bias, (1, 0))[:, None], states=self.slot_norm(slots))
 
-    def project(self, workspace: Workspace) -> tuple[list, torch.Tensor]:
-        """Keys and values of a workspace's slots for each layer, and the bias that goes with them."""
+    def project(self, workspace: Workspace) -> list:
+        """Keys and values of a workspace's slots, a pair for each layer."""
         slots = self.slot_norm(workspace.slots)
-        key_values = [with_nothing(layer.cross_attn.project(slots)) for layer in self.layers]
-        return key_values, nn.functional.pad(workspace.log_validity, (1, 0))[:, None, None]
+        return [with_nothing(layer.cross_attn.project(slots)) for layer in self.layers]
+
+    def project_changes(self, workspace: Workspace, before: Workspace, key_values: list) -> list:
+        """Keys and values of a workspace's slots, given those of an earlier one: a state that was there keeps them."""
+        by_id, order = before.slot_ids.sort(dim=1, stable=True)
+        place = torch.searchsorted(by_id, workspace.slot_ids.contiguous()).clamp(max=by_id.shape[1] - 1)
+        source = order.gather(1, place)
+        row = torch.arange(source.shape[0], device=source.device)[:, None]
+        # The states decide, not the ids alone: a workspace may come from another branch of the conversation.
+        changed = (workspace.slots != before.slots[row, source]).any(-1)
+        new = changed.int().argsort(dim=1, descending=True, stable=True)[:, : int(changed.sum(1).max())]
+        states = self.slot_norm(workspace.slots[row, new])
+        column, source = new + 1, nn.functional.pad(source + 1, (1, 0))
+
+        def renew(old: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
+            tensor = old.transpose(1, 2)[row, source]
+            tensor[row, column] = projected.transpose(1, 2).to(old.dtype)
+            return tensor.transpose(1, 2)
+
+        return [
+            tuple(map(renew, pair, layer.cross_attn.project(states)))
+            for layer, pair in zip(self.layers, key_values, strict=True)
+        ]
+
+    def cross_bias(self, workspace: Workspace) -> torch.Tensor:
+        """What cross-attention adds to its logits, `(batch, 1, 1, 1 + n_slots)`: one column for hearing nothing."""
+        return nn.functional.pad(workspace.log_validity, (1, 0))[:, None, None]
 
     def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
-        if cache is None or cache.cross is None:
-            key_values, bias = self.project(self.update_rule.initial(embeds.shape[0]))
-            return Heard(bias, key_values=key_values)
+        if cache is not None and cache.cross is not None:
+            return Heard(cache.cross_bias, key_values=cache.cross)
+        workspace = self.update_rule.initial(embeds.shape[0])
+        if cache is None:
+            return Heard(self.cross_bias(workspace), states=self.slot_norm(workspace.slots))
+        cache.cross, cache.cross_bias = self.project(workspace), self.cross_bias(workspace)
         return Heard(cache.cross_bias, key_values=cache.cross)
 
     def set_workspace(self, cache: DuplexCache, workspace: Workspace) -> None:
         """Makes `workspace` what the generator behind `cache` knows from its next token on."""
-        key_values, bias = self.project(workspace)
-        cache.memory, cache.cross, cache.cross_bias, cache.version = workspace, key_values, bias, workspace.version
+        if cache.memory is None or cache.cross is None:
+            cache.cross = self.project(workspace)
+        else:
+            cache.cross = self.project_changes(workspace, cache.memory, cache.cross)
+        cache.cross_bias = self.cross_bias(workspace)
+        cache.memory, cache.version = workspace, workspace.version
 
 
 class WorkspaceForCausalLM(DuplexForCausalLM):
@@ -167,7 +203,10 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
     model_class = WorkspaceModel
 
     def update_workspace(self, message_ids, message_mask=None, workspace=None) -> Workspace:
-        """See [`WorkspaceModel.update_workspace`]."""
+        """See [`WorkspaceModel.update_workspace`]; here the messages are checked first."""
+        check_ids("message_ids", message_ids, message_mask, self.config.vocab_size, dims=(2, 3))
+        if message_mask is not None and bool((message_mask[..., 1:] > message_mask[..., :-1]).any()):
+            raise ValueError("`message_mask` must have its ones at the front: pad messages on the right.")
         return self.model.update_workspace(message_ids, message_mask, workspace)
 
     def read_prompt(self, cache, ids, mask):

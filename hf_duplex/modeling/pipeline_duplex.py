@@ -10,7 +10,7 @@ from .messages import encode_prompt, encode_update
 
 
 class ScheduledUpdates:
-    """An `interrupt_callback` that hands over each update once so many tokens were emitted."""
+    """An `interrupt_callback` that hands over each update, to every row, once so many tokens were emitted."""
 
     def __init__(self, updates: Sequence[tuple[int, list[int]]], start: int):
         self.waiting = sorted(updates, key=lambda update: update[0])
@@ -27,7 +27,8 @@ class ScheduledUpdates:
         for index, ids in enumerate(due):
             padded[0, index, : len(ids)] = torch.tensor(ids)
             mask[0, index, : len(ids)] = 1
-        return Interrupt(padded, mask)
+        rows = input_ids.shape[0]
+        return Interrupt(padded.expand(rows, -1, -1), mask.expand(rows, -1, -1))
 
 
 class DuplexGenerationPipeline(Pipeline):
@@ -47,7 +48,8 @@ class DuplexGenerationPipeline(Pipeline):
     - **interrupt_callback** (`Callable`, *optional*) -- for live updates instead; as in `generate`.
     - **streamer** (`BaseStreamer`, *optional*), and every other argument of `generate`.
 
-    Returns for each prompt a `dict` with `generated_text`, `tokens` and, for each token, the `versions` it knew.
+    Returns for each prompt a `dict` with `generated_text`, `tokens` and, for each token, the `versions` it knew; a
+    list of them with `num_return_sequences` above 1.
     """
 
     _load_tokenizer = True
@@ -65,24 +67,28 @@ class DuplexGenerationPipeline(Pipeline):
     def preprocess(self, prompt: str):
         if not isinstance(prompt, str):
             raise ValueError(f"A prompt must be a string, got {type(prompt).__name__}.")
-        return {"prompt_ids": torch.tensor([encode_prompt(self.tokenizer, prompt)], dtype=torch.long)}
+        prompt_ids = torch.tensor([encode_prompt(self.tokenizer, prompt)], dtype=torch.long)
+        return {"prompt_ids": prompt_ids, "prompt_mask": torch.ones_like(prompt_ids)}
 
     def _forward(self, model_inputs, updates=None, interrupt_callback=None, **generate_kwargs):
         if updates:
             encoded = [(after, encode_update(self.tokenizer, text)) for after, text in updates]
             interrupt_callback = ScheduledUpdates(encoded, start=1)
-        # A pipeline may hand its own copy of the configuration over: what is asked for here comes on top.
-        generate_kwargs.setdefault("generation_config", self.generation_config)
-        return self.model.generate(
+        output = self.model.generate(
             **model_inputs,
             interrupt_callback=interrupt_callback,
             **{**generate_kwargs, "return_dict_in_generate": True},
         )
+        prompts = model_inputs["prompt_ids"].shape[0]
+        return {name: output[name].unflatten(0, (prompts, -1)) for name in ("sequences", "versions")}
 
     def postprocess(self, output):
-        tokens = output.sequences[0, 1:]
-        return {
-            "generated_text": self.tokenizer.decode(tokens, skip_special_tokens=True),
-            "tokens": tokens.tolist(),
-            "versions": output.versions[0, 1:].tolist(),
-        }
+        records = []
+        for tokens, versions in zip(output["sequences"][0].tolist(), output["versions"][0].tolist(), strict=True):
+            # Without the begin token, and without the padding behind a text that ended before its neighbours.
+            end = len(tokens)
+            while end > 1 and tokens[end - 1] == self.tokenizer.pad_token_id:
+                end -= 1
+            text = self.tokenizer.decode(tokens[1:end], skip_special_tokens=True)
+            records.append({"generated_text": text, "tokens": tokens[1:end], "versions": versions[1:end]})
+        return records[0] if len(records) == 1 else records

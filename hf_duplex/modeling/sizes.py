@@ -16,9 +16,7 @@ def count_parameters(config) -> int:
         return sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
 
 
-def equal_size_configs(
-    workspace: WorkspaceConfig | None = None, tolerance: float = 0.02
-) -> dict[str, DuplexConfig]:
+def equal_size_configs(workspace: WorkspaceConfig | None = None, tolerance: float = 0.02) -> dict[str, DuplexConfig]:
     """
     The three generators at the parameter count of a workspace model: for the other two, the number of layers and the
     inner width are chosen that meet it and keep the inner width nearest to the usual 8/3 of the outer one.
@@ -48,9 +46,7 @@ def equal_size_configs(
         fits = []
         for layers in range(1, 3 * workspace.num_hidden_layers + 3):
             sizes = [
-                count_parameters(
-                    config_class(**shared, **extra, num_hidden_layers=layers, intermediate_size=inner)
-                )
+                count_parameters(config_class(**shared, **extra, num_hidden_layers=layers, intermediate_size=inner))
                 for inner in (8, 16)
             ]
             inner = max(8, 8 + 8 * round((target - sizes[0]) / (sizes[1] - sizes[0])))

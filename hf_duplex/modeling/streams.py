@@ -1,4 +1,4 @@
-"""Streams laid out in one line: a prompt, the emitted tokens, and each update before the first token that may know it."""
+"""Streams laid out in one line: a prompt, the emitted tokens, each update before the first token that may know it."""
 
 import torch
 from torch import nn
@@ -17,7 +17,9 @@ def sort_updates(update_ids, update_mask, update_positions):
         ValueError: An argument is missing or shapes do not fit; the message names it.
     """
     if update_positions is None:
-        raise ValueError("`update_ids` needs `update_positions`: the index of the first token that may know each update.")
+        raise ValueError(
+            "`update_ids` needs `update_positions`: the index of the first token that may know each update."
+        )
     if update_ids.dim() != 3 or update_positions.shape != update_ids.shape[:2]:
         raise ValueError(
             "`update_ids` must have the shape (batch, updates, length) and `update_positions` (batch, updates), got "
@@ -26,6 +28,11 @@ def sort_updates(update_ids, update_mask, update_positions):
     update_mask = torch.ones_like(update_ids) if update_mask is None else update_mask
     if update_mask.shape != update_ids.shape:
         raise ValueError(f"`update_mask` must have the shape of `update_ids`, {tuple(update_ids.shape)}.")
+    if not update_ids.numel():
+        # No update at all is one that is masked out.
+        batch_size = update_ids.shape[0]
+        update_ids, update_mask = update_ids.new_zeros(batch_size, 1, 1), update_mask.new_zeros(batch_size, 1, 1)
+        update_positions = update_positions.new_zeros(batch_size, 1)
     update_mask = update_mask.bool()
     never = torch.iinfo(update_positions.dtype).max
     positions = update_positions.masked_fill(~update_mask.any(-1), never)
@@ -48,6 +55,8 @@ def serialize(input_ids, attention_mask, prompt_ids=None, prompt_mask=None, upda
         Token ids and mask `(batch, total)`, padded on the right; and `(batch, length)`: for each index of the emitted
         stream, the index in the line of the token that predicts what is emitted next.
     """
+    if input_ids is None:
+        raise ValueError("`prompt_ids` and `update_ids` need `input_ids`: embeddings cannot be laid out beside them.")
     batch_size, length = input_ids.shape
     emitted_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     # Where a token stands: prompts before 0, token i at 2i + 1, an update for position p at 2p, padding behind all.

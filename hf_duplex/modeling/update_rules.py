@@ -1,8 +1,8 @@
 """
 Update rules over latent slots: `W_k = f_update(W_{k-1}, U_k)`, one small class for each.
 
-Every rule answers to three calls: `initial` (the workspace before any message), `forward` (one message), `all_versions`
-(the same fold over many messages, laid out so that a generator can attend to every version at once).
+Every rule answers to three calls: `initial` (the workspace before any message), `forward` (one message) and
+`all_versions` (the same fold over many messages, laid out so that a generator can attend to every version at once).
 """
 
 import torch
@@ -13,7 +13,7 @@ from .workspace import Workspace
 
 
 class LatentSlots(nn.Module):
-    """What the latent rules share: N learned slots that read a message by attention. Siblings say how it is written."""
+    """What the latent rules share: N learned slots that read a message by attention. Siblings say how they write."""
 
     def __init__(self, config):
         super().__init__()

@@ -6,9 +6,9 @@ A message with token states E_i casts doubt on every older slot S_n,
 
     log_validity_n -= softplus(logsumexp_i(q(E_i) . k(S_n) / sqrt(d)) + b),
 
-then takes slots of its own, and a generator's cross-attention adds the log-validity to its logits. Since a doubt depends
-on the two messages alone, the doubts of a whole conversation form one matrix, and a cumulative sum over messages is the
-validity at every version: training needs no recurrence.
+then takes slots of its own, and a generator's cross-attention adds the log-validity to its logits. Since a doubt
+depends on the two messages alone, the doubts of a whole conversation form one matrix, and a cumulative sum over
+messages is the validity at every version: training needs no recurrence.
 """
 
 import torch
@@ -53,9 +53,15 @@ class ValidityUpdate(nn.Module):
         return (new - old - 1).clamp(0, self.distance.num_embeddings - 1)
 
     def _most_valid(self, log_validity: torch.Tensor) -> torch.LongTensor:
-        """Columns of the N most valid slots, the newest of equals first, in their old order: (b, s) -> (b, n_slots)."""
+        """
+        Columns of the N most valid slots, the newest of equals chosen first: (b, s) -> (b, n_slots). They come in
+        their old order, empty ones in front, so that padding leaves no trace.
+        """
+        size = log_validity.shape[-1]
         newest_first = log_validity.detach().flip(-1).sort(dim=-1, descending=True, stable=True).indices
-        return (log_validity.shape[-1] - 1 - newest_first[:, : self.n_slots]).sort(dim=-1).values
+        columns = size - 1 - newest_first[:, : self.n_slots]
+        empty = log_validity.gather(1, columns).isneginf()
+        return (columns - size * empty).sort(dim=-1).values % size
 
     def forward(
         self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor
@@ -75,17 +81,18 @@ class ValidityUpdate(nn.Module):
         doubt = self._doubt(self.query(states) @ keys.transpose(1, 2), mask[..., None])
 
         offset = mask.cumsum(-1) - 1
-        all_slots = {
+        old_and_new = {
             "log_validity": (workspace.log_validity - doubt, torch.zeros(mask.shape, device=mask.device), -torch.inf),
             "slot_ids": (workspace.slot_ids, version * self.stride + offset, -1),
             "token_ids": (workspace.token_ids, token_ids, -1),
         }
         all_slots = {
             name: torch.cat([old, new.masked_fill(~mask, filler)], dim=1)
-            for name, (old, new, filler) in all_slots.items()
+            for name, (old, new, filler) in old_and_new.items()
         }
         keep = self._most_valid(all_slots["log_validity"])
-        slots = torch.cat([workspace.slots, states.to(workspace.slots.dtype)], dim=1)
+        states = (states * mask[..., None]).to(workspace.slots.dtype)
+        slots = torch.cat([workspace.slots, states], dim=1)
         return Workspace(
             slots=slots.gather(1, keep[..., None].expand(-1, -1, self.width)),
             **{name: value.gather(1, keep) for name, value in all_slots.items()},
@@ -122,14 +129,14 @@ class ValidityUpdate(nn.Module):
         doubt = self._doubt(scores, mask[..., None]).masked_fill(writer >= number[:, None], 0.0)
         written = mask.flatten(1)[:, None] & (writer <= number[:, None])
         log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
-        if slots.shape[1] > self.n_slots:
+        if int(mask.flatten(1).sum(1).max()) > self.n_slots:
             log_validity = self._forget(log_validity)
 
         before_any = log_validity.new_full((batch_size, 1, slots.shape[1]), -torch.inf)
         return slots, torch.cat([before_any, log_validity], dim=1)[:, first:]
 
     def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:
-        """Drops, version after version, what a workspace of N slots would have dropped: (b, versions, s) -> the same."""
+        """Drops, version after version, what a workspace of N slots would have: (b, versions, s) -> the same."""
         kept = torch.ones_like(log_validity[:, 0], dtype=torch.bool)
         versions = []
         for version in log_validity.unbind(dim=1):

@@ -1,0 +1,18 @@
+"""From samples to batches: tokenizer training, encoding, and one collator for each way of hearing."""
+
+from .collators import ChannelCollator, SerializedCollator
+from .dataset import CurriculumDataset, CurriculumSampler, Phase
+from .encoding import EncodedSample, encode_sample
+from .tokenizer import train_tokenizer
+
+
+__all__ = [
+    "ChannelCollator",
+    "CurriculumDataset",
+    "CurriculumSampler",
+    "EncodedSample",
+    "Phase",
+    "SerializedCollator",
+    "encode_sample",
+    "train_tokenizer",
+]

@@ -1,0 +1,103 @@
+"""Batches: the three streams side by side, or in one line as any language model of transformers reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from .encoding import EncodedSample
+
+
+def _pad(rows: Sequence[Sequence[int]], value: int, multiple: int) -> torch.LongTensor:
+    longest = max((len(row) for row in rows), default=0)
+    length = max(multiple, -(-longest // multiple) * multiple)
+    padded = torch.full((len(rows), length), value, dtype=torch.long)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return padded
+
+
+def _lengths_mask(rows: Sequence[Sequence[int]], length: int) -> torch.LongTensor:
+    return (torch.arange(length)[None] < torch.tensor([len(row) for row in rows])[:, None]).long()
+
+
+@dataclass
+class ChannelCollator:
+    """
+    Keeps the streams apart, as the `forward` of all three generators takes them.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): Gives the padding token.
+        pad_to_multiple_of (`int`, *optional*, defaults to 8): Lengths are rounded up to it.
+
+    Returns a batch with `input_ids`, `attention_mask` and `labels` `(batch, length)`, `prompt_ids` and `prompt_mask`
+    `(batch, prompt_length)`, and, if any sample has an update, `update_ids` and `update_mask` `(batch, updates,
+    update_length)` and `update_positions` `(batch, updates)`.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    pad_to_multiple_of: int = 8
+
+    def __call__(self, samples: Sequence[EncodedSample]) -> dict[str, torch.Tensor]:
+        pad, multiple = self.tokenizer.pad_token_id, self.pad_to_multiple_of
+        emitted = [sample["input_ids"] for sample in samples]
+        prompts = [sample["prompt_ids"] for sample in samples]
+        input_ids, prompt_ids = _pad(emitted, pad, multiple), _pad(prompts, pad, multiple)
+        attention_mask = _lengths_mask(emitted, input_ids.shape[1])
+        batch = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "labels": input_ids.masked_fill(attention_mask == 0, -100),
+            "prompt_ids": prompt_ids,
+            "prompt_mask": _lengths_mask(prompts, prompt_ids.shape[1]),
+        }
+        most = max(len(sample["update_ids"]) for sample in samples)
+        if most:
+            # A missing update is an empty row, known from a position that no token has.
+            updates = [row for sample in samples for row in (sample["update_ids"] + [[]] * most)[:most]]
+            positions = [(sample["update_positions"] + [input_ids.shape[1]] * most)[:most] for sample in samples]
+            update_ids = _pad(updates, pad, multiple)
+            batch["update_ids"] = update_ids.view(len(samples), most, -1)
+            batch["update_mask"] = _lengths_mask(updates, update_ids.shape[1]).view(len(samples), most, -1)
+            batch["update_positions"] = torch.tensor(positions)
+        return batch
+
+
+@dataclass
+class SerializedCollator:
+    """
+    Lays the streams out in one line: prompt, emitted text, and every update just before the first token that may know
+    it. Loss is taken on emitted tokens alone. For the baseline and for any causal language model of transformers.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): Gives the padding token.
+        pad_to_multiple_of (`int`, *optional*, defaults to 8): Lengths are rounded up to it.
+
+    Returns a batch with `input_ids`, `attention_mask` and `labels`, each `(batch, length)`.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    pad_to_multiple_of: int = 8
+
+    def __call__(self, samples: Sequence[EncodedSample]) -> dict[str, torch.Tensor]:
+        lines, labels = zip(*(self._serialize(sample) for sample in samples), strict=True)
+        input_ids = _pad(lines, self.tokenizer.pad_token_id, self.pad_to_multiple_of)
+        return {
+            "input_ids": input_ids,
+            "attention_mask": _lengths_mask(lines, input_ids.shape[1]),
+            "labels": _pad(labels, -100, self.pad_to_multiple_of),
+        }
+
+    @staticmethod
+    def _serialize(sample: EncodedSample) -> tuple[list[int], list[int]]:
+        emitted, waiting = sample["input_ids"], list(zip(sample["update_positions"], sample["update_ids"], strict=True))
+        line, labels = list(sample["prompt_ids"]), [-100] * len(sample["prompt_ids"])
+        for index, token in enumerate(emitted):
+            while waiting and waiting[0][0] <= index and index:
+                update = waiting.pop(0)[1]
+                line += update
+                labels += [-100] * len(update)
+            line.append(token)
+            labels.append(token if index else -100)
+        return line, labels

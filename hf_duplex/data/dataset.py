@@ -1,0 +1,180 @@
+"""A curriculum of samples, made once in parallel and kept as token ids: sample i is a function of the seed and of i."""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from dataset_builder import Builder, BuilderConfig
+from filelock import FileLock
+from torch.utils.data import Dataset, Sampler
+from tqdm.auto import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from .encoding import EncodedSample, encode_sample
+
+
+# Samples that a worker makes at a time.
+CHUNK = 1000
+
+
+@dataclass
+class Phase:
+    """
+    One stretch of a curriculum.
+
+    Args:
+        samples (`int`): How many samples it has.
+        builder (`dict[str, Any]`, *optional*): Fields of [`~dataset_builder.BuilderConfig`].
+        name (`str`, *optional*): For the log.
+    """
+
+    samples: int
+    builder: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self):
+        if self.samples < 1:
+            raise ValueError(f"`samples` of phase {self.name!r} must be at least 1, got {self.samples}.")
+
+
+def pack(sample: EncodedSample) -> np.ndarray:
+    """One sample as a single array: the lengths of its streams, the positions of its updates, then the streams."""
+    streams = [sample["input_ids"], sample["prompt_ids"], *sample["update_ids"]]
+    head = [len(streams), *map(len, streams), *sample["update_positions"]]
+    return np.array(head + [token for stream in streams for token in stream], dtype=np.int32)
+
+
+def unpack(packed: np.ndarray) -> EncodedSample:
+    """The inverse of [`pack`]."""
+    values = packed.tolist()
+    n_streams = values[0]
+    lengths, positions = values[1 : 1 + n_streams], values[1 + n_streams : 2 * n_streams - 1]
+    streams, at = [], 2 * n_streams - 1
+    for length in lengths:
+        streams.append(values[at : at + length])
+        at += length
+    return EncodedSample(
+        input_ids=streams[0], prompt_ids=streams[1], update_ids=streams[2:], update_positions=positions
+    )
+
+
+def _make_chunk(task: tuple[PreTrainedTokenizerBase, BuilderConfig, int, int]) -> tuple[np.ndarray, list[int]]:
+    tokenizer, config, start, stop = task
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    builder = Builder(config)
+    packed = [pack(encode_sample(tokenizer, builder.sample(index))) for index in range(start, stop)]
+    return np.concatenate(packed), [len(sample) for sample in packed]
+
+
+class CurriculumDataset(Dataset):
+    """
+    The phases one after the other, encoded.
+
+    Args:
+        phases (`Sequence[Phase]`): The curriculum.
+        tokenizer (`PreTrainedTokenizerBase`): Encodes the samples.
+        split (`str`, *optional*, defaults to `"train"`): The builder's split.
+        seed (`int`, *optional*, defaults to 0): Another seed gives other samples.
+        num_proc (`int`, *optional*, defaults to 1): Processes that make them; the result does not depend on it.
+        cache_dir (`str`, *optional*): Keep the samples there, for the next run and for processes beside this one.
+
+    Attributes:
+        lengths (`np.ndarray` of shape `(samples,)`): About how many tokens each sample has, all streams together.
+    """
+
+    def __init__(
+        self,
+        phases: Sequence[Phase],
+        tokenizer: PreTrainedTokenizerBase,
+        split: str = "train",
+        seed: int = 0,
+        num_proc: int = 1,
+        cache_dir: str | None = None,
+    ):
+        if not phases:
+            raise ValueError("`phases` is empty: a curriculum needs at least one.")
+        tasks, first = [], 0
+        for phase in phases:
+            config = BuilderConfig(split=split, seed=seed, **phase.builder)
+            last = first + phase.samples
+            tasks += [(tokenizer, config, start, min(start + CHUNK, last)) for start in range(first, last, CHUNK)]
+            first = last
+        if cache_dir is None:
+            self.tokens, self.lengths = self._make_all(tasks, num_proc, split)
+        else:
+            Path(cache_dir).mkdir(parents=True, exist_ok=True)
+            path = Path(cache_dir, f"{split}-{self._digest(tasks)}.npz")
+            with FileLock(f"{path}.lock"):
+                if not path.exists():
+                    tokens, lengths = self._make_all(tasks, num_proc, split)
+                    with open(f"{path}.part", "wb") as part:
+                        np.savez(part, tokens=tokens, lengths=lengths)
+                    Path(f"{path}.part").rename(path)
+            stored = np.load(path)
+            self.tokens, self.lengths = stored["tokens"], stored["lengths"]
+        self.ends = self.lengths.cumsum(dtype=np.int64)
+
+    @staticmethod
+    def _digest(tasks: list) -> str:
+        """Names what the samples are made from: tokenizer, builder configurations and ranges."""
+        tokenizer = tasks[0][0].backend_tokenizer.to_str()
+        return hashlib.blake2b(repr((tokenizer, [task[1:] for task in tasks])).encode(), digest_size=8).hexdigest()
+
+    @classmethod
+    def _make_all(cls, tasks: list, num_proc: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+        made = tqdm(cls._make(tasks, num_proc), total=len(tasks), desc=f"Making {split} samples", unit="k")
+        chunks, lengths = zip(*made, strict=True)
+        return np.concatenate(chunks), np.concatenate([np.array(chunk, dtype=np.int32) for chunk in lengths])
+
+    @staticmethod
+    def _make(tasks: list, num_proc: int) -> Iterator:
+        if num_proc <= 1 or len(tasks) == 1:
+            yield from map(_make_chunk, tasks)
+            return
+        with multiprocessing.Pool(min(num_proc, len(tasks))) as pool:
+            yield from pool.imap(_make_chunk, tasks)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> EncodedSample:
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} is outside a data set of {len(self)} samples.")
+        end = self.ends[index]
+        return unpack(self.tokens[end - self.lengths[index] : end])
+
+
+class CurriculumSampler(Sampler[int]):
+    """
+    Keeps the order of a curriculum, and batches samples of like length: within a window of some batches samples are
+    sorted by length, and the batches of a window come in random order.
+
+    Args:
+        lengths (`Sequence[int]`): The length of each sample.
+        batch_size (`int`): Samples in a batch, over all processes.
+        window (`int`, *optional*, defaults to 32): Batches in a window.
+        seed (`int`, *optional*, defaults to 0): For the order of batches.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, window: int = 32, seed: int = 0):
+        self.lengths, self.batch_size, self.window, self.seed = np.asarray(lengths), batch_size, window, seed
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed)
+        size = self.batch_size * self.window
+        for start in range(0, len(self), size):
+            by_length = start + np.argsort(self.lengths[start : start + size], kind="stable")
+            batches = [by_length[at : at + self.batch_size] for at in range(0, len(by_length), self.batch_size)]
+            # A batch that is not full stays last, or the ones behind it would shift.
+            full = sum(len(batch) == self.batch_size for batch in batches)
+            for number in [*torch.randperm(full, generator=generator).tolist(), *range(full, len(batches))]:
+                yield from batches[number].tolist()

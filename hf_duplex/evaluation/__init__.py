@@ -1,6 +1,15 @@
 """How good and how fast the generators are: metrics, benchmarks, statistics."""
 
+from .conversation import Transcript, converse
+from .revision import print_revision_table, run_revision_benchmark
 from .speed import print_speed_table, run_speed_benchmark
 
 
-__all__ = ["print_speed_table", "run_speed_benchmark"]
+__all__ = [
+    "Transcript",
+    "converse",
+    "print_revision_table",
+    "print_speed_table",
+    "run_revision_benchmark",
+    "run_speed_benchmark",
+]

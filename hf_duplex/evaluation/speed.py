@@ -8,11 +8,7 @@ the ratios, not the milliseconds. Speed depends on sizes, not on values: the wei
 
 import copy
 import json
-import os
-import platform
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -30,6 +25,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, set_seed
 from transformers.generation.streamers import BaseStreamer
 
 from ..modeling import DuplexCache, DuplexConfig, Interrupt, WorkspaceConfig, count_parameters, equal_size_configs
+from .record import command_line, describe_machine, describe_versions, write_json
 
 
 # In tokens. Decode steps are timed in turns of DECODE_TOKENS, the first WARM_UP tokens of each turn left out.
@@ -336,17 +332,6 @@ def check_targets(ratios: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def describe_machine() -> dict[str, Any]:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-    }
-
-
 def earlier_rows(json_path: str | Path | None, results: dict[str, Any]) -> dict[str, Any]:
     """Rows of an earlier run that are worth keeping: same settings, same versions, same machine."""
     if json_path is None or not Path(json_path).exists():
@@ -358,17 +343,6 @@ def earlier_rows(json_path: str | Path | None, results: dict[str, Any]) -> dict[
     same = all(earlier.get(key) == results[key] for key in ("benchmark", "settings", "versions", "machine"))
     # A finished run is not resumed but repeated.
     return earlier["rows"] if same and "targets" not in earlier else {}
-
-
-def write(results: dict[str, Any], json_path: str | Path | None) -> None:
-    """Writes the results in one move, so that an interrupted run leaves a whole file."""
-    if json_path is None:
-        return
-    path = Path(json_path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(json.dumps(results, indent=1) + "\n")
-    unfinished.replace(path)
 
 
 def describe_settings(
@@ -464,13 +438,9 @@ def run_speed_benchmark(
 
     results: dict[str, Any] = {
         "benchmark": "speed",
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line(),
         "settings": describe_settings(size, configs, lengths, repeats, seed, threads),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
+        "versions": describe_versions(),
         "machine": describe_machine(),
     }
     results["rows"] = earlier_rows(json_path, results)
@@ -494,12 +464,12 @@ def run_speed_benchmark(
 
         for length in todo:
             results["rows"][str(length)] = measure(models, told[length], update, repeats, advance)
-            write(results, json_path)
+            write_json(results, json_path)
         results["flatness_ms"] = measure_flatness(models["workspace"], told, update, flat_turns, advance)
 
     results["ratios"] = derive_ratios(results["rows"], results["flatness_ms"])
     results["targets"] = check_targets(results["ratios"])
-    write(results, json_path)
+    write_json(results, json_path)
     return results
 
 

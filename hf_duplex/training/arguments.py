@@ -1,7 +1,6 @@
 """What a training run is told, and how a YAML file and the command line say it together."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -114,8 +113,3 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
     scaled = [{**phase, "samples": max(1, round(phase["samples"] * data_args.samples_scale))} for phase in phases]
     data_args.phases = [Phase(**phase) for phase in scaled]
     return model_args, data_args, training_args
-
-
-def command_line() -> str:
-    """The command that started this process, for the record."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from transformers.trainer_utils import get_last_checkpoint
 
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
-from .arguments import command_line, parse_arguments
+from ..evaluation.record import command_line, describe_machine, describe_versions
+from .arguments import parse_arguments
 from .trainer import DuplexTrainer
 
 

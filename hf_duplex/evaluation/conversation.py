@@ -1,0 +1,122 @@
+"""Free-running conversations: samples played to a model in batches, each row hearing its own updates as it speaks."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from dataset_builder import END, Sample
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..data.encoding import encode_sample
+from ..modeling import Interrupt
+
+
+@dataclass
+class Transcript:
+    """
+    What a model said in one conversation.
+
+    Attributes:
+        tokens (`list[int]`): All that was emitted, without the start token.
+        text (`str`): The same, end tokens spelt out.
+        heard_at (`list[int]`): For each update, the length of the text when it was heard.
+        ended (`bool`): Whether the model stopped by itself.
+    """
+
+    tokens: list[int]
+    text: str
+    heard_at: list[int]
+    ended: bool
+
+
+@dataclass
+class Row:
+    """One conversation under way: the updates still to come, as (position, ids), and after how many tokens each came."""
+
+    waiting: deque[tuple[float, list[int]]]
+    tokens: list[int] = field(default_factory=list)
+    heard_after: list[int] = field(default_factory=list)
+
+
+class Schedule:
+    """
+    An `interrupt_callback` that plays each row's updates to it. An update comes once as many tokens were emitted as
+    before it in the sample; one that comes after the end in the sample, or whose row has ended, waits for `resume`.
+    """
+
+    def __init__(self, rows: Sequence[Row], silent: set[int], resume: bool):
+        self.rows, self.silent, self.resume = rows, silent, resume
+
+    def __call__(self, input_ids: torch.LongTensor) -> Interrupt | None:
+        length = input_ids.shape[1]
+        due: list[list[list[int]]] = []
+        for row, last in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
+            now: list[list[int]] = []
+            position = row.waiting[0][0] if row.waiting else None
+            if position is not None and (self.resume or (position <= length and last not in self.silent)):
+                until = position if self.resume else length
+                while row.waiting and row.waiting[0][0] <= until:
+                    now.append(row.waiting.popleft()[1])
+                    row.heard_after.append(len(row.tokens) if self.resume else length - 1)
+            due.append(now)
+        self.resume = False
+        most = max(map(len, due))
+        if not most:
+            return None
+        longest = max(len(update) for now in due for update in now)
+        ids = torch.zeros(len(due), most, longest, dtype=torch.long, device=input_ids.device)
+        mask = torch.zeros_like(ids)
+        for index, now in enumerate(due):
+            for number, update in enumerate(now):
+                ids[index, number, : len(update)] = torch.tensor(update)
+                mask[index, number, : len(update)] = 1
+        return Interrupt(ids, mask)
+
+
+@torch.inference_mode()
+def converse(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_new_tokens: int = 400
+) -> list[Transcript]:
+    """
+    Plays a batch of samples to a model, greedily and free-running: nothing of the emitted text is given.
+
+    Args:
+        model (`PreTrainedModel`): Any model that keeps the contract.
+        tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
+        samples (`Sequence[Sample]`): The conversations.
+        max_new_tokens (`int`, *optional*, defaults to 400): After this many tokens a row is stopped, each time it
+            speaks.
+    """
+    pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
+    encoded = [encode_sample(tokenizer, sample) for sample in samples]
+    rows = []
+    for sample in encoded:
+        end = sample["input_ids"].index(eos)
+        positions = [position if position <= end else float("inf") for position in sample["update_positions"]]
+        rows.append(Row(deque(zip(positions, sample["update_ids"], strict=True))))
+    longest = max(len(sample["prompt_ids"]) for sample in encoded)
+    prompt_ids = torch.tensor([sample["prompt_ids"] + [pad] * (longest - len(sample["prompt_ids"])) for sample in encoded])
+    prompt_ids = prompt_ids.to(model.device)
+    arguments = {"max_new_tokens": max_new_tokens, "do_sample": False, "return_dict_in_generate": True}
+
+    speaking, resume = list(range(len(rows))), False
+    given = {"prompt_ids": prompt_ids, "prompt_mask": (prompt_ids != pad).long()}
+    while speaking:
+        schedule = Schedule([rows[index] for index in speaking], {pad, eos}, resume)
+        output = model.generate(**given, interrupt_callback=schedule, **arguments)
+        for index, sequence in zip(speaking, output.sequences.tolist(), strict=True):
+            rows[index].tokens = [token for token in sequence[1:] if token != pad]
+        kept = [at for at, index in enumerate(speaking) if rows[index].waiting]
+        speaking, resume = [speaking[at] for at in kept], True
+        if speaking:
+            chosen = torch.tensor(kept, device=model.device)
+            output.past_key_values.batch_select_indices(chosen)
+            given = {"input_ids": output.sequences[chosen], "past_key_values": output.past_key_values}
+    return [_transcript(tokenizer, row) for row in rows]
+
+
+def _transcript(tokenizer: PreTrainedTokenizerBase, row: Row) -> Transcript:
+    text = tokenizer.decode(row.tokens)
+    heard_at = [len(tokenizer.decode(row.tokens[:after])) for after in row.heard_after]
+    return Transcript(row.tokens, text, heard_at, text.endswith(END))

@@ -38,8 +38,8 @@ class Score:
             value. An answer that cannot be read counts as wrong.
         answers, answers_right (`int`): The same over all answers.
         unread (`int`): Answers that were never stated readably.
-        claims_after, contradictions (`int`): Statements begun after an update that changed them, and those among them
-            that give a value which an update had already replaced.
+        claims_after, contradictions (`int`): Values said after an update that changed them, and those among them that
+            an update had already replaced.
         ended (`int`): 1 if the model stopped by itself.
     """
 
@@ -76,7 +76,9 @@ def score(builder: Builder, sample: Sample, transcript: Transcript) -> Score:
     for claim in claims:
         if claim.key not in worlds[0]:
             continue
-        heard = sum(at <= claim.start for at in transcript.heard_at)
+        # What counts is what was known when the value was said, not when its sentence began.
+        said_at = transcript.text.rfind(claim.value, claim.start, claim.end)
+        heard = sum(at <= (claim.start if said_at < 0 else said_at) for at in transcript.heard_at)
         true = worlds[heard][claim.key]
         replaced = {world[claim.key] for world in worlds[:heard]} - {true}
         result.claims_after += bool(replaced)

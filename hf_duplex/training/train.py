@@ -6,6 +6,7 @@ Trains a generator on a curriculum.
 """
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from transformers.trainer_utils import get_last_checkpoint
 
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
-from ..evaluation.record import command_line, describe_machine, describe_versions
+from ..evaluation.record import describe_machine, describe_versions
 from .arguments import parse_arguments
 from .trainer import DuplexTrainer
 
@@ -41,7 +42,8 @@ def load_tokenizer(name: str | None, phases: Sequence[Phase], vocab_size: int) -
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parses the arguments, trains, evaluates, and saves model, tokenizer and the facts of the run."""
-    model_args, data_args, args = parse_arguments(sys.argv[1:] if argv is None else argv)
+    argv = sys.argv[1:] if argv is None else argv
+    model_args, data_args, args = parse_arguments(argv)
     if data_args.serialized and model_args.model_type != "baseline":
         raise ValueError("`serialized` is for `model_type=baseline`: the others need the streams apart.")
     args.remove_unused_columns = False
@@ -72,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     trainer.save_model()
     if trainer.is_world_process_zero():
         facts = {
-            "command": command_line(),
+            "command": f"hf-duplex train {shlex.join(argv)}",
             "model": asdict(model_args),
             "data": asdict(data_args),
             "parameters": model.num_parameters(),
@@ -81,8 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
             "learning_rate": args.learning_rate,
             "seed": args.seed,
-            "device": str(args.device),
-            "seconds": round(time.time() - started, 1),
+            "machine": describe_machine(),
+            "versions": describe_versions(),
+            "seconds_since_last_resume": round(time.time() - started, 1),
             "train_loss": result.training_loss,
             "eval_loss": metrics["eval_loss"],
             "log": trainer.state.log_history,

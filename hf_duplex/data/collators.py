@@ -45,10 +45,13 @@ class ChannelCollator:
         prompts = [sample["prompt_ids"] for sample in samples]
         input_ids, prompt_ids = _pad(emitted, pad, multiple), _pad(prompts, pad, multiple)
         attention_mask = _lengths_mask(emitted, input_ids.shape[1])
+        labels = input_ids.masked_fill(attention_mask == 0, -100)
+        # The start token is given, never said.
+        labels[:, 0] = -100
         batch = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
-            "labels": input_ids.masked_fill(attention_mask == 0, -100),
+            "labels": labels,
             "prompt_ids": prompt_ids,
             "prompt_mask": _lengths_mask(prompts, prompt_ids.shape[1]),
         }
@@ -91,9 +94,9 @@ class SerializedCollator:
 
     @staticmethod
     def _serialize(sample: EncodedSample) -> tuple[list[int], list[int]]:
-        emitted, waiting = sample["input_ids"], list(zip(sample["update_positions"], sample["update_ids"], strict=True))
+        waiting = list(zip(sample["update_positions"], sample["update_ids"], strict=True))
         line, labels = list(sample["prompt_ids"]), [-100] * len(sample["prompt_ids"])
-        for index, token in enumerate(emitted):
+        for index, token in enumerate(sample["input_ids"]):
             while waiting and waiting[0][0] <= index and index:
                 update = waiting.pop(0)[1]
                 line += update

@@ -1,5 +1,6 @@
-"""A curriculum of samples, made once in parallel and kept as token ids: sample i is a function of the seed and of i."""
+"""A curriculum of samples, made once in parallel and kept as token ids: sample i is a function of the seed and i."""
 
+import dataclasses
 import hashlib
 import multiprocessing
 import os
@@ -10,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from dataset_builder import Builder, BuilderConfig
 from filelock import FileLock
 from torch.utils.data import Dataset, Sampler
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
+
+from dataset_builder import Builder, BuilderConfig
 
 from .encoding import EncodedSample, encode_sample
 
@@ -30,7 +32,8 @@ class Phase:
 
     Args:
         samples (`int`): How many samples it has.
-        builder (`dict[str, Any]`, *optional*): Fields of [`~dataset_builder.BuilderConfig`].
+        builder (`dict[str, Any]`, *optional*): Fields of [`~dataset_builder.BuilderConfig`], but for `split` and
+            `seed`, which the data set gives.
         name (`str`, *optional*): For the log.
     """
 
@@ -39,8 +42,19 @@ class Phase:
     name: str = ""
 
     def __post_init__(self):
-        if self.samples < 1:
-            raise ValueError(f"`samples` of phase {self.name!r} must be at least 1, got {self.samples}.")
+        if not isinstance(self.samples, int) or self.samples < 1:
+            raise ValueError(f"`samples` of phase {self.name!r} must be a whole number from 1, got {self.samples!r}.")
+        fields = {entry.name for entry in dataclasses.fields(BuilderConfig)} - {"split", "seed"}
+        unknown = sorted(set(self.builder) - fields)
+        if unknown:
+            raise ValueError(
+                f"`builder` of phase {self.name!r} has no field {', '.join(unknown)}; choose from "
+                f"{', '.join(sorted(fields))}."
+            )
+        try:
+            BuilderConfig(**self.builder)
+        except ValueError as error:
+            raise ValueError(f"`builder` of phase {self.name!r}: {error}") from error
 
 
 def pack(sample: EncodedSample) -> np.ndarray:
@@ -122,9 +136,15 @@ class CurriculumDataset(Dataset):
 
     @staticmethod
     def _digest(tasks: list) -> str:
-        """Names what the samples are made from: tokenizer, builder configurations and ranges."""
+        """
+        Names what the samples are made from: tokenizer, builder configurations and ranges; and a few of the samples,
+        so that those of another builder are not taken for ours.
+        """
         tokenizer = tasks[0][0].backend_tokenizer.to_str()
-        return hashlib.blake2b(repr((tokenizer, [task[1:] for task in tasks])).encode(), digest_size=8).hexdigest()
+        few = tasks[:: 1 + len(tasks) // 64]
+        made = [_make_chunk((*task[:3], min(task[2] + 4, task[3])))[0].tolist() for task in few]
+        facts = repr((tokenizer, [task[1:] for task in tasks], made))
+        return hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()
 
     @classmethod
     def _make_all(cls, tasks: list, num_proc: int, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -156,13 +176,13 @@ class CurriculumSampler(Sampler[int]):
     sorted by length, and the batches of a window come in random order.
 
     Args:
-        lengths (`Sequence[int]`): The length of each sample.
+        lengths (`Sequence[int]` or `np.ndarray`): The length of each sample.
         batch_size (`int`): Samples in a batch, over all processes.
         window (`int`, *optional*, defaults to 32): Batches in a window.
         seed (`int`, *optional*, defaults to 0): For the order of batches.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, window: int = 32, seed: int = 0):
+    def __init__(self, lengths: Sequence[int] | np.ndarray, batch_size: int, window: int = 32, seed: int = 0):
         self.lengths, self.batch_size, self.window, self.seed = np.asarray(lengths), batch_size, window, seed
 
     def __len__(self) -> int:

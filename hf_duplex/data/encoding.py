@@ -3,8 +3,9 @@
 from bisect import bisect_left
 from typing import TypedDict
 
-from dataset_builder import Sample
 from transformers import PreTrainedTokenizerBase
+
+from dataset_builder import Sample
 
 from ..modeling import encode_prompt, encode_updates
 
@@ -40,7 +41,5 @@ def encode_sample(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Encoded
         input_ids=[tokenizer.bos_token_id, *target["input_ids"]],
         prompt_ids=encode_prompt(tokenizer, sample.prompt),
         update_ids=encode_updates(tokenizer, [update["text"] for update in sample.updates]),
-        update_positions=token_positions(
-            target["offset_mapping"], [update["position"] for update in sample.updates]
-        ),
+        update_positions=token_positions(target["offset_mapping"], [update["position"] for update in sample.updates]),
     )

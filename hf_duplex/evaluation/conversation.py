@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from dataset_builder import END, Sample
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from dataset_builder import END, Sample
 
 from ..data.encoding import encode_sample
 from ..modeling import Interrupt
@@ -32,7 +33,7 @@ class Transcript:
 
 @dataclass
 class Row:
-    """One conversation under way: the updates still to come, as (position, ids), and after how many tokens each came."""
+    """One conversation under way: the updates to come, as (position, ids), and after how many tokens each came."""
 
     waiting: deque[tuple[float, list[int]]]
     tokens: list[int] = field(default_factory=list)
@@ -45,13 +46,14 @@ class Schedule:
     before it in the sample; one that comes after the end in the sample, or whose row has ended, waits for `resume`.
     """
 
-    def __init__(self, rows: Sequence[Row], silent: set[int], resume: bool):
-        self.rows, self.silent, self.resume = rows, silent, resume
+    def __init__(self, rows: Sequence[Row], pad: int, eos: int, resume: bool):
+        self.rows, self.pad, self.silent, self.resume = rows, pad, (pad, eos), resume
 
     def __call__(self, input_ids: torch.LongTensor) -> Interrupt | None:
-        length = input_ids.shape[1]
+        # Padding behind a row that ended before its neighbours was not said.
+        lengths = (input_ids != self.pad).sum(1).tolist()
         due: list[list[list[int]]] = []
-        for row, last in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
+        for row, length, last in zip(self.rows, lengths, input_ids[:, -1].tolist(), strict=True):
             now: list[list[int]] = []
             position = row.waiting[0][0] if row.waiting else None
             if position is not None and (self.resume or (position <= length and last not in self.silent)):
@@ -95,15 +97,15 @@ def converse(
         end = sample["input_ids"].index(eos)
         positions = [position if position <= end else float("inf") for position in sample["update_positions"]]
         rows.append(Row(deque(zip(positions, sample["update_ids"], strict=True))))
-    longest = max(len(sample["prompt_ids"]) for sample in encoded)
-    prompt_ids = torch.tensor([sample["prompt_ids"] + [pad] * (longest - len(sample["prompt_ids"])) for sample in encoded])
-    prompt_ids = prompt_ids.to(model.device)
+    prompts = [sample["prompt_ids"] for sample in encoded]
+    longest = max(map(len, prompts))
+    prompt_ids = torch.tensor([prompt + [pad] * (longest - len(prompt)) for prompt in prompts], device=model.device)
     arguments = {"max_new_tokens": max_new_tokens, "do_sample": False, "return_dict_in_generate": True}
 
     speaking, resume = list(range(len(rows))), False
     given = {"prompt_ids": prompt_ids, "prompt_mask": (prompt_ids != pad).long()}
     while speaking:
-        schedule = Schedule([rows[index] for index in speaking], {pad, eos}, resume)
+        schedule = Schedule([rows[index] for index in speaking], pad, eos, resume)
         output = model.generate(**given, interrupt_callback=schedule, **arguments)
         for index, sequence in zip(speaking, output.sequences.tolist(), strict=True):
             rows[index].tokens = [token for token in sequence[1:] if token != pad]

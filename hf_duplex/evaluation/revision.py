@@ -11,20 +11,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from dataset_builder import FAMILIES, Builder, BuilderConfig, Sample
-from dataset_builder.world import World
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from scipy import stats
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from dataset_builder import FAMILIES, Builder, BuilderConfig, Sample
+from dataset_builder.world import World
+
 from .conversation import Transcript, converse
 from .record import command_line, describe_commit, describe_machine, describe_versions, write_json
 
 
-# Samples a batch, and how many tokens a model may emit each time it speaks.
-BATCH_SIZE = 64
+# Samples a batch (on a processor more are slower, on a GPU faster), and how many tokens a model may emit each time it
+# speaks.
+BATCH_SIZE = 16
 MAX_NEW_TOKENS = 400
 
 
@@ -76,9 +78,11 @@ def score(builder: Builder, sample: Sample, transcript: Transcript) -> Score:
     for claim in claims:
         if claim.key not in worlds[0]:
             continue
-        # What counts is what was known when the value was said, not when its sentence began.
-        said_at = transcript.text.rfind(claim.value, claim.start, claim.end)
-        heard = sum(at <= (claim.start if said_at < 0 else said_at) for at in transcript.heard_at)
+        # What counts is what was known when the value was said, not when its sentence began; a word begins with the
+        # space before it.
+        said_at = max(claim.start, transcript.text.rfind(claim.value, claim.start, claim.end))
+        said_at -= transcript.text[said_at - 1 : said_at] == " "
+        heard = sum(at <= said_at for at in transcript.heard_at)
         true = worlds[heard][claim.key]
         replaced = {world[claim.key] for world in worlds[:heard]} - {true}
         result.claims_after += bool(replaced)
@@ -91,7 +95,7 @@ def ratio(scores: Sequence[Score], part: str, whole: str, seed: int = 0) -> dict
     parts, wholes = (np.array([getattr(entry, name) for entry in scores], dtype=float) for name in (part, whole))
     if not wholes.sum():
         return {"value": None, "interval": None, "n": 0}
-    value = parts.sum() / wholes.sum()
+    value = float(parts.sum() / wholes.sum())
     interval = [value, value]
     if len(scores) > 1 and 0 < value < 1:
         found = stats.bootstrap(
@@ -104,7 +108,7 @@ def ratio(scores: Sequence[Score], part: str, whole: str, seed: int = 0) -> dict
             rng=np.random.default_rng(seed),
         )
         interval = [float(found.confidence_interval.low), float(found.confidence_interval.high)]
-    return {"value": float(value), "interval": interval, "n": int(wholes.sum())}
+    return {"value": value, "interval": interval, "n": int(wholes.sum())}
 
 
 def summarize(scores: Sequence[Score]) -> dict[str, Any]:
@@ -138,22 +142,26 @@ def run_revision_benchmark(
         samples (`int`, *optional*, defaults to 1000): How many.
         split (`str`, *optional*, defaults to `"test"`): The builder's split.
         seed (`int`, *optional*, defaults to 0): For samples and intervals.
-        batch_size (`int`, *optional*, defaults to 64): Conversations at a time.
+        batch_size (`int`, *optional*, defaults to 16): Conversations at a time.
         device (`str`, *optional*, defaults to `"cpu"`): Where to run.
         json_path (`str` or `Path`, *optional*): Where the results are written.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
         builder (`dict`, *optional*): Other fields of [`~dataset_builder.BuilderConfig`].
 
     Returns:
-        For each model and family, and overall: revision accuracy, contradiction rate and answer accuracy with intervals.
+        For each model and family, and overall: revision accuracy, contradiction rate, answer accuracy, with intervals.
 
     Raises:
         ValueError: An argument is unusable; the message names it.
     """
     if not models:
         raise ValueError("`models` is empty: name at least one model folder or Hub name.")
-    if samples < 1 or batch_size < 1:
-        raise ValueError(f"`samples` and `batch_size` must be at least 1, got {samples} and {batch_size}.")
+    names = [Path(name).name for name in models]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`models` must have names that differ, got {', '.join(names)}: results go by them.")
+    for name, value in (("samples", samples), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {value}.")
     config = BuilderConfig(split=split, seed=seed, **(builder or {}))
     maker = Builder(config)
     rows = list(maker.samples(samples))

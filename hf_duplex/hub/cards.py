@@ -21,6 +21,8 @@ WHAT = {
     ),
 }
 
+COLUMNS = {"revision": "revision_accuracy", "contradiction": "contradiction_rate", "answer": "answer_accuracy"}
+
 TEMPLATE = """---
 {{ card_data }}
 ---
@@ -29,8 +31,8 @@ TEMPLATE = """---
 
 {{ what }}
 
-{{ parameters }} parameters, trained from scratch on two synthetic families of conversations in which facts change while
-they are being talked about: variable substitution and fact correction. It knows nothing else.
+{{ parameters }} parameters, trained from scratch on two synthetic families of conversations in which facts change
+while they are being talked about: variable substitution and fact correction. It knows nothing else.
 
 ```python
 from transformers import pipeline
@@ -62,12 +64,12 @@ cores; torch {{ results.versions.torch }}, transformers {{ results.versions.tran
 Not measured yet.
 {% endif %}
 ## Training
-
-{{ training.samples }} samples in {{ training.steps }} steps of {{ training.batch_size }}, seed {{ training.seed }},
-learning rate {{ training.learning_rate }}, on {{ training.machine.accelerator or training.machine.cpu }}; loss on
-held-out samples {{ "%.4f" | format(training.eval_loss) }}. Weights are stored in bfloat16.
-
-Command: `{{ training.command }}`
+{% for run in runs %}
+{{ loop.index }}. {{ "{:,}".format(run.samples) }} samples in {{ "{:,}".format(run.steps) }} steps of {{ run.batch_size }}, seed {{ run.seed }}, learning rate
+   {{ run.learning_rate }}, on {{ run.machine.accelerator or run.machine.cpu }}; loss on held-out samples {{ "%.4f" | format(run.eval_loss) }}.
+   Command: `{{ run.command }}`
+{% endfor %}
+Weights are stored in bfloat16.
 
 ## Limits
 
@@ -97,13 +99,17 @@ def write_card(folder: str | Path) -> None:
     if results and model is None:
         raise ValueError(f"{path} holds no results of {folder.name}, only of {', '.join(results['models'])}.")
     rows, evaluated, n = [], [], 0
-    if model:
+    runs = [training]
+    while runs[0].get("earlier"):
+        runs.insert(0, runs[0]["earlier"])
+    if results and model:
         n = model["revision_accuracy"]["n"]
         for family, figures in [("all", model), *model["families"].items()]:
-            names = {"revision": "revision_accuracy", "contradiction": "contradiction_rate", "answer": "answer_accuracy"}
-            rows.append({"family": family} | {short: _figure(figures[name]) for short, name in names.items()})
+            rows.append({"family": family} | {short: _figure(figures[name]) for short, name in COLUMNS.items()})
         for family, figures in model["families"].items():
             for metric in ("revision_accuracy", "contradiction_rate"):
+                if figures[metric]["value"] is None:
+                    continue
                 evaluated.append(
                     EvalResult(
                         task_type="text-generation",
@@ -128,7 +134,7 @@ def write_card(folder: str | Path) -> None:
         name=folder.name,
         what=WHAT[config["model_type"]],
         parameters=f"{training['parameters']:,}",
-        training=training,
+        runs=runs,
         results=results,
         rows=rows,
         n=n,

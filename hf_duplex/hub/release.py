@@ -1,11 +1,10 @@
 """
 Turns a training run into a model folder that can be published: small weights, code, tokenizer, facts, card.
 
-    python -m hf_duplex.hub.release runs/workspace model_cards/duplex-workspace-4m
+    python -m hf_duplex.hub runs/workspace model_cards/duplex-workspace-4m
 """
 
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -13,6 +12,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ..evaluation.record import write_json
 from .cards import write_card
+
+
+# How long a released model speaks where nothing else is asked for.
+MAX_NEW_TOKENS = 256
 
 
 def release(run: str | Path, folder: str | Path) -> None:
@@ -29,6 +32,7 @@ def release(run: str | Path, folder: str | Path) -> None:
     if not (run / "training.json").is_file():
         raise ValueError(f"`run`: {run} holds no training.json; is the training finished?")
     model = AutoModelForCausalLM.from_pretrained(run, dtype=torch.float32).to(torch.bfloat16)
+    model.generation_config.max_new_tokens = MAX_NEW_TOKENS
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(run).save_pretrained(folder)
     facts = json.loads((run / "training.json").read_text())
@@ -36,7 +40,3 @@ def release(run: str | Path, folder: str | Path) -> None:
     facts["eval_losses"] = [{"step": entry["step"], "eval_loss": entry["eval_loss"]} for entry in evaluations]
     write_json(facts, folder / "training.json")
     write_card(folder)
-
-
-if __name__ == "__main__":
-    release(*sys.argv[1:3])

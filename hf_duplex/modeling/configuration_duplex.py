@@ -83,16 +83,15 @@ class DuplexConfig(PreTrainedConfig):
                 "AutoModelForCausalLM": f"{module}.{stem}ForCausalLM",
             },
         )
-        kwargs.setdefault(
-            "custom_pipelines",
-            {
-                "duplex-generation": {
-                    "impl": "pipeline_duplex.DuplexGenerationPipeline",
-                    "pt": ["AutoModelForCausalLM"],
-                    "type": "text",
-                }
-            },
-        )
+        # Where the package is installed its pipeline is registered, and needs no trust in code that travels.
+        if not type(self).__module__.startswith("transformers_modules."):
+            kwargs.pop("custom_pipelines", None)
+
+    def to_dict(self) -> dict:
+        """The configuration as it is saved, with the pipeline that travels with it."""
+        impl = "pipeline_duplex.DuplexGenerationPipeline"
+        task = {"impl": impl, "pt": ["AutoModelForCausalLM"], "type": "text"}
+        return {**super().to_dict(), "custom_pipelines": {"duplex-generation": task}}
 
     def validate_architecture(self):
         """Raises `ValueError` where sizes do not fit together (part of the strict validation of configurations)."""

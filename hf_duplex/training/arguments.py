@@ -29,19 +29,23 @@ class ModelArguments:
     The others are fields of [`WorkspaceConfig`].
     """
 
+    _argument_group_name = "model"
+
     model_type: str = field(default="workspace", metadata={"help": "workspace, baseline or dual_stream."})
-    model_name_or_path: str | None = field(default=None, metadata={"help": "Checkpoint to go on from."})
-    hidden_size: int = 192
-    intermediate_size: int = 576
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 6
-    encoder_layers: int = 2
-    update_type: str = "validity"
-    n_slots: int = 256
-    conv_width: int = 4
-    sliding_window: int | None = None
-    max_message_length: int = 64
-    vocab_size: int = 1024
+    model_name_or_path: str | None = field(
+        default=None, metadata={"help": "Checkpoint to go on from, with its tokenizer; the sizes below do not count."}
+    )
+    hidden_size: int = field(default=192, metadata={"help": "Width of the generator."})
+    intermediate_size: int = field(default=576, metadata={"help": "Inner width of the feed-forward blocks."})
+    num_hidden_layers: int = field(default=4, metadata={"help": "Blocks of the generator."})
+    num_attention_heads: int = field(default=6, metadata={"help": "Attention heads."})
+    encoder_layers: int = field(default=2, metadata={"help": "Blocks of the message encoder."})
+    update_type: str = field(default="validity", metadata={"help": "validity, gated, gru, residual or slot."})
+    n_slots: int = field(default=256, metadata={"help": "Slots of the workspace."})
+    conv_width: int = field(default=4, metadata={"help": "Width of the short convolution; 0 leaves it out."})
+    sliding_window: int | None = field(default=None, metadata={"help": "Reach of self-attention; all if not given."})
+    max_message_length: int = field(default=64, metadata={"help": "Longest message, in tokens."})
+    vocab_size: int = field(default=1024, metadata={"help": "Tokens of the vocabulary."})
 
     def __post_init__(self):
         if self.model_type not in MODEL_TYPES:
@@ -63,23 +67,48 @@ class DataArguments:
 
     Args:
         data_seed_offset (`int`, *optional*, defaults to 0): Added to the seed of the data.
-        samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (a quick try: 0.001).
+        samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (a try: 0.001).
         eval_samples (`int`, *optional*, defaults to 1024): Held-out samples for the loss during training.
         num_proc (`int`, *optional*): Processes that make the samples; one for each core where it is not given.
         cache_dir (`str`, *optional*): Keep the samples there, for the next run and for processes beside this one.
         serialized (`bool`, *optional*, defaults to `False`): Collate one line of text, as for a plain causal language
             model, instead of channels. For the baseline only; it changes nothing but the collator.
-        tokenizer_name_or_path (`str`, *optional*): A tokenizer; one is trained on the first phase samples if not given.
+        tokenizer_name_or_path (`str`, *optional*): A tokenizer; one is trained on the last phase if not given.
     """
 
-    data_seed_offset: int = 0
-    samples_scale: float = 1.0
-    eval_samples: int = 1024
-    num_proc: int = field(default_factory=lambda: os.cpu_count() or 1)
-    cache_dir: str | None = None
-    serialized: bool = False
-    tokenizer_name_or_path: str | None = None
+    _argument_group_name = "data (the phases of the curriculum stand in the YAML file)"
+
+    data_seed_offset: int = field(default=0, metadata={"help": "Added to the seed of the data."})
+    samples_scale: float = field(default=1.0, metadata={"help": "Multiplies the samples of every phase."})
+    eval_samples: int = field(default=1024, metadata={"help": "Held-out samples for the loss during training."})
+    num_proc: int = field(
+        default_factory=lambda: os.cpu_count() or 1, metadata={"help": "Processes that make the samples."}
+    )
+    cache_dir: str | None = field(default=None, metadata={"help": "Keep the samples there."})
+    serialized: bool = field(default=False, metadata={"help": "One line of text, no channels; baseline only."})
+    tokenizer_name_or_path: str | None = field(
+        default=None, metadata={"help": "A tokenizer; one is trained on the last phase if not given."}
+    )
     phases: list[Phase] = field(default_factory=list, metadata={"help": "In the YAML file only."}, init=False)
+
+    def __post_init__(self):
+        for name in ("samples_scale", "eval_samples", "num_proc"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
+
+
+def read_phases(phases: Any, scale: float) -> list[Phase]:
+    """The curriculum as a YAML file lists it, the number of samples of each phase scaled."""
+    if not isinstance(phases, list) or not phases:
+        raise ValueError("`phases`: the YAML file must list at least one phase of the curriculum.")
+    known = {entry.name for entry in fields(Phase)}
+    for number, phase in enumerate(phases):
+        if not isinstance(phase, dict) or not set(phase) <= known or not isinstance(phase.get("samples"), int):
+            raise ValueError(
+                f"`phases`: number {number + 1} must have `samples`, a whole number, and may have `builder` and "
+                f"`name`; got {phase!r}."
+            )
+    return [Phase(**{**phase, "samples": max(1, round(phase["samples"] * scale))}) for phase in phases]
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, TrainingArguments]:
@@ -97,9 +126,14 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
     if path is not None:
         if not Path(path).is_file():
             raise ValueError(f"CONFIG: there is no file {path}.")
-        settings = yaml.safe_load(Path(path).read_text()) or {}
+        try:
+            settings = yaml.safe_load(Path(path).read_text()) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is no YAML: {error}") from error
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path}: must hold fields and their values, got a {type(settings).__name__}.")
     phases = settings.pop("phases", None)
-    known = {action.dest for action in parser._actions}
+    known = {action.dest for action in parser._actions} - {"help"}
     unknown = sorted(settings.keys() - known)
     if unknown:
         raise ValueError(f"{path}: no such field: {', '.join(unknown)}. `hf-duplex train --help` lists them all.")
@@ -108,8 +142,5 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
         if action.dest in settings:
             action.required = False
     model_args, data_args, training_args = parser.parse_args_into_dataclasses(args=argv)
-    if not phases:
-        raise ValueError("`phases`: the YAML file must list at least one phase of the curriculum.")
-    scaled = [{**phase, "samples": max(1, round(phase["samples"] * data_args.samples_scale))} for phase in phases]
-    data_args.phases = [Phase(**phase) for phase in scaled]
+    data_args.phases = read_phases(phases, data_args.samples_scale)
     return model_args, data_args, training_args

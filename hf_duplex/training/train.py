@@ -12,14 +12,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase, set_seed
+from transformers.trainer_utils import get_last_checkpoint
 
 from dataset_builder import Builder, BuilderConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
 from ..evaluation.record import describe_machine, describe_versions
-from .arguments import parse_arguments
+from .arguments import ModelArguments, parse_arguments
 from .trainer import DuplexTrainer
 
 
@@ -35,9 +38,34 @@ def texts(phases: Sequence[Phase], count: int) -> Iterator[str]:
 
 
 def load_tokenizer(name: str | None, phases: Sequence[Phase], vocab_size: int) -> PreTrainedTokenizerBase:
-    if name is not None:
+    if name:
         return AutoTokenizer.from_pretrained(name)
     return train_tokenizer(texts(phases, TOKENIZER_SAMPLES), vocab_size)
+
+
+def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises `ValueError` where model, arguments and tokenizer do not belong together."""
+    if config.model_type != f"duplex_{model_args.model_type}":
+        raise ValueError(
+            f"`model_type` is {model_args.model_type!r}, but {model_args.model_name_or_path} is a {config.model_type}."
+        )
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(f"`vocab_size` is {config.vocab_size}, too small for the {len(tokenizer)} tokens there are.")
+    for name, used in (("pad", "pad"), ("bos", "bos"), ("eos", "eos"), ("sep", "message_separator")):
+        given, wanted = getattr(tokenizer, f"{name}_token_id"), getattr(config, f"{used}_token_id")
+        if given != wanted:
+            raise ValueError(
+                f"`tokenizer_name_or_path`: its {name} token is {given}, that of the model {wanted}; "
+                "use a tokenizer that `hf_duplex.data.train_tokenizer` made."
+            )
+
+
+def earlier_run(name: str | None) -> dict | None:
+    """The facts of the run that this one goes on from, if it left any."""
+    path = Path(name or "", "training.json")
+    if name is None or not path.is_file():
+        return None
+    return {key: value for key, value in json.loads(path.read_text()).items() if key != "log"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,13 +76,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ValueError("`serialized` is for `model_type=baseline`: the others need the streams apart.")
     args.remove_unused_columns = False
     set_seed(args.seed)
-    tokenizer = load_tokenizer(data_args.tokenizer_name_or_path, data_args.phases, model_args.vocab_size)
+    # A checkpoint is gone on from with the tokenizer that it was trained with.
+    tokenizer_name = data_args.tokenizer_name_or_path or model_args.model_name_or_path
+    tokenizer = load_tokenizer(tokenizer_name, data_args.phases, model_args.vocab_size)
     if model_args.model_name_or_path:
-        model = AutoModelForCausalLM.from_pretrained(model_args.model_name_or_path)
+        model = AutoModelForCausalLM.from_pretrained(model_args.model_name_or_path, dtype=torch.float32)
     else:
         model = AutoModelForCausalLM.from_config(model_args.config())
+    check_fit(model.config, model_args, tokenizer)
 
-    made = {"num_proc": data_args.num_proc, "cache_dir": data_args.cache_dir}
+    made: dict[str, Any] = {"num_proc": data_args.num_proc, "cache_dir": data_args.cache_dir}
     seed = args.seed + data_args.data_seed_offset
     train_dataset = CurriculumDataset(data_args.phases, tokenizer, seed=seed, **made)
     held_out = [Phase(data_args.eval_samples, data_args.phases[-1].builder)]
@@ -68,10 +99,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         processing_class=tokenizer,
     )
     last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
+    checkpoint = args.resume_from_checkpoint or last
+    if checkpoint and trainer.is_world_process_zero():
+        print(f"Going on from {checkpoint}; another `output_dir` starts anew.", file=sys.stderr)
     started = time.time()
-    result = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last)
+    trainer.train(resume_from_checkpoint=checkpoint)
     metrics = trainer.evaluate()
     trainer.save_model()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if trainer.is_world_process_zero():
         facts = {
             "command": f"hf-duplex train {shlex.join(argv)}",
@@ -86,9 +121,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             "machine": describe_machine(),
             "versions": describe_versions(),
             "seconds_since_last_resume": round(time.time() - started, 1),
-            "train_loss": result.training_loss,
+            "train_loss": losses[-1] if losses else None,
             "eval_loss": metrics["eval_loss"],
             "log": trainer.state.log_history,
+            "earlier": earlier_run(model_args.model_name_or_path),
         }
         Path(args.output_dir, "training.json").write_text(json.dumps(facts, indent=2) + "\n")
 

@@ -8,8 +8,8 @@ from ..data import CurriculumDataset, CurriculumSampler
 
 class DuplexTrainer(Trainer):
     """
-    [`~transformers.Trainer`] for the three generators. A curriculum is an order of samples, and each sample is drawn at
-    random already: so a [`CurriculumDataset`] is gone through in order, samples of like length batched.
+    [`~transformers.Trainer`] for the three generators. A curriculum is an order of samples, and each sample is drawn
+    at random already: so a [`CurriculumDataset`] is gone through in order, samples of like length batched.
     """
 
     def _get_train_sampler(self, train_dataset=None) -> Sampler | None:

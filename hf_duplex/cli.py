@@ -1,0 +1,228 @@
+"""
+The command line: `hf-duplex demo | chat | train | bench | data`.
+
+Only typer is imported before a command runs, so that help is there at once.
+"""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+PACKAGES = (Path(__file__).parent, Path(__file__).parents[1] / "dataset_builder")
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an error was raised by our own code: then its message names the argument and the remedy."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and any(Path(frames[-1].filename).is_relative_to(package) for package in PACKAGES)
+
+
+class ClearErrors(TyperGroup):
+    """Prints one line for what a user can mend, and ends with status 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            if not is_ours(error):
+                raise
+            message = str(error)
+        except ModuleNotFoundError as error:
+            message = f"{error.name} is not installed: it comes with the extra train, pip install 'hf_duplex[train]'."
+        typer.echo(f"Error: {message}", err=True)
+        raise typer.Exit(2)
+
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    cls=ClearErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with [bold]hf-duplex demo[/]; then talk to the model yourself with [bold]hf-duplex chat[/].",
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure models: how fast, and how well they revise.")
+data = typer.Typer(no_args_is_help=True, help="Look at the conversations that the models are trained on.")
+app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
+
+
+@app.callback()
+def about() -> None:
+    """Language models that listen while they speak.
+
+    What you say reaches the model between two tokens, and the text turns: nothing is stopped, nothing is read again.
+    """
+
+
+MODEL_HELP = "Model folder or Hub name; the shipped {} if not given."
+Threads = Annotated[int, typer.Option(min=1, help="Threads of torch; more do not help a small model.")]
+Samples = Annotated[int, typer.Option(min=1, help="How many held-out samples.")]
+
+
+@app.command()
+def demo(
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
+    baseline: Annotated[str | None, typer.Option(help=MODEL_HELP.format("baseline"))] = None,
+    scene: Annotated[
+        list[str] | None, typer.Option(help="arithmetic, capital, afterwards, twice, or all; may be repeated.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="A scene of your own: what is said first.")] = None,
+    update: Annotated[list[str] | None, typer.Option(help="What arrives while it speaks; may be repeated.")] = None,
+    after: Annotated[
+        list[str] | None, typer.Option(help="After how many tokens each update arrives, or end.", show_default="12")
+    ] = None,
+    pace: Annotated[
+        float | None,
+        typer.Option(min=0, help="Milliseconds to wait after each token.", show_default="40 on a screen, else 0"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Draw the demo into this file instead.")] = None,
+    threads: Threads = 1,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 200,
+) -> None:
+    """Watch a model change its mind in the middle of a sentence.
+
+    On the left, a model that listens while it speaks: the correction goes into its workspace, and the next token knows
+    it. On the right, what everyone does today: stop, glue the correction to the prompt, start again. All of it is
+    generated and measured while you watch.
+
+    [bold]Examples[/]
+
+    [cyan]hf-duplex demo[/]
+
+    [cyan]hf-duplex demo --scene twice --pace 100[/]
+
+    [cyan]hf-duplex demo --prompt "Let k = 2, compute 4k + 1." --update "No, k = 6." --after 8[/]
+
+    [cyan]hf-duplex demo --json > facts.json[/]
+    """
+    from .session.show import show_demo
+
+    show_demo(
+        model, baseline, scene or [], prompt, update or [], after or [], pace, json, svg, threads, max_new_tokens
+    )
+
+
+@app.command()
+def chat(
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
+    pace: Annotated[
+        float | None,
+        typer.Option(min=0, help="Milliseconds to wait after each token.", show_default="150 on a screen, else 0"),
+    ] = None,
+    threads: Threads = 1,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 300,
+) -> None:
+    """Talk to a model while it talks.
+
+    The first line is the prompt. Every other line is an update: it reaches the model before its next token, and a
+    model that has finished goes on. /help lists the commands.
+
+    [bold]Examples[/]
+
+    [cyan]hf-duplex chat --pace 300[/]
+
+    [cyan]printf 'Given x = 5, compute 3x + 2.\\nActually x = 7.\\n' | hf-duplex chat[/]
+    """
+    from .session.chat import run_chat
+
+    run_chat(model, pace, threads, max_new_tokens)
+
+
+@app.command(context_settings=PASS_ON)
+def train(ctx: typer.Context) -> None:
+    """Train a generator: CONFIG.yaml, then --any_field value. [dim]--help lists all fields.[/]
+
+    [cyan]hf-duplex train examples/configs/two_families.yaml --model_type workspace --output_dir runs/workspace[/]
+    """
+    from .training.train import main as train_main
+
+    train_main(ctx.args)
+
+
+@bench.command()
+def speed(
+    json: Annotated[
+        Path | None, typer.Option(help="Write the results here; an interrupted run goes on from it.")
+    ] = None,
+    history: Annotated[
+        list[int] | None, typer.Option(min=1, help="Incoming tokens heard before; may be repeated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Turns that each model takes.")] = 7,
+    checkpoint: Annotated[str | None, typer.Option(help="Workspace checkpoint to take the sizes from.")] = None,
+    seed: int = 0,
+    threads: Threads = 1,
+) -> None:
+    """Milliseconds from update to next token, per token, and bytes of state, as the history grows.
+
+    [cyan]hf-duplex bench speed --json speed.json[/]
+
+    [cyan]hf-duplex bench speed --history 128 --history 1024 --repeats 3[/]
+    """
+    from .evaluation import print_speed_table, run_speed_benchmark
+
+    arguments: dict[str, Any] = {"histories": history} if history else {}
+    print_speed_table(
+        run_speed_benchmark(
+            **arguments, repeats=repeats, seed=seed, threads=threads, checkpoint=checkpoint, json_path=json
+        )
+    )
+
+
+@bench.command()
+def revision(
+    model: Annotated[list[str] | None, typer.Option(help="Model folder or Hub name; may be repeated.")] = None,
+    samples: Samples = 1000,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    seed: int = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Conversations at a time.")] = 64,
+    device: Annotated[str, typer.Option(help="Where to run, as torch names it.")] = "cpu",
+) -> None:
+    """How often a model ends with the right value after updates, read back out of what it says.
+
+    [cyan]hf-duplex bench revision --model runs/workspace --model runs/baseline --samples 200[/]
+    """
+    from .evaluation import print_revision_table, run_revision_benchmark
+    from .session.checkpoints import BASELINE, WORKSPACE, find_checkpoint
+
+    shipped = [find_checkpoint(None, name, "--model") for name in (WORKSPACE, BASELINE)] if not model else []
+    names = [find_checkpoint(name, WORKSPACE, "--model") for name in model or ()] + shipped
+    print_revision_table(
+        run_revision_benchmark(
+            names, samples=samples, split=split, seed=seed, batch_size=batch_size, device=device, json_path=json
+        )
+    )
+
+
+@data.command(context_settings=PASS_ON)
+def show(ctx: typer.Context) -> None:
+    """Print samples: prompt, text, and each update in [brackets] where it arrives. [dim]--help lists the options.[/]
+
+    [cyan]hf-duplex data show --family variable_substitution --num 3[/]
+    """
+    from dataset_builder.__main__ import main as data_main
+
+    data_main(ctx.args)
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

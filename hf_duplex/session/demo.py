@@ -1,0 +1,187 @@
+"""
+The demo: scenes played live, once to a workspace that listens and once to a baseline that has to be restarted.
+
+Everything is generated and measured while it runs. Both models play in one process, one after the other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any
+
+import torch
+
+from ..modeling import encode_update
+from .checkpoints import describe_model
+from .live import LiveText, Token
+from .scenes import Scene
+
+
+class Restart(LiveText):
+    """
+    What everyone does today: the corrections are glued to the prompt, and a fresh `generate` reads it all from the
+    first token in one go. The order is that of the baseline's training: prompt, start token, updates.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, prompt: str, updates: Sequence[str], **arguments: Any):
+        super().__init__(model, tokenizer, prompt, **arguments)
+        self.updates = [encode_update(tokenizer, update) for update in updates]
+
+    def opening(self) -> dict[str, Any]:
+        line = [*self.prompt_ids, self.tokenizer.bos_token_id, *(token for update in self.updates for token in update)]
+        return {"input_ids": torch.tensor([line])}
+
+    @property
+    def read(self) -> int:
+        """Tokens that entered the generator before its first new one."""
+        return self.cache.processed_tokens - max(0, len(self.tokens) - 1)
+
+    @property
+    def read_again(self) -> int:
+        """Those among them that it had read before it was stopped: all but the newest update."""
+        return self.read - len(self.updates[-1])
+
+
+@dataclass
+class Play:
+    """
+    A scene under way.
+
+    Attributes:
+        scene (`Scene`): What is played.
+        listening (`LiveText`): The workspace's text.
+        stopped (`list[LiveText]`): What the baseline said and threw away, one text for each update.
+        restarts (`list[Restart]`): What it began anew, one text for each update; the last one is its answer.
+    """
+
+    scene: Scene
+    listening: LiveText
+    stopped: list[LiveText] = field(default_factory=list)
+    restarts: list[Restart] = field(default_factory=list)
+
+
+@dataclass
+class Stage:
+    """The two models, and what goes with them."""
+
+    workspace: Any
+    workspace_tokenizer: Any
+    baseline: Any
+    baseline_tokenizer: Any
+    max_new_tokens: int = 300
+
+    def play(self, scene: Scene, watch: Callable[[Play], None] = lambda play: None) -> Play:
+        """Plays a scene to both models; `watch` is called after every token."""
+        due = list(scene.updates)
+
+        def tell_in_time(said: int) -> None:
+            while due and due[0].after is not None and due[0].after <= said:
+                play.listening.tell(due.pop(0).text)
+
+        self._check(scene)
+        text = LiveText(
+            self.workspace,
+            self.workspace_tokenizer,
+            scene.prompt,
+            on_step=tell_in_time,
+            on_token=lambda: watch(play),
+            max_new_tokens=self.max_new_tokens,
+        )
+        play = Play(scene, text)
+        play.listening.run()
+        while due:
+            play.listening.tell(due.pop(0).text)
+            play.listening.run()
+        self._restart_for_each_update(play, watch)
+        return play
+
+    def _check(self, scene: Scene) -> None:
+        """Finds unusable updates before the first token."""
+        trial = LiveText(self.workspace, self.workspace_tokenizer, scene.prompt)
+        for update in scene.updates:
+            trial.tell(update.text)
+
+    def _restart_for_each_update(self, play: Play, watch: Callable[[Play], None]) -> None:
+        """The baseline's part: it speaks until an update comes, is stopped, and starts from the beginning."""
+        model, tokenizer, scene = self.baseline, self.baseline_tokenizer, play.scene
+        arguments: dict[str, Any] = {"on_token": lambda: watch(play), "max_new_tokens": self.max_new_tokens}
+        text, last = LiveText(model, tokenizer, scene.prompt, **arguments), 0
+        for number, update in enumerate(scene.updates, start=1):
+            play.stopped.append(text)
+            if update.after is not None:
+                text.max_new_tokens, last = update.after - last, update.after
+            if text.max_new_tokens:
+                text.run()
+            told = [update.text for update in scene.updates[:number]]
+            text = Restart(model, tokenizer, scene.prompt, told, **arguments)
+            play.restarts.append(text)
+        text.run()
+
+    def warm_up(self, scene: Scene) -> None:
+        """Plays a scene for nobody, so that the first one to be timed pays for nothing but itself."""
+        self.play(scene)
+
+
+def stretches(tokens: Sequence[Token]) -> list[dict[str, Any]]:
+    """Emitted text in stretches that know the same version."""
+    groups = groupby(tokens, key=lambda token: token.version)
+    return [{"version": version, "text": "".join(token.text for token in group)} for version, group in groups]
+
+
+def scene_facts(play: Play) -> dict[str, Any]:
+    """What happened in a scene, for a program."""
+    text, restarts = play.listening, play.restarts
+    return {
+        "name": play.scene.name,
+        "title": play.scene.title,
+        "prompt": play.scene.prompt,
+        "updates": [asdict(update) for update in play.scene.updates],
+        "workspace": {
+            "text": text.text,
+            "ended": text.ended,
+            "tokens": [asdict(token) for token in text.tokens],
+            "stretches": stretches(text.tokens),
+            "updates": [
+                {
+                    "text": heard.text,
+                    "heard_after": heard.after,
+                    "version": heard.version,
+                    "update_to_token_ms": round(heard.ms, 3),
+                    **asdict(heard.moves),
+                }
+                for heard in text.heard
+            ],
+            "emitted_tokens": len(text.tokens),
+            "processed_tokens": text.cache.processed_tokens,
+            "processed_again": text.processed_again,
+            "encoded_tokens": len(text.prompt_ids) + sum(heard.tokens for heard in text.heard),
+        },
+        "baseline": {
+            "text": restarts[-1].text,
+            "ended": restarts[-1].ended,
+            "restarts": [
+                {
+                    "update": update.text,
+                    "stopped_text": stopped.text,
+                    "thrown_away": len(stopped.tokens),
+                    "update_to_token_ms": round(restart.first_token_ms, 3),
+                    "processed_before_token": restart.read,
+                    "processed_again": restart.read_again,
+                }
+                for update, stopped, restart in zip(play.scene.updates, play.stopped, restarts, strict=True)
+            ],
+            "emitted_tokens": len(restarts[-1].tokens),
+        },
+    }
+
+
+def demo_facts(stage: Stage, plays: Sequence[Play], versions: dict[str, str]) -> dict[str, Any]:
+    """All facts of a demo, for a program."""
+    return {
+        "models": {"workspace": describe_model(stage.workspace), "baseline": describe_model(stage.baseline)},
+        "threads": torch.get_num_threads(),
+        "versions": versions,
+        "timing": "workspace: from the poll that takes an update up to the next token; baseline: from the call of "
+        "`generate` to its first token. Texts are encoded beforehand for both; one warm-up, each measured once.",
+        "scenes": [scene_facts(play) for play in plays],
+    }

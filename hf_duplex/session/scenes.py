@@ -1,0 +1,101 @@
+"""The scenes of the demo: prompts, updates, and after how many tokens each update arrives. Nothing else is given."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is said, and after how many emitted tokens; None for: when the text has ended."""
+
+    text: str
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    One conversation to be played live.
+
+    Attributes:
+        name (`str`): What `--scene` calls it.
+        title (`str`): What it shows.
+        prompt (`str`): What is said first.
+        updates (`tuple[Update, ...]`): What is said later, in order.
+    """
+
+    name: str
+    title: str
+    prompt: str
+    updates: tuple[Update, ...]
+
+    def __post_init__(self) -> None:
+        places = [update.after for update in self.updates]
+        for place, following in pairwise(places):
+            if following is not None and (place is None or following <= place):
+                raise ValueError("`after` must rise from one update to the next: give them in order of arrival.")
+
+
+_SCENES = (
+    Scene(
+        "arithmetic",
+        "a number changes in the middle of the third answer",
+        "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1; 4) 2x + 3y.",
+        (Update("Actually x = 7.", 30),),
+    ),
+    Scene(
+        "capital",
+        "a fact is corrected while another one is being told",
+        "The capital of Australia is Sydney. The longest river of Australia is the Darling. The national bird of "
+        "Australia is the emu. Tell me, 1) the capital of Australia; 2) the longest river of Australia; "
+        "3) the national bird of Australia.",
+        (Update("Correction: the capital of Australia is Canberra.", 18),),
+    ),
+    Scene(
+        "afterwards",
+        "the model has finished, is told something new, and goes on",
+        "Given x = 5, y = 2, compute 1) 3x + 2; 2) x + y.",
+        (Update("Actually x = 7.", None),),
+    ),
+    Scene(
+        "twice",
+        "two corrections, the second while the first is being taken in",
+        "Let a = 4, b = 6, compute 1) 2a + 5; 2) a + b; 3) 3b + 1.",
+        (Update("Change a to 9.", 24), Update("No, a = 8.", 32)),
+    ),
+)
+SCENES = {scene.name: scene for scene in _SCENES}
+DEFAULT_SCENES = ("arithmetic", "capital", "afterwards")
+
+
+def choose_scenes(names: list[str]) -> list[Scene]:
+    """The scenes of these names; the default ones for none, every one for "all"."""
+    if names == ["all"]:
+        return list(_SCENES)
+    for name in names:
+        if name not in SCENES:
+            raise ValueError(f"`--scene`: there is no {name!r}; choose from {', '.join(SCENES)}, or all.")
+    return [SCENES[name] for name in names or DEFAULT_SCENES]
+
+
+def parse_after(text: str) -> int | None:
+    """Reads a number of tokens, or "end"."""
+    if text == "end":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"`--after` must be a number of tokens, or end, got {text!r}.")
+    return int(text)
+
+
+def own_scene(prompt: str, updates: list[str], after: list[str]) -> Scene:
+    """A scene of the user's; where `after` falls short, each update comes 12 tokens behind the one before it."""
+    if not updates:
+        raise ValueError("`--update` is missing: `--prompt` needs something that arrives while the model speaks.")
+    if len(after) > len(updates):
+        raise ValueError(f"`--after` was given {len(after)} times for {len(updates)} `--update`: give one for each.")
+    places = [parse_after(text) for text in after]
+    while len(places) < len(updates):
+        last = places[-1] if places else 0
+        places.append(None if last is None else last + 12)
+    pairs = zip(updates, places, strict=True)
+    return Scene("own", "a scene of your own", prompt, tuple(Update(text, place) for text, place in pairs))

@@ -1,0 +1,206 @@
+"""What the demo shows: two columns, versions under the text, and the facts beneath."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from .demo import Play, Restart, Stage, stretches
+from .live import Heard, LiveText
+from .slots import Doubted, beliefs
+
+
+# One colour a version, the prompt's first; what was thrown away, and what was begun anew.
+COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
+GONE, ANEW = "bright_black", "white"
+# Narrower screens show one column below the other.
+SIDE_BY_SIDE = 72
+WIDEST = 120
+
+
+def colour(version: int, first: int) -> str:
+    """The colour of a version, where the prompt made the version `first`."""
+    return COLOURS[max(0, version - first) % len(COLOURS)]
+
+
+def first_version(text: LiveText) -> int:
+    """The version that the prompt alone made."""
+    return text.heard[0].version - 1 if text.heard else text.version
+
+
+def ruled(said: str, version: int, style: str, width: int, cursor: bool) -> list[RenderableType]:
+    """Wrapped lines of a stretch of text, under each a ruler in its colour; the first names the version it knew."""
+    lines: list[RenderableType] = []
+    label, wrapped = f"v{version}", textwrap.wrap(said.lstrip(), width - 1)
+    for number, line in enumerate(wrapped):
+        last = cursor and number + 1 == len(wrapped)
+        lines.append(Text(line + "▌" * last, style=style))
+        lines.append(Text((label + "─" * len(line))[: max(len(line), len(label))], style=f"dim {style}"))
+        label = ""
+    return lines
+
+
+def bubble(text: str, style: str) -> Table:
+    """An update, where it arrived."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(Text("▶", style=f"bold {style}"), Text(f" {text} ", style=f"bold reverse {style}"))
+    return grid
+
+
+def doubted_words(words: Sequence[Doubted], most: int = 3) -> Text:
+    """The words that kept least of their validity, before and after."""
+    line = Text()
+    for word in words[:most]:
+        line.append(word.word, style="bold strike")
+        line.append(f" {word.before:.2f}→{word.after:.2f}  ")
+    if len(words) > most:
+        line.append(f"and {len(words) - most} more, less", style="dim")
+    return line
+
+
+def belief_line(text: LiveText) -> Text:
+    """The workspace itself: the words it holds, those that it no longer believes fading."""
+    line, first = Text(), first_version(text)
+    for word, version, validity in beliefs(text.cache.memory, text.tokenizer, text.model.config.max_message_length):
+        shade = "dim strike" if validity < 0.3 else "dim" if validity < 0.6 else "" if validity < 0.85 else "bold"
+        line.append(word if line else word.lstrip(), style=f"{shade} {colour(version, first)}".strip())
+    return line
+
+
+def heard_facts(heard: Heard, text: LiveText) -> list[tuple[str, Text]]:
+    """Rows about one update."""
+    style, moves = colour(heard.version, first_version(text)), heard.moves
+    rows = [(f"v{heard.version - 1}→v{heard.version}", Text(heard.text, style=style))]
+    if moves.doubted:
+        rows.append(("doubted", doubted_words(moves.doubted)))
+    if moves.moved:
+        rows.append(("moved", Text(", ".join(list(moves.moved)[:6]))))
+    if moves.written:
+        rows.append(("written", Text(" ".join(moves.written))))
+    rows.append(("update → token", Text(f"{heard.ms:.1f} ms", style="bold green")))
+    return rows
+
+
+def facts_table(rows: Sequence[tuple[str, Text]]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
+
+
+def workspace_panel(play: Play, width: int, done: bool, shaded: bool) -> Panel:
+    """The left column: the text as it turns, and what moved."""
+    text, inner, first = play.listening, width - 4, first_version(play.listening)
+    updates = {heard.version: heard for heard in text.heard}
+    parts: list[RenderableType] = []
+    pieces = stretches(text.tokens)
+    for number, piece in enumerate(pieces):
+        version, style = piece["version"], colour(piece["version"], first)
+        if version in updates:
+            parts.append(bubble(updates[version].text, style))
+        talking = not done and number + 1 == len(pieces) and not text.ended
+        parts += ruled(piece["text"], version, style, inner, cursor=talking)
+    rows = [row for heard in text.heard for row in heard_facts(heard, text)]
+    if text.ended:
+        rows.append(("read again", Text(f"{text.processed_again} tokens", style="bold green")))
+    below: list[RenderableType] = []
+    if text.ended and shaded and text.cache.memory is not None:
+        below = [Text(f"\nworkspace v{text.version}: what is doubted fades", style="dim"), belief_line(text)]
+    return panel("workspace: listens while it speaks", parts, rows, width, COLOURS[0], below)
+
+
+def baseline_panel(play: Play, width: int) -> Panel:
+    """The right column: what was thrown away, and what was begun anew."""
+    parts: list[RenderableType] = []
+    rows: list[tuple[str, Text]] = []
+    if not play.stopped:
+        parts.append(Text("waits for its turn", style="dim italic"))
+    for number, stopped in enumerate(play.stopped):
+        if number == 0:
+            parts.append(Text(stopped.text, style=f"strike {GONE}" if play.restarts else ANEW))
+        if number < len(play.restarts):
+            restart, update = play.restarts[number], play.scene.updates[number]
+            parts.append(bubble(update.text, "red"))
+            parts.append(Text("■ stop, re-prompt, restart", style="bold red"))
+            given_up = number + 1 < len(play.stopped)
+            parts.append(Text(restart.text.lstrip(), style=f"strike {GONE}" if given_up else ANEW))
+            if restart.tokens:
+                rows += restart_facts(restart, stopped)
+    return panel("baseline: stops and starts again", parts, rows, width, "red")
+
+
+def restart_facts(restart: Restart, stopped: LiveText) -> list[tuple[str, Text]]:
+    return [
+        ("update → token", Text(f"{restart.first_token_ms:.1f} ms", style="bold red")),
+        ("read again", Text(f"{restart.read_again} tokens", style="bold red")),
+        ("thrown away", Text(f"{len(stopped.tokens)} tokens", style="bold red")),
+    ]
+
+
+def panel(
+    title: str,
+    parts: list[RenderableType],
+    rows: list[tuple[str, Text]],
+    width: int,
+    style: str,
+    below: Sequence[RenderableType] = (),
+) -> Panel:
+    if width < len(title) + 6:
+        title = title.split(":")[0]
+    body = [*parts, Text(), facts_table(rows), *below] if rows else parts
+    return Panel(Group(*body), title=f"[bold]{title}[/]", border_style=style, width=width, title_align="left")
+
+
+def scene_view(play: Play, width: int, done: bool = True, shaded: bool = True) -> RenderableType:
+    """A scene as it stands."""
+    head = Text.assemble(
+        (f"{play.scene.name}", "bold"),
+        (f"  {play.scene.title}\n", "dim"),
+        ("▶ ", "bold cyan"),
+        (play.scene.prompt, "cyan"),
+    )
+    width = min(width, WIDEST)
+    if width < SIDE_BY_SIDE:
+        return Group(head, workspace_panel(play, width, done, shaded), baseline_panel(play, width), Text())
+    left = (width + 9) // 2
+    panels = workspace_panel(play, left, done, shaded), baseline_panel(play, width - left)
+    ruler = Console(width=width, file=io.StringIO())
+    height = max(len(ruler.render_lines(column)) for column in panels)
+    grid = Table.grid()
+    for column in panels:
+        column.height = height
+        grid.add_column(width=column.width)
+    grid.add_row(*panels)
+    return Group(head, grid, Text())
+
+
+def summary_table(plays: Sequence[Play], stage: Stage) -> Table:
+    """One row for each update."""
+    table = Table(box=box.SIMPLE_HEAD, title="From update to the first token that knows it", title_justify="left")
+    table.add_column("scene")
+    table.add_column("tokens", justify="right")
+    for name, style in (("workspace", "green"), ("restart", "red"), ("read again,\nworkspace", "green")):
+        table.add_column(name, justify="right", style=style)
+    table.add_column("read again,\nrestart", justify="right", style="red")
+    table.add_column("thrown\naway", justify="right", style="red")
+    for play in plays:
+        text = play.listening
+        rows = zip(text.heard, play.stopped, play.restarts, strict=True)
+        for number, (heard, stopped, restart) in enumerate(rows):
+            table.add_row(
+                play.scene.name if number == 0 else "",
+                str(len(text.tokens)) if number == 0 else "",
+                f"{heard.ms:.1f} ms",
+                f"{restart.first_token_ms:.1f} ms",
+                str(text.processed_again),
+                str(restart.read_again),
+                str(len(stopped.tokens)),
+            )
+    return table

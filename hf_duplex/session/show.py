@@ -1,0 +1,137 @@
+"""`hf-duplex demo`: plays the scenes to a screen, a file, or a program."""
+
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.live import Live
+from rich.terminal_theme import MONOKAI
+
+from .checkpoints import BASELINE, WORKSPACE, find_checkpoint, load_checkpoint
+from .demo import Play, Stage, demo_facts
+from .scenes import Scene, choose_scenes, own_scene
+from .screen import scene_view, summary_table
+
+
+PACE_MS = 40.0
+# When a correction arrives, the eye needs a moment: so many tokens' time.
+PAUSE_TOKENS = 15
+NEXT = "now try: hf-duplex chat"
+# No font is fetched from anywhere.
+SVG_FORMAT = re.sub(r"@font-face\s*{{.*?}}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+
+
+def open_stage(model: str | None, baseline: str | None, threads: int, max_new_tokens: int) -> Stage:
+    """Finds and loads both models."""
+    paths = find_checkpoint(model, WORKSPACE, "--model"), find_checkpoint(baseline, BASELINE, "--baseline")
+    torch.set_num_threads(threads)
+    workspace = load_checkpoint(paths[0], "--model", "duplex_workspace")
+    return Stage(
+        *workspace, *load_checkpoint(paths[1], "--baseline", "duplex_baseline"), max_new_tokens=max_new_tokens
+    )
+
+
+def show_demo(
+    model: str | None = None,
+    baseline: str | None = None,
+    scene: list[str] | None = None,
+    prompt: str | None = None,
+    update: list[str] | None = None,
+    after: list[str] | None = None,
+    pace: float | None = None,
+    as_json: bool = False,
+    svg: Path | None = None,
+    threads: int = 1,
+    max_new_tokens: int = 200,
+) -> None:
+    """Plays the demo; the arguments are the options of `hf-duplex demo`."""
+    scenes = choose(scene or [], prompt, update or [], after or [])
+    if svg is not None and as_json:
+        raise ValueError("`--svg` and `--json` cannot be given together: choose one.")
+    if svg is not None and not svg.parent.is_dir():
+        raise ValueError(f"`--svg`: there is no folder {str(svg.parent)!r}: create it first.")
+    console, notes = Console(highlight=False), Console(stderr=True)
+    with notes.status("Loading a workspace model and a baseline ...") if notes.is_terminal else notes:
+        stage = open_stage(model, baseline, threads, max_new_tokens)
+        stage.warm_up(scenes[0])
+    if as_json:
+        facts = demo_facts(stage, [stage.play(chosen) for chosen in scenes], library_versions())
+        print(json.dumps(facts, indent=1))
+    elif svg is not None:
+        draw(stage, scenes, svg)
+        notes.print(f"Wrote {svg}")
+    else:
+        perform(stage, scenes, console, pace)
+
+
+def choose(names: list[str], prompt: str | None, updates: list[str], after: list[str]) -> list[Scene]:
+    if prompt is None:
+        if updates or after:
+            raise ValueError("`--prompt` is missing: `--update` and `--after` belong to a scene of your own.")
+        return choose_scenes(names)
+    if names:
+        raise ValueError("`--scene` and `--prompt` cannot be given together: choose one.")
+    return [own_scene(prompt, updates, after)]
+
+
+def library_versions() -> dict[str, str]:
+    return {"python": sys.version.split()[0], **{name: version(name) for name in ("torch", "transformers")}}
+
+
+def closing(stage: Stage) -> str:
+    """With what it was measured."""
+    sizes = " and ".join(f"{model.num_parameters() / 1e6:.2f} M" for model in (stage.workspace, stage.baseline))
+    return f"[dim]{sizes} parameters, one process, {torch.get_num_threads()} thread(s), each measured once[/]"
+
+
+def perform(stage: Stage, scenes: list[Scene], console: Console, pace: float | None) -> None:
+    """On a screen tokens stream; elsewhere each scene is printed when it is over."""
+    live = console.is_terminal and not console.is_dumb_terminal
+    seconds = (PACE_MS if live else 0.0) / 1e3 if pace is None else pace / 1e3
+    plays = []
+    for scene in scenes:
+        if live:
+            with Live(console=console, auto_refresh=False, vertical_overflow="crop") as screen:
+                plays.append(stage.play(scene, streaming(screen, console, seconds)))
+                screen.update(scene_view(plays[-1], console.width), refresh=True)
+        else:
+            plays.append(stage.play(scene, lambda play: time.sleep(seconds)))
+            console.print(scene_view(plays[-1], console.width, shaded=False))
+    console.print(summary_table(plays, stage))
+    console.print(closing(stage))
+    console.print(f"[bold]{NEXT}[/]")
+
+
+def streaming(screen: Live, console: Console, seconds: float) -> Callable[[Play], None]:
+    """Draws a scene after every token, and waits a little: longer where a correction has just arrived."""
+    seen = 0
+
+    def watch(play: Play) -> None:
+        nonlocal seen
+        arrived = len(play.listening.heard) + len(play.restarts)
+        screen.update(scene_view(play, console.width, done=False), refresh=True)
+        time.sleep(seconds * (PAUSE_TOKENS if arrived > seen else 1))
+        seen = arrived
+
+    return watch
+
+
+def draw(stage: Stage, scenes: list[Scene], path: Path, width: int = 100) -> None:
+    """The demo as a picture."""
+    canvas = Console(
+        record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor", highlight=False
+    )
+    plays = [stage.play(scene) for scene in scenes]
+    for play in plays:
+        canvas.print(scene_view(play, width))
+    canvas.print(summary_table(plays, stage))
+    canvas.print(closing(stage))
+    path.write_text(canvas.export_svg(title="hf-duplex demo", theme=MONOKAI, code_format=SVG_FORMAT))

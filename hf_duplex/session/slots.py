@@ -1,0 +1,89 @@
+"""Slots in words: which words of what was heard a message doubted, and which it wrote."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..modeling import Workspace
+
+
+@dataclass
+class Doubted:
+    """A word that lost validity: the mean over its slots, before and after."""
+
+    word: str
+    before: float
+    after: float
+
+    @property
+    def kept(self) -> float:
+        """What is left of its validity, 0 to 1."""
+        return self.after / max(self.before, 1e-6)
+
+
+@dataclass
+class Moves:
+    """
+    What one message did to the workspace.
+
+    Attributes:
+        doubted (`list[Doubted]`): Words that lost validity, the one that kept least of it first.
+        written (`list[str]`): Words that were taken up, in order.
+        dropped (`list[str]`): Words that had to go.
+        moved (`dict[str, float]`): Relative change of latent slots.
+    """
+
+    doubted: list[Doubted] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    moved: dict[str, float] = field(default_factory=dict)
+
+
+def slot_texts(workspace: Workspace, tokenizer: Any) -> dict[int, str]:
+    """The text of each slot of the first row that was read from a token; control tokens are left out."""
+    special = set(tokenizer.all_special_ids)
+    slots = zip(workspace.slot_ids[0].tolist(), workspace.token_ids[0].tolist(), strict=True)
+    return {slot: tokenizer.decode([token]) for slot, token in slots if token >= 0 and token not in special}
+
+
+def group_words(texts: dict[int, str]) -> list[tuple[str, list[int]]]:
+    """Words, each with its slots: neighbours belong together unless white space or a mark stands between them."""
+    words: list[tuple[str, list[int]]] = []
+    for slot in sorted(texts):
+        text = texts[slot]
+        word, slots = words[-1] if words else ("", [])
+        letters = text.strip().isalnum()
+        joins = slots and slots[-1] == slot - 1 and not text[:1].isspace() and letters
+        if joins and (not word.strip() or word.strip().isalnum()):
+            words[-1] = (word + text, [*slots, slot])
+        else:
+            words.append((text, [slot]))
+    return [(word, slots) for word, slots in words if word.strip()]
+
+
+def moves(before: Workspace, after: Workspace, tokenizer: Any) -> Moves:
+    """What happened between two versions, in words."""
+    change = after.changes(before)
+    old, new = slot_texts(before, tokenizer), slot_texts(after, tokenizer)
+    doubted = []
+    for word, slots in group_words({slot: new[slot] for slot in change.doubted if slot in new}):
+        lost, kept = zip(*(change.doubted[slot] for slot in slots), strict=True)
+        doubted.append(Doubted(word.strip(), sum(lost) / len(slots), sum(kept) / len(slots)))
+    return Moves(
+        doubted=sorted(doubted, key=lambda entry: entry.kept),
+        written=[word.strip() for word, _ in group_words({slot: new[slot] for slot in change.written if slot in new})],
+        dropped=[word.strip() for word, _ in group_words({slot: old[slot] for slot in change.dropped if slot in old})],
+        moved={f"slot {slot}": motion for slot, motion in change.moved.items()},
+    )
+
+
+def beliefs(workspace: Workspace, tokenizer: Any, message_length: int) -> list[tuple[str, int, float]]:
+    """
+    All words that the workspace holds, in the order they were heard: each with the space before it, the version that
+    it came with, and how far it is still believed.
+    """
+    validity = dict(zip(workspace.slot_ids[0].tolist(), workspace.validity[0].tolist(), strict=True))
+    words = group_words(slot_texts(workspace, tokenizer))
+    return [
+        (word, 1 + slots[0] // message_length, sum(validity[slot] for slot in slots) / len(slots))
+        for word, slots in words
+    ]

@@ -1,13 +1,38 @@
-"""Releases a training run: python -m hf_duplex.hub RUN FOLDER."""
+"""
+Releases models and draws results into cards and README.
 
-import argparse
+    python -m hf_duplex.hub release runs/workspace-longer model_cards/duplex-workspace-4m
+    python -m hf_duplex.hub card model_cards/duplex-workspace-4m
+    python -m hf_duplex.hub readme
+"""
 
+import typer
+
+from .cards import write_card
 from .release import release
+from .tables import fill_readme
 
 
-parser = argparse.ArgumentParser(
-    prog="python -m hf_duplex.hub", description="Turn a training run into a model folder."
-)
-parser.add_argument("run", help="what `hf-duplex train` left: model, tokenizer, training.json")
-parser.add_argument("folder", help="where the release goes")
-release(**vars(parser.parse_args()))
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command("release")
+def release_command(run: str, folder: str) -> None:
+    """Turn a training run into a model folder: bf16 weights, code, tokenizer, facts, card."""
+    release(run, folder)
+
+
+@app.command("card")
+def card_command(folder: str) -> None:
+    """Draw a model folder's card anew, from its training.json, results.json and speed.json."""
+    write_card(folder)
+
+
+@app.command("readme")
+def readme_command(readme: str = "README.md", cards: str = "model_cards") -> None:
+    """Draw the README's tables anew, from the results files in the model folders."""
+    fill_readme(readme, cards)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,7 +1,7 @@
 """
 Turns a training run into a model folder that can be published: small weights, code, tokenizer, facts, card.
 
-    python -m hf_duplex.hub runs/workspace model_cards/duplex-workspace-4m
+    python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-4m
 """
 
 import json

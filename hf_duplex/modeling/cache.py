@@ -35,6 +35,8 @@ class DuplexCache(DynamicCache):
     # How many columns `crop` can take back. Convolution inputs older than that are forgotten: they grow with the width
     # of the model, not with its key-value heads.
     max_crop = 256
+    # Columns of padding that are not worth moving anything for.
+    least_gap = 32
 
     def __init__(self):
         super().__init__()
@@ -141,6 +143,25 @@ class DuplexCache(DynamicCache):
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[:, :, drop:].clone(), layer.values[:, :, drop:].clone()
         self._uncroppable = max(0, self._uncroppable - drop)
+
+    def close_gaps(self) -> None:
+        """
+        Moves each row's tokens together once most columns of a batch are padding: a splice into one row leaves a gap
+        in all others, and rows that ended early fill up with padding.
+        """
+        if self.mask is None:
+            return
+        columns, longest = self.mask.shape[1], int(self.mask.sum(1).max())
+        if columns - longest < max(longest, self.least_gap):
+            return
+        order = self.mask.int().argsort(dim=1, stable=True)[:, columns - longest :]
+        for layer in self.layers:
+            index = order[:, None, :, None].expand(-1, layer.keys.shape[1], -1, layer.keys.shape[3])
+            layer.keys, layer.values = layer.keys.gather(2, index), layer.values.gather(2, index)
+        self.mask = self.mask.gather(1, order)
+        # The states are each row's last inputs, which is all that is still known in the new order of columns.
+        self._conv_inputs = {layer_idx: [state] for layer_idx, state in self._conv_states.items()}
+        self._uncroppable = longest
 
     def protect(self, columns: int) -> None:
         """Marks the columns so far and the next `columns` as one splice that `crop` must not cut into."""

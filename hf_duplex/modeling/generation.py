@@ -216,6 +216,7 @@ class DuplexGenerationMixin(GenerationMixin):
             cache.prompt = None
         elif is_first_iteration and not fresh:
             parts = self._resume(cache, new_mask) + parts
+        cache.close_gaps()
         block_ids, block_mask = left_padded(parts)
         if updates is not None:
             # What was said before the updates came knows nothing of them: it is read first, but for the last token.

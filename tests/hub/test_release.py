@@ -124,7 +124,7 @@ def test_a_run_that_is_not_finished_is_refused(tmp_path):
 
 
 def test_the_command_releases_and_warns_of_nothing(runs, tmp_path):
-    command = [sys.executable, "-m", "hf_duplex.hub", str(runs / "baseline"), str(tmp_path / "toy")]
+    command = [sys.executable, "-m", "hf_duplex.hub", "release", str(runs / "baseline"), str(tmp_path / "toy")]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Warning" not in finished.stderr
     assert (tmp_path / "toy" / "README.md").is_file()

@@ -25,7 +25,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, set_seed
 from transformers.generation.streamers import BaseStreamer
 
 from ..modeling import DuplexCache, DuplexConfig, Interrupt, WorkspaceConfig, count_parameters, equal_size_configs
-from .record import command_line, describe_machine, describe_versions, write_json
+from ..record import command_line, describe_machine, describe_versions, write_json
 
 
 # In tokens. Decode steps are timed in turns of DECODE_TOKENS, the first WARM_UP tokens of each turn left out.

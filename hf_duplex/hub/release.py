@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ..evaluation.record import write_json
+from ..record import write_json
 from .cards import write_card
 
 

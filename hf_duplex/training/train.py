@@ -21,7 +21,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from dataset_builder import Builder, BuilderConfig
 
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
-from ..evaluation.record import describe_machine, describe_versions
+from ..record import describe_machine, describe_versions
 from .arguments import ModelArguments, parse_arguments
 from .trainer import DuplexTrainer
 

@@ -33,13 +33,17 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32).eval()
     prompt_ids = torch.tensor([encode_prompt(tokenizer, PROMPT)])
     updates: queue.Queue[torch.Tensor] = queue.Queue()
+    speaking = threading.Event()
 
     def feed() -> None:
+        speaking.wait()
         for text in options.updates:
             time.sleep(options.seconds)
             updates.put(torch.tensor([encode_update(tokenizer, text)]))
 
     def interrupt_callback(input_ids: torch.Tensor) -> Interrupt | None:
+        if input_ids.shape[1] > 1:
+            speaking.set()
         try:
             return Interrupt(updates.get_nowait())
         except queue.Empty:

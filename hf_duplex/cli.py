@@ -59,7 +59,8 @@ app.add_typer(data, name="data")
 def about() -> None:
     """Language models that listen while they speak.
 
-    What you say reaches the model between two tokens, and the text turns: nothing is stopped, nothing is read again.
+    What you say reaches the model between two tokens, and the text turns:
+    nothing is stopped, nothing is read again.
     """
 
 
@@ -91,9 +92,10 @@ def demo(
 ) -> None:
     """Watch a model change its mind in the middle of a sentence.
 
-    On the left, a model that listens while it speaks: the correction goes into its workspace, and the next token knows
-    it. On the right, what everyone does today: stop, glue the correction to the prompt, start again. All of it is
-    generated and measured while you watch.
+    On the left, a model that listens while it speaks: the correction goes
+    into its workspace, and the next token knows it. On the right, what
+    everyone does today: stop, glue the correction to the prompt, start again.
+    All of it is generated and measured while you watch.
 
     [bold]Examples[/]
 
@@ -124,8 +126,9 @@ def chat(
 ) -> None:
     """Talk to a model while it talks.
 
-    The first line is the prompt. Every other line is an update: it reaches the model before its next token, and a
-    model that has finished goes on. /help lists the commands.
+    The first line is the prompt. Every other line is an update: it reaches
+    the model before its next token, and a model that has finished goes on.
+    /help lists the commands.
 
     [bold]Examples[/]
 
@@ -185,7 +188,7 @@ def revision(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
     seed: int = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Conversations at a time.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Conversations at a time.")] = 16,
     device: Annotated[str, typer.Option(help="Where to run, as torch names it.")] = "cpu",
 ) -> None:
     """How often a model ends with the right value after updates, read back out of what it says.

@@ -20,8 +20,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from dataset_builder import FAMILIES, Builder, BuilderConfig, Sample
 from dataset_builder.world import World
 
-from .conversation import Transcript, converse
 from ..record import command_line, describe_commit, describe_machine, describe_versions, write_json
+from .conversation import Transcript, converse
 
 
 # Samples a batch (on a processor more are slower, on a GPU faster), and how many tokens a model may emit each time it

@@ -191,6 +191,22 @@ class WorkspaceModel(DuplexModel):
         cache.cross_bias = self.cross_bias(workspace)
         cache.memory, cache.version = workspace, workspace.version
 
+    def hear(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
+        """Folds messages `(batch, messages, length)` into the workspace of a cache, touching the rows that hear any."""
+        rows = mask.flatten(1).any(1).nonzero()[:, 0]
+        if cache.memory is None or cache.cross is None or len(rows) == len(ids):
+            self.set_workspace(cache, self.update_workspace(ids, mask, cache.memory))
+            return
+        before = cache.memory.map(lambda tensor: tensor[rows])
+        after = self.update_workspace(ids[rows], mask[rows], before)
+        some = [(keys[rows], values[rows]) for keys, values in cache.cross]
+        cache.cross = [
+            tuple(old.index_copy(0, rows, new) for old, new in zip(pair, changed, strict=True))
+            for pair, changed in zip(cache.cross, self.project_changes(after, before, some), strict=True)
+        ]
+        cache.memory = cache.memory.replace_rows(rows, after)
+        cache.cross_bias, cache.version = self.cross_bias(cache.memory), cache.memory.version
+
 
 class WorkspaceForCausalLM(DuplexForCausalLM):
     """
@@ -213,7 +229,7 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
         return self.read_updates(cache, *self.model.split_prompt(ids, mask))
 
     def read_updates(self, cache, ids, mask):
-        self.model.set_workspace(cache, self.model.update_workspace(ids, mask, cache.memory))
+        self.model.hear(cache, ids, mask)
         return []
 
     def _warn_about_prompt(self) -> None:

@@ -41,6 +41,11 @@ class Workspace:
         """The workspace with `function` applied to each of its tensors (a device move, a choice of rows)."""
         return replace(self, **{field.name: function(getattr(self, field.name)) for field in fields(self)})
 
+    def replace_rows(self, rows: torch.LongTensor, other: "Workspace") -> "Workspace":
+        """The workspace with the given rows taken from `other`, which holds just these."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Workspace(**{name: old.index_copy(0, rows, getattr(other, name)) for name, old in values.items()})
+
     def to(self, *args, **kwargs) -> "Workspace":
         return self.map(lambda tensor: tensor.to(*args, **kwargs))
 

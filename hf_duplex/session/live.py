@@ -164,6 +164,18 @@ class LiveText(BaseStreamer):
         self.ended = bool(self.tokens) and self.tokens[-1].id == self.tokenizer.eos_token_id
         return self.heard.pop().text
 
+    def replay(self, number: int) -> float:
+        """
+        Milliseconds from poll to token once more, for the update that was heard as this number, from 0. It is heard on a
+        branch that says one token and is forgotten: nothing of this text changes.
+        """
+        snapshot, sequences, _ = self._before[number]
+        branch = LiveText(self.model, self.tokenizer, self.prompt, max_new_tokens=1)
+        branch.cache, branch.sequences = snapshot.snapshot(), sequences
+        branch.tell(self.heard[number].text)
+        branch.run()
+        return branch.heard[0].ms
+
     # What is known about it
 
     def opening(self) -> dict[str, Any]:

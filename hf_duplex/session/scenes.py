@@ -30,6 +30,10 @@ class Scene:
     updates: tuple[Update, ...]
 
     def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise ValueError("`prompt` is empty: say something that can be answered.")
+        if not all(update.text.strip() for update in self.updates):
+            raise ValueError("`update` is empty: say what has changed.")
         places = [update.after for update in self.updates]
         for place, following in pairwise(places):
             if following is not None and (place is None or following <= place):

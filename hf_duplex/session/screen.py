@@ -10,8 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .demo import Play, Restart, Stage, stretches
-from .live import Heard, LiveText
+from .demo import Play, stretches
+from .live import LiveText
 from .slots import Doubted, beliefs
 
 
@@ -72,8 +72,9 @@ def belief_line(text: LiveText) -> Text:
     return line
 
 
-def heard_facts(heard: Heard, text: LiveText) -> list[tuple[str, Text]]:
+def heard_facts(play: Play, number: int) -> list[tuple[str, Text]]:
     """Rows about one update."""
+    text, heard = play.listening, play.listening.heard[number]
     style, moves = colour(heard.version, first_version(text)), heard.moves
     rows = [(f"v{heard.version - 1}→v{heard.version}", Text(heard.text, style=style))]
     if moves.doubted:
@@ -82,7 +83,7 @@ def heard_facts(heard: Heard, text: LiveText) -> list[tuple[str, Text]]:
         rows.append(("moved", Text(", ".join(list(moves.moved)[:6]))))
     if moves.written:
         rows.append(("written", Text(" ".join(moves.written))))
-    rows.append(("update → token", Text(f"{heard.ms:.1f} ms", style="bold green")))
+    rows.append(("update → token", Text(f"{play.update_ms(number):.1f} ms", style="bold green")))
     return rows
 
 
@@ -107,7 +108,7 @@ def workspace_panel(play: Play, width: int, done: bool, shaded: bool) -> Panel:
             parts.append(bubble(updates[version].text, style))
         talking = not done and number + 1 == len(pieces) and not text.ended
         parts += ruled(piece["text"], version, style, inner, cursor=talking)
-    rows = [row for heard in text.heard for row in heard_facts(heard, text)]
+    rows = [row for number in range(len(text.heard)) for row in heard_facts(play, number)]
     if text.ended:
         rows.append(("read again", Text(f"{text.processed_again} tokens", style="bold green")))
     below: list[RenderableType] = []
@@ -132,15 +133,15 @@ def baseline_panel(play: Play, width: int) -> Panel:
             given_up = number + 1 < len(play.stopped)
             parts.append(Text(restart.text.lstrip(), style=f"strike {GONE}" if given_up else ANEW))
             if restart.tokens:
-                rows += restart_facts(restart, stopped)
+                rows += restart_facts(play, number)
     return panel("baseline: stops and starts again", parts, rows, width, "red")
 
 
-def restart_facts(restart: Restart, stopped: LiveText) -> list[tuple[str, Text]]:
+def restart_facts(play: Play, number: int) -> list[tuple[str, Text]]:
     return [
-        ("update → token", Text(f"{restart.first_token_ms:.1f} ms", style="bold red")),
-        ("read again", Text(f"{restart.read_again} tokens", style="bold red")),
-        ("thrown away", Text(f"{len(stopped.tokens)} tokens", style="bold red")),
+        ("update → token", Text(f"{play.restart_ms(number):.1f} ms", style="bold red")),
+        ("read again", Text(f"{play.restarts[number].read_again} tokens", style="bold red")),
+        ("thrown away", Text(f"{len(play.stopped[number].tokens)} tokens", style="bold red")),
     ]
 
 
@@ -181,7 +182,7 @@ def scene_view(play: Play, width: int, done: bool = True, shaded: bool = True) -
     return Group(head, grid, Text())
 
 
-def summary_table(plays: Sequence[Play], stage: Stage) -> Table:
+def summary_table(plays: Sequence[Play]) -> Table:
     """One row for each update."""
     table = Table(box=box.SIMPLE_HEAD, title="From update to the first token that knows it", title_justify="left")
     table.add_column("scene")
@@ -192,13 +193,12 @@ def summary_table(plays: Sequence[Play], stage: Stage) -> Table:
     table.add_column("thrown\naway", justify="right", style="red")
     for play in plays:
         text = play.listening
-        rows = zip(text.heard, play.stopped, play.restarts, strict=True)
-        for number, (heard, stopped, restart) in enumerate(rows):
+        for number, (stopped, restart) in enumerate(zip(play.stopped, play.restarts, strict=True)):
             table.add_row(
                 play.scene.name if number == 0 else "",
                 str(len(text.tokens)) if number == 0 else "",
-                f"{heard.ms:.1f} ms",
-                f"{restart.first_token_ms:.1f} ms",
+                f"{play.update_ms(number):.1f} ms",
+                f"{play.restart_ms(number):.1f} ms",
                 str(text.processed_again),
                 str(restart.read_again),
                 str(len(stopped.tokens)),

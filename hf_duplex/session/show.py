@@ -13,10 +13,10 @@ import torch
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.live import Live
-from rich.terminal_theme import MONOKAI
+from rich.terminal_theme import TerminalTheme
 
 from .checkpoints import BASELINE, WORKSPACE, find_checkpoint, load_checkpoint
-from .demo import Play, Stage, demo_facts
+from .demo import REPLAYS, Play, Stage, demo_facts
 from .scenes import Scene, choose_scenes, own_scene
 from .screen import scene_view, summary_table
 
@@ -25,6 +25,21 @@ PACE_MS = 40.0
 # When a correction arrives, the eye needs a moment: so many tokens' time.
 PAUSE_TOKENS = 15
 NEXT = "now try: hf-duplex chat"
+SVG_THEME = TerminalTheme(
+    background=(22, 26, 33),
+    foreground=(214, 219, 228),
+    normal=[
+        (22, 26, 33),
+        (240, 113, 103),
+        (134, 203, 112),
+        (232, 190, 95),
+        (100, 160, 245),
+        (196, 140, 246),
+        (92, 200, 214),
+        (214, 219, 228),
+    ],
+    bright=[(112, 120, 134)] * 8,
+)
 # No font is fetched from anywhere.
 SVG_FORMAT = re.sub(r"@font-face\s*{{.*?}}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
@@ -89,7 +104,11 @@ def library_versions() -> dict[str, str]:
 def closing(stage: Stage) -> str:
     """With what it was measured."""
     sizes = " and ".join(f"{model.num_parameters() / 1e6:.2f} M" for model in (stage.workspace, stage.baseline))
-    return f"[dim]{sizes} parameters, one process, {torch.get_num_threads()} thread(s), each measured once[/]"
+    threads = torch.get_num_threads()
+    return (
+        f"[dim]{sizes} parameters, one process, {threads} thread{'s' * (threads > 1)}, medians of {1 + REPLAYS}.\n"
+        "What grows with the history: hf-duplex bench speed.[/]"
+    )
 
 
 def perform(stage: Stage, scenes: list[Scene], console: Console, pace: float | None) -> None:
@@ -105,7 +124,7 @@ def perform(stage: Stage, scenes: list[Scene], console: Console, pace: float | N
         else:
             plays.append(stage.play(scene, lambda play: time.sleep(seconds)))
             console.print(scene_view(plays[-1], console.width, shaded=False))
-    console.print(summary_table(plays, stage))
+    console.print(summary_table(plays))
     console.print(closing(stage))
     console.print(f"[bold]{NEXT}[/]")
 
@@ -132,6 +151,6 @@ def draw(stage: Stage, scenes: list[Scene], path: Path, width: int = 100) -> Non
     plays = [stage.play(scene) for scene in scenes]
     for play in plays:
         canvas.print(scene_view(play, width))
-    canvas.print(summary_table(plays, stage))
+    canvas.print(summary_table(plays))
     canvas.print(closing(stage))
-    path.write_text(canvas.export_svg(title="hf-duplex demo", theme=MONOKAI, code_format=SVG_FORMAT))
+    path.write_text(canvas.export_svg(title="hf-duplex demo", theme=SVG_THEME, code_format=SVG_FORMAT))

@@ -75,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if data_args.serialized and model_args.model_type != "baseline":
         raise ValueError("`serialized` is for `model_type=baseline`: the others need the streams apart.")
     args.remove_unused_columns = False
+    if args.ddp_find_unused_parameters is None:
+        # In a phase without updates the encoder of the dual stream has nothing to read.
+        args.ddp_find_unused_parameters = True
     set_seed(args.seed)
     # A checkpoint is gone on from with the tokenizer that it was trained with.
     tokenizer_name = data_args.tokenizer_name_or_path or model_args.model_name_or_path

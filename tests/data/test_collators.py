@@ -87,7 +87,8 @@ def test_channels_hold_what_was_encoded():
         heard = [ids[mask == 1].tolist() for ids, mask in updates]
         assert [ids for ids in heard if ids] == row["update_ids"]
         positions = batch["update_positions"][index].tolist()
-        assert positions[: len(row["update_ids"])] == row["update_positions"]
+        nowhere = [batch["input_ids"].shape[1]] * len(positions)
+        assert positions == (row["update_positions"] + nowhere)[: len(positions)]
 
 
 def test_a_batch_without_updates_has_no_update_tensors():

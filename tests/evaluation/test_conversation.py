@@ -104,6 +104,13 @@ def test_a_row_that_ends_too_early_is_told_the_rest_afterwards():
     assert len(transcript.heard_at) == 2 and transcript.ended
 
 
+def test_what_comes_after_the_end_waits_for_it_however_long_a_model_speaks():
+    sample = next(row for row in samples(50, num_updates=(1, 1), after_end=1.0) if row.updates)
+    first = f"{'a' * 300}.{END}"
+    _, _, (transcript,) = perform([sample], [line(first) + line(f" Right.{END}")])
+    assert transcript.heard_at == [len(first)] and len(first) > sample.updates[0]["position"]
+
+
 def test_a_row_that_never_ends_is_stopped_and_still_told():
     sample = next(row for row in samples(50, num_updates=(1, 1), after_end=1.0) if row.updates)
     actor, encoded, (transcript,) = perform([sample], [line("a" * 100)], max_new_tokens=10)

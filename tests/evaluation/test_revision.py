@@ -144,6 +144,12 @@ def test_a_share_has_an_interval_around_it():
     assert wider[1] - wider[0] > 2 * (high - low)
 
 
+def test_the_interval_of_a_share_never_leaves_zero_to_one():
+    scores = counts(1, 1, 50) + counts(20, 20, 50) + counts(0, 1, 2)
+    low, high = ratio(scores, "revised_right", "revised")["interval"]
+    assert 0.99 < low < high <= 1
+
+
 def test_a_share_weighs_samples_by_their_cases():
     assert ratio(counts(3, 3, 1) + counts(0, 1, 1), "revised_right", "revised")["value"] == 0.75
 

@@ -97,12 +97,14 @@ def test_one_line_of_text_trains_the_baseline_to_the_same_weights(config, tmp_pa
 
 
 def test_two_processes_are_one_with_the_same_batch(config, tmp_path):
-    alone = train(config, tmp_path / "alone", max_steps=3, **SGD)
+    """The hardest case: no update in the first phase, so that the encoder is unused there, and checkpointing."""
+    alone = train(config, tmp_path / "alone", model_type="dual_stream", max_steps=3, **SGD)
     # `accelerate launch --cpu` starts more than one process with MPI alone; torch's launcher sets up the same.
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "hf_duplex.training.train", str(config), "--output_dir", str(tmp_path / "two")]
     command += ["--max_steps", "3", "--per_device_train_batch_size", "8", "--optim", "sgd"]
     command += ["--learning_rate", "0.3", "--lr_scheduler_type", "constant"]
+    command += ["--model_type", "dual_stream", "--gradient_checkpointing", "true"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     finished = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert finished.returncode == 0, finished.stderr[-3000:]

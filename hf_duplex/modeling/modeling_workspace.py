@@ -192,7 +192,7 @@ class WorkspaceModel(DuplexModel):
         cache.memory, cache.version = workspace, workspace.version
 
     def hear(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
-        """Folds messages `(batch, messages, length)` into the workspace of a cache, touching the rows that hear any."""
+        """Folds messages `(batch, messages, length)` into a cache's workspace, touching the rows that hear any."""
         rows = mask.flatten(1).any(1).nonzero()[:, 0]
         if cache.memory is None or cache.cross is None or len(rows) == len(ids):
             self.set_workspace(cache, self.update_workspace(ids, mask, cache.memory))

@@ -166,8 +166,8 @@ class LiveText(BaseStreamer):
 
     def replay(self, number: int) -> float:
         """
-        Milliseconds from poll to token once more, for the update that was heard as this number, from 0. It is heard on a
-        branch that says one token and is forgotten: nothing of this text changes.
+        Milliseconds from poll to token once more, for the update that was heard as this number, from 0. It is heard
+        on a branch that says one token and is forgotten: nothing of this text changes.
         """
         snapshot, sequences, _ = self._before[number]
         branch = LiveText(self.model, self.tokenizer, self.prompt, max_new_tokens=1)

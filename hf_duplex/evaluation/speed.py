@@ -198,8 +198,9 @@ def speed_configs(size: WorkspaceConfig) -> dict[str, Any]:
 
 
 def random_model(config: Any) -> Any:
-    """A model with random weights that never ends early."""
-    model = AutoModelForCausalLM.from_config(config).eval()
+    """A model in float32 with random weights that never ends early."""
+    # A checkpoint's configuration also says how its weights are stored, which is no matter here.
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     with torch.no_grad():
         for token in {*ends, config.pad_token_id} - {None}:

@@ -142,3 +142,9 @@ def test_an_update_is_really_heard():
 def test_unusable_arguments_are_named(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         run_speed_benchmark(**arguments)
+
+
+def test_models_are_compared_in_the_same_precision():
+    config = WorkspaceConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
+    config.dtype = torch.bfloat16
+    assert speed.random_model(config).dtype == torch.float32

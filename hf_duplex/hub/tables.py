@@ -7,10 +7,10 @@ from typing import Any
 
 
 LABELS = {
-    "workspace": "workspace: update",
-    "dual_stream": "dual stream: update",
-    "baseline": "baseline: update spliced in place",
-    "baseline_restart": "baseline: stop, re-prompt, restart",
+    "workspace": "workspace",
+    "dual_stream": "dual stream",
+    "baseline": "baseline, spliced in place",
+    "baseline_restart": "baseline, stopped and restarted",
     "llama": "plain Llama of the same size",
     "llama_same_depth": "plain Llama of the same size and the workspace's depth",
 }

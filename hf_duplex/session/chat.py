@@ -179,12 +179,12 @@ def answer(chat: Chat, line: str, scripted: bool) -> list[str] | None:
         if line:
             chat.say(line)
         return []
-    if line == "/quit":
-        return None
     if line == "/help":
         return [HELP]
     if scripted or line == "/wait":
         chat.wait()
+    if line == "/quit":
+        return None
     if line == "/wait":
         return []
     if line == "/workspace":
@@ -292,10 +292,19 @@ def run_chat(model: str | None = None, pace: float | None = None, threads: int =
     seconds = (PACE_MS if on_screen else 0.0) / 1e3 if pace is None else pace / 1e3
     transcript = Transcript()
     chat = Chat(*loaded, on_token=lambda: None, pace=seconds, max_new_tokens=max_new_tokens)
-    if not on_screen:
-        chat.on_token = lambda: print_pieces(transcript.follow(chat.text)) if chat.text else None
-        chat_plain(chat, sys.stdin)
-        return
+    try:
+        if on_screen:
+            chat_on_screen(chat, transcript)
+        else:
+            chat.on_token = lambda: print_pieces(transcript.follow(chat.text)) if chat.text else None
+            chat_plain(chat, sys.stdin)
+    finally:
+        # A thread that still computes when the process ends would abort it.
+        chat.stop()
+
+
+def chat_on_screen(chat: Chat, transcript: Transcript) -> None:
+    """The same with a terminal on both sides."""
     screen = Screen(chat, transcript)
 
     def on_token() -> None:

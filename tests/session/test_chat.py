@@ -1,5 +1,8 @@
 """Talking to a model while it talks: in a script, and on a screen."""
 
+import subprocess
+import sys
+
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
@@ -107,3 +110,11 @@ def test_a_screen(loaded, capsys):
     said = "".join(text for kind, text in transcript.pieces if kind.startswith("v"))
     assert "3 * 5 + 2" in said and "3 * 7 + 2" in said
     assert any(kind == "heard" and "Actually x = 7." in text for kind, text in transcript.pieces)
+
+
+def test_quitting_at_once_lets_the_model_finish_and_ends_cleanly():
+    lines = "Given x = 5, compute 3x + 2 step by step.\n/quit\n"
+    command = [sys.executable, "-c", "from hf_duplex.cli import main; main()", "chat", "--pace", "0"]
+    finished = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 0, finished.stderr
+    assert "= 17" in finished.stdout

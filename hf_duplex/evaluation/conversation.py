@@ -63,17 +63,7 @@ class Schedule:
                     row.heard_after.append(len(row.tokens) if self.resume else length - 1)
             due.append(now)
         self.resume = False
-        most = max(map(len, due))
-        if not most:
-            return None
-        longest = max(len(update) for now in due for update in now)
-        ids = torch.zeros(len(due), most, longest, dtype=torch.long, device=input_ids.device)
-        mask = torch.zeros_like(ids)
-        for index, now in enumerate(due):
-            for number, update in enumerate(now):
-                ids[index, number, : len(update)] = torch.tensor(update)
-                mask[index, number, : len(update)] = 1
-        return Interrupt(ids, mask)
+        return Interrupt.from_lists(due, input_ids.device)
 
 
 @torch.inference_mode()

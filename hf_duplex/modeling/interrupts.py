@@ -25,6 +25,21 @@ class Interrupt:
     update_ids: torch.LongTensor
     update_mask: torch.Tensor | None = None
 
+    @classmethod
+    def from_lists(cls, rows: list[list[list[int]]], device=None) -> "Interrupt | None":
+        """The updates of each row as lists of token ids, padded; None if no row has any."""
+        most = max((len(row) for row in rows), default=0)
+        if not most:
+            return None
+        longest = max(len(update) for row in rows for update in row)
+        ids = torch.zeros(len(rows), most, longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for index, row in enumerate(rows):
+            for number, update in enumerate(row):
+                ids[index, number, : len(update)] = torch.tensor(update, dtype=torch.long)
+                mask[index, number, : len(update)] = 1
+        return cls(ids.to(device), mask.to(device))
+
 
 class InterruptError(RuntimeError):
     """

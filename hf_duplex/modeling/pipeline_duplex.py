@@ -19,16 +19,8 @@ class ScheduledUpdates:
     def __call__(self, input_ids: torch.LongTensor) -> Interrupt | None:
         emitted = input_ids.shape[1] - self.start
         due = [ids for after, ids in self.waiting if after <= emitted]
-        if not due:
-            return None
         self.waiting = self.waiting[len(due) :]
-        padded = torch.zeros(1, len(due), max(map(len, due)), dtype=torch.long, device=input_ids.device)
-        mask = torch.zeros_like(padded)
-        for index, ids in enumerate(due):
-            padded[0, index, : len(ids)] = torch.tensor(ids)
-            mask[0, index, : len(ids)] = 1
-        rows = input_ids.shape[0]
-        return Interrupt(padded.expand(rows, -1, -1), mask.expand(rows, -1, -1))
+        return Interrupt.from_lists([due] * input_ids.shape[0], input_ids.device)
 
 
 class DuplexGenerationPipeline(Pipeline):

@@ -18,7 +18,7 @@ class LatentSlots(nn.Module):
     def __init__(self, config):
         super().__init__()
         width = config.hidden_size
-        self.n_slots, self.stride = config.n_slots, config.max_message_length
+        self.n_slots = config.n_slots
         self.slots = nn.Parameter(torch.empty(config.n_slots, width))
         self.slot_norm = nn.RMSNorm(width, eps=config.rms_norm_eps)
         self.query = nn.Linear(width, width, bias=False)

@@ -1,19 +1,51 @@
-"""Samples from scenes: when updates come, what they change, and the row that comes of it."""
+"""Samples from scenes: what is heard when, and the row that comes of it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from .config import BuilderConfig
-from .discourse import Scene, Speech
+from .discourse import Speech
 from .families import FAMILIES, Family
+from .grammar import DISTRUST, KEEP_GOING, SPEAKERS
+from .kinds import PHASE_3
+from .scene import GOING, Scene
+from .updates import Heard, Listener, Mix
+from .world import Fact
 
 
 _SHARES = {"train": range(0, 6), "validation": range(6, 7), "test": range(7, 8)}  # eighths of all prompts
+UPDATES_A_ROUND = 8
+
+
+class Chance(Random):
+    """A source of chance that draws faster; the bias of a part in 2**53 / n does not matter here."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[int(self.random() * len(seq))]
+
+    def randint(self, a: int, b: int) -> int:
+        return a + int(self.random() * (b - a + 1))
+
+    def sample(self, population: Any, k: int, *, counts: Any = None) -> list[Any]:
+        if counts is not None:
+            return super().sample(population, k, counts=counts)
+        pool, random = list(population), self.random
+        if not 0 <= k <= len(pool):
+            raise ValueError(f"`k` must be from 0 to {len(pool)}, got {k}.")
+        chosen = []
+        for left in range(len(pool), len(pool) - k, -1):
+            at = int(random() * left)
+            chosen.append(pool[at])
+            pool[at] = pool[left - 1]
+        return chosen
+
+    def shuffle(self, x: Any) -> None:
+        x[:] = self.sample(x, len(x))
 
 
 @dataclass(frozen=True)
@@ -25,28 +57,34 @@ class Sample:
         prompt (`str`): clauses that set facts and ask questions; each makes sense alone.
         initial_target (`str`): what is emitted before the first update can be known; all of it, if none comes.
         revised_target (`str`): the rest.
-        updates (`list[dict]`): `text`, `kind`, `source` and `position`: the index into the whole target of the first
-            character that may know the update.
-        claims (`list[dict]`): what was stated: `key`, `value`, the span `start` and `end` in the whole target,
-        `version`
-            (how many updates had been heard), `depends` (facts), `stale` (a later update changed it after it was, even
-            partly, said) and `complete` (it was said to its end).
-        facts (`dict[str, str]`): the facts at the start.
-        answers (`dict[str, str]`): for the key of each question, in the order asked, its value after all updates.
+        updates (`list[dict]`): `text`, `kind` (see `kinds.KINDS`), `source` ("user", or who else is quoted),
+            `position`: the index into the whole target of the first character that may know the update; `earliest`:
+            the first character that was emitted after it, behind the word that was under way; `repair`: whether
+            something stale had to be taken back for it; `changes`: each `fact` and its new `value`.
+        facts (`list[dict]`): the `name`, `value` and `type` of each fact at the start; the value is "none" where a fact
+            may only come later.
+        provenance (`list[dict]`): what was stated: `key`, `value` ("none": that there is none), the span `start` and
+            `end` in the whole target, `version` (how many updates had been heard), `stale_version` (how many had been
+            when it became stale, -1 if it never did), `complete` (it was said to its end), and the `facts` that it
+            depends on. All other words depend on nothing.
+        repairs (`list[dict]`): the span `start` and `end` of each repair, and the `version` that called for it.
+        answers (`list[dict]`): for the `key` of each question, in the order asked, its `value` after all updates.
         task_type (`str`): the family.
         update_step (`int`): position of the first update, -1 if none comes.
         requires_revision (`bool`): whether something stale had been said, so that a repair was due.
-        phase (`int`): 1 without interruption, 2 with.
-        split (`str`), seed (`int`), index (`int`): with the rest of the config, what it takes to make it again.
+        phase (`int`): of the curriculum: 1 without interruption, 2 with, 3 with an adversarial one (`kinds.PHASE_3`).
+        split (`str`), seed (`int`), index (`int`), attempt (`int`): with the rest of the config, what it takes to make
+            it again.
     """
 
     prompt: str
     initial_target: str
-    revised_target: str
     updates: list[dict[str, Any]]
-    claims: list[dict[str, Any]]
-    facts: dict[str, str]
-    answers: dict[str, str]
+    revised_target: str
+    facts: list[dict[str, Any]]
+    provenance: list[dict[str, Any]]
+    repairs: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
     task_type: str
     update_step: int
     requires_revision: bool
@@ -54,37 +92,29 @@ class Sample:
     split: str
     seed: int
     index: int
+    attempt: int = 0
 
     @property
     def target(self) -> str:
         return self.initial_target + self.revised_target
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Heard:
-    """An update: what is said, where it is heard, and what it changes."""
-
-    position: int
-    text: str
-    fact: str
-    value: str
+    def to_row(self) -> dict[str, Any]:
+        """The sample under the columns of `schema.SCHEMA`; it shares its lists."""
+        return dict(vars(self))
 
 
 def split_of(prompt: str) -> str:
-    """The one split that a prompt belongs to, by its hash: no (prompt, updates) pair can be in two of them."""
+    """The one of train, validation and test that a prompt belongs to, by its hash: no pair of prompt and updates can
+    be in two of them."""
     share = hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0] % 8
     return next(split for split, shares in _SHARES.items() if share in shares)
 
 
-def speak(scene: Scene, updates: list[Heard]) -> Speech:
+def speak(family: Family, scene: Scene, updates: Sequence[Heard]) -> Speech:
     """Says a scene to its end while the given updates come, sorted by position."""
-    speech = Speech(scene)
-    places = sorted({update.position for update in updates})
-    for place in places:
-        speech.hear(place, [(update.fact, update.value) for update in updates if update.position == place])
+    speech = family.speech(scene)
+    for place in sorted({update.position for update in updates}):
+        speech.hear(place, [update.changes for update in updates if update.position == place])
     speech.speak()
     return speech
 
@@ -94,104 +124,201 @@ class Builder:
 
     def __init__(self, config: BuilderConfig):
         self.config = config
+        self.mixes = {name: Mix(FAMILIES[name], config) for name in config.families}
+        self.partition = config.split if config.split in _SHARES else "test"
 
     def samples(self, num: int, start: int = 0) -> Iterator[Sample]:
         return (self.sample(index) for index in range(start, start + num))
 
-    def sample(self, index: int) -> Sample:
-        family, scene, rng = self._draw(index)
-        speech, updates = self._converse(rng, family, scene)
-        return self._row(index, family, scene, speech, updates)
+    def sample(self, index: int, attempt: int = 0) -> Sample:
+        """The sample of an index. Another attempt is another sample, for one that turned out to repeat another."""
+        conversation = self._converse(index, attempt)
+        return self._row(index, attempt, conversation)
 
-    def scene(self, index: int) -> tuple[Scene, list[Heard]]:
-        """What the sample of that index is made from: `speak(scene, updates)` says its target."""
-        family, scene, rng = self._draw(index)
-        return scene, self._converse(rng, family, scene)[1]
+    def scene(self, index: int, attempt: int = 0) -> tuple[Family, Scene, list[Heard]]:
+        """What the sample of that index is made from: `speak(family, scene, updates)` says its target."""
+        conversation = self._converse(index, attempt)
+        return conversation.family, conversation.speech.scene, conversation.heard
 
-    def _draw(self, index: int) -> tuple[Family, Scene, Random]:
+    def _converse(self, index: int, attempt: int) -> Conversation:
         if index < 0:
             raise ValueError(f"`index` must not be negative, got {index}.")
         config = self.config
-        rng = Random(f"{config.seed}-{config.split}-{index}")
+        rng = Chance(f"{config.seed}-{config.split}-{index}" + f"-{attempt}" * (attempt > 0))
         family = FAMILIES[rng.choice(config.families)]
+        count = rng.choice(config.update_counts) if config.update_counts else rng.randint(*config.num_updates)
         for _ in range(1000):
-            scene = family.draw(rng, config, lambda prompt: split_of(prompt) == config.split)
-            if scene is not None:
-                return family, scene, rng
+            made = self._draw(rng, family, count)
+            if made is not None:
+                conversation = Conversation(rng, config, family, self.mixes[family.name], *made)
+                conversation.hold(count)
+                if conversation.fits():
+                    return conversation
         raise ValueError(
-            f"`num_facts` and `num_questions` leave too few prompts for split {config.split!r}; widen them."
+            f"`num_facts`, `num_questions`, `num_updates` and `kinds` leave too little for {family.name!r} in split "
+            f"{config.split!r}; widen them."
         )
 
-    def _converse(self, rng: Random, family: Family, scene: Scene) -> tuple[Speech, list[Heard]]:
-        """Says the scene while updates come at places drawn evenly from what is left to be said."""
-        config, speech = self.config, Speech(scene)
+    def _draw(self, rng: Random, family: Family, count: int) -> tuple[Scene, tuple[str, str] | None] | None:
+        """A scene whose prompt belongs to the split, and who else speaks in it."""
+        config = self.config
+        speakers, frame = None, []
+        if count and rng.random() < config.sources:
+            trusted, liar = rng.sample(SPEAKERS, 2)
+            speakers = trusted, liar
+            frame.append(DISTRUST.draw(rng, config).format(name=liar))
+        endless = bool(count) and rng.random() < config.keep_going
+        if endless:
+            frame.append(KEEP_GOING.draw(rng, config))
+        first = rng.random() < 0.4
+
+        def whole(prompt: str) -> str:
+            return " ".join([*frame, prompt] if first else [prompt, *frame])
+
+        scene = family.draw(rng, config, lambda prompt: split_of(whole(prompt)) == self.partition)
+        if scene is None:
+            return None
+        if frame:
+            scene = replace(scene, prompt=whole(scene.prompt))
+        if endless:
+            facts = {**scene.facts, GOING: Fact("yes", "boolean", ())}
+            scene = replace(scene, facts=facts, endless=True, closing=None)
+        return scene, speakers
+
+    def _row(self, index: int, attempt: int, conversation: Conversation) -> Sample:
+        speech, heard = conversation.speech, conversation.heard
+        text = speech.text
+        cut = heard[0].position if heard else len(text)
+        return Sample(
+            prompt=speech.scene.prompt,
+            initial_target=text[:cut],
+            updates=[
+                {
+                    "text": update.text,
+                    "kind": update.kind,
+                    "source": update.source,
+                    "position": update.position,
+                    "earliest": earliest,
+                    "repair": repair,
+                    "changes": [{"fact": fact, "value": value} for fact, value in update.changes],
+                }
+                for update, (earliest, repair) in zip(heard, conversation.effects, strict=True)
+            ],
+            revised_target=text[cut:],
+            facts=[
+                {"name": name, "value": fact.value, "type": fact.type} for name, fact in speech.scene.facts.items()
+            ],
+            provenance=[
+                {
+                    "key": claim.key,
+                    "value": claim.value,
+                    "start": claim.start,
+                    "end": claim.end,
+                    "version": claim.version,
+                    "stale_version": claim.stale_version,
+                    "complete": claim.complete,
+                    "facts": list(claim.facts),
+                }
+                for claim in speech.claims
+            ],
+            repairs=[
+                {"start": repair.start, "end": repair.end, "version": repair.version}
+                for repair in speech.repairs
+                if repair.start >= 0
+            ],
+            answers=[{"key": key, "value": speech.world.values[key]} for key in speech.scene.questions],
+            task_type=conversation.family.name,
+            update_step=cut if heard else -1,
+            requires_revision=any(repair for _, repair in conversation.effects),
+            phase=1 if not heard else 3 if any(update.kind in PHASE_3 for update in heard) else 2,
+            split=self.config.split,
+            seed=self.config.seed,
+            index=index,
+            attempt=attempt,
+        )
+
+
+class Conversation:
+    """A scene that is said while updates come at places drawn evenly from what is left to be said.
+
+    Attributes:
+        speech (`Speech`): What was said.
+        heard (`list[Heard]`): What was heard.
+        effects (`list[tuple[int, bool]]`): For each update, where the first word after it begins, and whether it called
+            for a repair.
+    """
+
+    def __init__(
+        self,
+        rng: Random,
+        config: BuilderConfig,
+        family: Family,
+        mix: Mix,
+        scene: Scene,
+        speakers: tuple[str, str] | None,
+    ):
+        self.rng, self.config, self.family = rng, config, family
+        self.speech = family.speech(scene)
+        self.listener = Listener(rng, family, scene, config, mix, speakers)
+        self.heard: list[Heard] = []
+        self.effects: list[tuple[int, bool]] = []
+
+    def hold(self, count: int) -> None:
+        """Says all of it, `count` updates on the way."""
+        rng, config, speech = self.rng, self.config, self.speech
+        if not count:
+            speech.speak()
+            return
         groups: list[int] = []
-        for _ in range(rng.randint(*config.num_updates)):
+        for _ in range(count):
             if groups and rng.random() < config.together:
                 groups[-1] += 1
             else:
                 groups.append(1)
-        late = bool(groups) and rng.random() < config.after_end
-        heard: list[Heard] = []
-        past = {fact: [value] for fact, value in scene.facts.items()}
-        relevant = list(dict.fromkeys(fact for key in scene.questions for fact in speech.world.depends(key)))
+        endless = speech.scene.endless
+        rounds = max(rng.randint(*config.rounds), -(-count // UPDATES_A_ROUND)) if endless else 1
+        length = speech.remaining() * rounds
+        start, stop = (int(length * share) for share in config.window)
+        if len(groups) > length:
+            raise ValueError(
+                f"`num_updates` asks for {count} updates in a text of {length} characters; lower it, or raise "
+                "`num_questions`, or `keep_going` to 1."
+            )
+        late = not endless and rng.random() < config.after_end
         for number, size in enumerate(groups):
             if late and number + 1 == len(groups):
                 speech.speak()
                 position = speech.length
             else:
+                left = stop if stop < length or endless or not number else speech.length + speech.remaining()
+                at = max(start, speech.length)
                 share = 1 - rng.random() ** (1 / (len(groups) - late - number))
-                position = speech.length + int((speech.remaining() + 1) * share)
+                position = at + int((max(0, left - at) + 1) * share)
                 if rng.random() >= config.inside_word:
                     speech.speak(position)
                     position = speech.length
-            values = dict(speech.world.values)
-            for _ in range(size):
-                fact = rng.choice(relevant if rng.random() < config.asked else list(scene.facts))
-                old, gone = values[fact], [value for value in past[fact] if value != values[fact]]
-                if gone and rng.random() < config.going_back:
-                    new = rng.choice(gone)
-                else:
-                    new = family.new_value(rng, scene, values, fact, past[fact], config)
-                    past[fact].append(new)
-                heard.append(Heard(position, family.word_update(rng, scene, fact, old, new), fact, new))
-                values[fact] = new
-            speech.hear(position, [(update.fact, update.value) for update in heard[-size:]])
+            self._hear(position, size, number == 0)
+        if endless:
+            self._hear(max(length, speech.length), 1, False, stop=True)
         speech.speak()
-        return speech, heard
 
-    def _row(self, index: int, family: Family, scene: Scene, speech: Speech, heard: list[Heard]) -> Sample:
-        text = speech.text
-        cut = heard[0].position if heard else len(text)
-        claims = [
-            {
-                "key": claim.key,
-                "value": claim.value,
-                "start": claim.start,
-                "end": claim.end,
-                "version": claim.version,
-                "depends": list(claim.depends),
-                "stale": claim.stale,
-                "complete": claim.complete,
-            }
-            for claim in speech.claims
-        ]
-        return Sample(
-            prompt=scene.prompt,
-            initial_target=text[:cut],
-            revised_target=text[cut:],
-            updates=[
-                {"text": update.text, "kind": "correction", "source": "user", "position": update.position}
-                for update in heard
-            ],
-            claims=claims,
-            facts=dict(scene.facts),
-            answers={key: speech.world.values[key] for key in scene.questions},
-            task_type=family.name,
-            update_step=heard[0].position if heard else -1,
-            requires_revision=any(claim.stale for claim in speech.claims),
-            phase=2 if heard else 1,
-            split=self.config.split,
-            seed=self.config.seed,
-            index=index,
-        )
+    def fits(self) -> bool:
+        """Whether there is a held-out pair of family and kind where one is asked for."""
+        held_out = self.listener.mix.held_out
+        return not self.config.composition or any(update.kind in held_out for update in self.heard)
+
+    def _hear(self, position: int, size: int, first: bool, stop: bool = False) -> None:
+        speech, listener = self.speech, self.listener
+        if self.heard:  # at the same place, updates are one group
+            position = max(position, self.heard[-1].position + 1)
+        speech.speak(position)
+        position = min(position, speech.length)  # one that has nothing left to say ends before it is stopped
+        group = []
+        for number in range(size):
+            kind, (text, source, changes) = listener.stop() if stop else listener.draw(speech, first and number == 0)
+            group.append(Heard(position, text, kind, source, changes))
+        earliest = speech.length
+        taken_back = speech.hear(position, [update.changes for update in group])
+        stale = {fact for key in taken_back for fact in speech.world.depends(key)}
+        self.heard += group
+        self.effects += [(earliest, any(fact in stale for fact, _ in update.changes)) for update in group]

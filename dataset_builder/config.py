@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from .families import FAMILIES
+from .kinds import KINDS
 
 
-SPLITS = ("train", "validation", "test")
+HELD_OUT_SPLITS = (
+    "more_updates",
+    "late",
+    "long",
+    "paraphrase",
+    "novel_values",
+    "composition",
+    "distractor",
+    "adversarial",
+    "retraction",
+)
+SPLITS = ("train", "validation", "test", *HELD_OUT_SPLITS)
+"""All splits; `splits.split_config` gives each its configuration."""
+
+MIX = {
+    "correction": 40,
+    "refinement": 6,
+    "constraint": 6,
+    "invalidation": 6,
+    "addition": 8,
+    "retraction": 8,
+    "confirmation": 4,
+    "chatter": 5,
+    "repetition": 4,
+    "recorrection": 5,
+    "adversarial": 5,
+    "immaterial": 4,
+    "untrusted": 4,
+}
 
 
 @dataclass(frozen=True)
@@ -19,7 +49,8 @@ class BuilderConfig:
         families (`tuple[str, ...]`, *optional*, defaults to all):
             Families to draw from, each as likely as the others; a name given twice is drawn twice as often.
         split (`str`, *optional*, defaults to `"train"`):
-            `"train"`, `"validation"` or `"test"`. No prompt belongs to two splits.
+            One of `SPLITS`. No prompt of train or validation belongs to another split; the held-out tests draw on the
+            prompts of test. What else sets a held-out test apart is in [`~splits.split_config`].
         seed (`int`, *optional*, defaults to 0):
             Another seed gives other samples.
         num_facts (`tuple[int, int]`, *optional*, defaults to (1, 5)):
@@ -28,6 +59,22 @@ class BuilderConfig:
             Fewest and most questions in a prompt (at most 8). A family asks fewer where the facts do not give as many.
         num_updates (`tuple[int, int]`, *optional*, defaults to (0, 4)):
             Fewest and most updates of a sample.
+        update_counts (`tuple[int, ...]`, *optional*):
+            Draw the number of updates from these instead.
+        kinds (`Mapping[str, float]`, *optional*):
+            How often each kind of update is drawn (keys of `kinds.KINDS`, any positive weights). A kind that a moment
+            does not allow gives way to another. By default all kinds come, corrections most.
+        composition (`bool`, *optional*, defaults to `False`):
+            Draw the pairs of family and kind that are never drawn otherwise (`kinds.HELD_OUT`), at least one a sample.
+        sources (`float`, *optional*, defaults to 0.2):
+            Share of the samples with updates in which the prompt names someone not to trust, and updates name who
+            says them.
+        keep_going (`float`, *optional*, defaults to 0.2):
+            Share of the samples with updates that go on, round after round, until the user says stop.
+        rounds (`tuple[int, int]`, *optional*, defaults to (1, 3)):
+            Fewest and most rounds of these. Where many updates come, there are more: one round for eight updates.
+        window (`tuple[float, float]`, *optional*, defaults to (0.0, 1.0)):
+            The part of the text in which updates come, as shares of its length.
         after_end (`float`, *optional*, defaults to 0.12):
             Share of the samples with updates in which the last update comes after the end.
         inside_word (`float`, *optional*, defaults to 0.5):
@@ -41,7 +88,10 @@ class BuilderConfig:
         made_up (`float`, *optional*, defaults to 0.5):
             Share of names that are made up of syllables rather than real.
         novel_values (`bool`, *optional*, defaults to `False`):
-            Draw only values that are never drawn otherwise: names set aside by their hash, numbers from 21 to 30.
+            Draw only values that are never drawn otherwise: names set aside by their hash, numbers out of the usual
+            range.
+        paraphrase (`bool`, *optional*, defaults to `False`):
+            Word prompts and updates only in ways that are never used otherwise.
     """
 
     families: tuple[str, ...] = tuple(FAMILIES)
@@ -50,6 +100,13 @@ class BuilderConfig:
     num_facts: tuple[int, int] = (1, 5)
     num_questions: tuple[int, int] = (1, 5)
     num_updates: tuple[int, int] = (0, 4)
+    update_counts: tuple[int, ...] = ()
+    kinds: Mapping[str, float] = field(default_factory=lambda: dict(MIX))
+    composition: bool = False
+    sources: float = 0.2
+    keep_going: float = 0.2
+    rounds: tuple[int, int] = (1, 3)
+    window: tuple[float, float] = (0.0, 1.0)
     after_end: float = 0.12
     inside_word: float = 0.5
     together: float = 0.1
@@ -57,6 +114,7 @@ class BuilderConfig:
     going_back: float = 0.1
     made_up: float = 0.5
     novel_values: bool = False
+    paraphrase: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.families, str) or not self.families:
@@ -72,10 +130,45 @@ class BuilderConfig:
         self._check_range("num_facts", 1, 20)
         self._check_range("num_questions", 1, 8)
         self._check_range("num_updates", 0, None)
-        for name in ("after_end", "inside_word", "together", "asked", "going_back", "made_up"):
+        self._check_range("rounds", 1, None)
+        self._check_kinds()
+        counts = self.update_counts
+        if not isinstance(counts, tuple | list) or any(not isinstance(n, int) or n < 0 for n in counts):
+            raise ValueError(f"`update_counts` must be a tuple of whole numbers from 0, got {counts!r}.")
+        object.__setattr__(self, "update_counts", tuple(counts))
+        window = tuple(self.window) if isinstance(self.window, tuple | list) else ()
+        if (
+            len(window) != 2
+            or not all(isinstance(x, int | float) for x in window)
+            or not 0 <= window[0] < window[1] <= 1
+        ):
+            raise ValueError(f"`window` must be two growing numbers from 0 to 1, got {self.window!r}.")
+        object.__setattr__(self, "window", window)
+        for name in (
+            "after_end",
+            "inside_word",
+            "together",
+            "asked",
+            "going_back",
+            "made_up",
+            "sources",
+            "keep_going",
+        ):
             share = getattr(self, name)
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise ValueError(f"`{name}` must be a number from 0 to 1, got {share!r}.")
+
+    def _check_kinds(self) -> None:
+        if not isinstance(self.kinds, Mapping) or not self.kinds:
+            raise ValueError(f"`kinds` must map kinds of update to weights, got {self.kinds!r}.")
+        drawn = [kind for kind in KINDS if kind != "stop"]
+        for kind, weight in self.kinds.items():
+            if kind not in drawn:
+                raise ValueError(f"`kinds` has no {kind!r}; choose from {', '.join(drawn)}.")
+            if not isinstance(weight, int | float) or isinstance(weight, bool) or weight < 0:
+                raise ValueError(f"`kinds` gives {kind!r} the weight {weight!r}; it must be a number from 0.")
+        if not sum(self.kinds.values()):
+            raise ValueError("`kinds` gives every kind the weight 0; raise one.")
 
     def _check_range(self, name: str, least: int, most: int | None) -> None:
         bounds = getattr(self, name)

@@ -1,14 +1,12 @@
 """Saying a plan aloud while the world changes: the rule of speech.
 
-A `Scene` is all that is settled before the first word: the facts, the sentences to say, and how each of their claims
-would be said again. A `Speech` says it word by word and hears updates at any character. An update takes effect at
-once:
+A `Speech` says a scene word by word and hears updates at any character. An update takes effect at once:
 
 - a word that has begun is finished;
 - if nothing stale was said, the text goes on with the new values;
 - if something stale was said, one repair takes it back: a lead-in, the changed facts in short where the restatement
-  does not say them itself, and each stale claim once. A sentence that was cut short and is stale is replaced by its
-  restatement; one that is not stale goes on, behind " --", exactly where it stopped;
+  does not say them itself, and each stale claim once. A sentence that was cut short and is stale, or can no longer be
+  finished, is replaced by its restatement; one that is not stale goes on, behind " --", exactly where it stopped;
 - an update heard during a repair lengthens that repair, unless it makes the repair itself stale: then a new one
   starts. A claim that is being restated, and is still right, is finished first. What a repair was to restate is
   restated even if its value came back meanwhile.
@@ -19,110 +17,44 @@ The module knows nothing about any family, nor about chance.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .world import Rule, Values, World
+from .scene import GOING, Part, Phrase, Scene, phrase
+from .world import NONE, Values, World
 
 
 END = "<eos>"
-_CLOSING = (",", ".", ":", ";")
-_WORD = re.compile(r"(?=\S)([^\s{]*)(?:\{([^}]*)\}(\S*))?")
-
-
-Word = tuple[str, str, str]
-"""One word: what stands before a value, the name of the value ("" if there is none), and what stands behind it."""
-
-
-class Phrase:
-    """Words with the punctuation behind each (`tails`) and the claim that each belongs to (`owners`, "" for none)."""
-
-    __slots__ = ("owners", "tails", "words")
-
-    def __init__(self) -> None:
-        self.words: list[Word] = []
-        self.tails: list[str] = []
-        self.owners: list[str] = []
-
-    def keys(self) -> list[str]:
-        return list(dict.fromkeys(owner for owner in self.owners if owner))
-
-    def length(self, values: Values, start: int = 0) -> int:
-        """Characters of the words from `start` on, a leading space each."""
-        words, tails = self.words[start:], self.tails[start:]
-        literal = sum([len(before) + len(after) for before, _, after in words]) + len("".join(tails)) + len(words)
-        return literal + sum([len(values[slot]) for _, slot, _ in words if slot])
-
-
-Part = str | tuple[str, str] | Phrase
-
-
-def phrase(*parts: Part) -> Phrase:
-    """Builds a phrase from plain text, claims `(key, text)` and other phrases, joined by spaces.
-
-    Text between braces is the name of a value. Plain text that begins with punctuation closes up to the word before
-    it: `phrase("Since", ("x", "x = {x}"), ",", ("2x", "2x = 2 * {x} = {2x}"), ".")`.
-    """
-    made = Phrase()
-    for part in parts:
-        if isinstance(part, Phrase):
-            made.words += part.words
-            made.tails += part.tails
-            made.owners += part.owners
-            continue
-        key, text = ("", part) if isinstance(part, str) else part
-        if not key and text[:1] in _CLOSING and made.words:
-            mark, _, text = text.partition(" ")
-            made.tails[-1] += mark
-        words = _WORD.findall(text)
-        made.words += words
-        made.tails += [""] * len(words)
-        made.owners += [key] * len(words)
-    return made
-
-
-@dataclass(frozen=True)
-class Scene:
-    """All that is settled before the first word.
-
-    Attributes:
-        prompt: what sets the facts and asks the questions.
-        facts: the facts at the start.
-        rules: what is derived from them.
-        sentences: what is said, in order; at most one question is answered in each.
-        bodies: for the key of each claim, the text that restates it in a repair.
-        mentions: for each fact, the text that tells it in short ahead of the restatements; empty where these tell it.
-        repairs: pairs of lead-in and link from the mentions to the restatements, used in turn.
-        questions: the keys of the claims that were asked for, in order.
-    """
-
-    prompt: str
-    facts: dict[str, str]
-    rules: Mapping[str, Rule]
-    sentences: Sequence[Phrase]
-    bodies: Mapping[str, str]
-    mentions: Mapping[str, str]
-    repairs: Sequence[tuple[str, str]]
-    questions: Sequence[str]
+Changes = Sequence[tuple[str, str]]
+"""What one update does: facts and their new values."""
 
 
 @dataclass
 class Statement:
-    """A claim as it was stated: its span in the text, the version it came from, and whether it is stale since."""
+    """A claim as it was stated: its span in the text, the version it came from, and the version that made it stale
+    (-1 while it is not)."""
 
     key: str
     value: str
     start: int
     end: int
     version: int
-    depends: tuple[str, ...]
-    stale: bool = False
+    facts: tuple[str, ...]
+    stale_version: int = -1
     complete: bool = False
     said: dict[str, str] = field(default_factory=dict)  # the values it spoke, by name
 
     def differs(self, values: Values) -> bool:
         return any(values[name] != value for name, value in self.said.items())
+
+
+@dataclass
+class Repair:
+    """The span of a repair, and the version that called for it."""
+
+    start: int
+    end: int
+    version: int
 
 
 class Utterance:
@@ -152,6 +84,14 @@ class Utterance:
             return self.claim
         return None
 
+    def broken(self, values: Values) -> bool:
+        """Whether a word to come has lost its value, or denies one that is there now."""
+        return any(
+            (values[slot[1:]] != NONE) if slot[0] == "!" else (values[slot] == NONE)
+            for _, slot, _ in self.phrase.words[self.at :]
+            if slot
+        )
+
 
 class Speech:
     """Says a scene word by word (`speak`) and hears updates on the way (`hear`)."""
@@ -163,20 +103,20 @@ class Speech:
         self.length = 0
         self.ended = False
         self.claims: list[Statement] = []
+        self.repairs: list[Repair] = []
         self._pieces: list[str] = []
         self._latest: dict[str, Statement] = {}
-        self._plan = iter(scene.sentences)
+        self._said: set[int] = set()  # places of the plan, in this round
+        self._opening, self._closing = scene.opening, scene.closing
         self._sentence: Utterance | None = None
         self._repair: Utterance | None = None
-        self._repairs = 0
-        self._advance()
 
     @property
     def text(self) -> str:
         return "".join(self._pieces)
 
     def remaining(self) -> int:
-        """Characters to come before the end, if no further update is heard."""
+        """Characters to come before the end of this round, if no further update is heard."""
         values, total = self.world.values, 0
         repair, sentence = self._repair, self._sentence
         if repair:
@@ -184,74 +124,102 @@ class Speech:
             total += len(" --") if self._in_progress() else len(".")
         if sentence:
             total += sentence.phrase.length(values, sentence.at)
-            position = self.scene.sentences.index(sentence.phrase)
-            total += sum(later.length(values) for later in self.scene.sentences[position + 1 :])
+        due = [words for _, words in self._due()]
+        total += sum(words.length(values) for words in (self._opening, *due, self._closing) if words)
         return max(0, total - (self.length == 0))
 
     def speak(self, until: float = math.inf) -> None:
         """Says whole words until at least `until` characters are out, or up to the end."""
+        if until == math.inf and self.scene.endless and self.world.values[GOING] == "yes":
+            raise ValueError("`until` is needed while a scene without end goes on: it never stops by itself.")
         while not self.ended and self.length < until:
-            utterance = self._repair or self._sentence
+            utterance = self._current() or self._next()
             if utterance is None:
-                self._emit(END)
-                self.ended = True
+                self._finish()
             elif utterance.at < len(utterance.phrase.words):
                 self._say(utterance, until)
             else:  # a repair is out, and the sentence that it cut goes on
                 self._emit(" --")
+                self.repairs[-1].end = self.length
                 self._repair = None
 
-    def hear(self, position: int, changes: Iterable[tuple[str, str]]) -> None:
-        """Speaks up to `position`, then takes in what changes there: pairs of a fact and its new value."""
+    def hear(self, position: int, updates: Iterable[Changes]) -> list[str]:
+        """Speaks up to `position`, then takes in the updates that arrive there. Returns the keys of all that a repair
+        now takes back."""
         self.speak(position)
-        for fact, value in changes:
-            self.world.set(fact, value)
+        world = self.world
+        for changes in updates:
+            for fact, value in changes:
+                world.set(fact, value)
             self.version += 1
         self.ended = False
-        values = self.world.values
+        values = world.values
         for claim in self.claims:
-            claim.stale = claim.stale or claim.differs(values)
+            if claim.stale_version < 0 and claim.differs(values):
+                claim.stale_version = self.version
         stale = [key for key, claim in self._latest.items() if claim.differs(values)]
         pending = self._repair.unsaid() if self._repair else []
         fresh = [key for key in stale if key not in pending]
-        if fresh:
-            self._take_back(stale, fresh, pending)
+        sentence = self._sentence if self._must_drop(fresh) else None
+        broken = self._repair is not None and self._repair.broken(values)
+        for utterance in (sentence, self._repair if broken else None):
+            cut = utterance.inside() if utterance else None
+            if cut and cut.stale_version < 0:  # it can no longer be said to its end
+                cut.stale_version = self.version
+        if broken and self._repair:
+            cut = self._repair.inside()
+            pending = [cut.key, *pending] if cut and cut.key not in pending else pending
+        if fresh or sentence or broken:
+            self._take_back(stale, fresh, pending, sentence, broken)
+        return fresh + pending * broken + (sentence.phrase.keys() if sentence else [])
 
-    def _take_back(self, stale: list[str], fresh: list[str], pending: list[str]) -> None:
+    def _take_back(
+        self, stale: list[str], fresh: list[str], pending: list[str], dropped: Utterance | None, broken: bool
+    ) -> None:
         """Starts a repair of all that is stale, or lengthens the one that is running by what is freshly stale."""
         running, values = self._repair, self.world.values
         inside = running.inside() if running else None
         on_course = inside is not None and not inside.differs(values)
-        restart = running is None or (not on_course and any(key in running.statements for key in fresh))
-        midway = running is not None or self._in_progress()
+        restart = running is None or broken or (not on_course and any(key in running.statements for key in fresh))
+        midway = bool(self._pieces) and not self._pieces[-1].endswith((".", END))
 
-        keys = list(dict.fromkeys(stale + pending)) if restart else fresh
-        sentence = self._sentence
-        if sentence and any(key in fresh and self._latest[key] is made for key, made in sentence.statements.items()):
-            own = sentence.phrase.keys()
+        keys = list(dict.fromkeys(stale + pending)) if restart else list(fresh)
+        if dropped:
+            own = dropped.phrase.keys()
             keys = [key for key in keys if key not in own] + own
-            self._advance()
-
+            self._sentence = None
         facts = self._facts_to_mention(stale if restart else fresh, [] if restart else pending)
-        bodies = [(key, self.scene.bodies[key]) for key in keys if key in self.scene.bodies]
-        lead, link = self.scene.repairs[self._repairs % len(self.scene.repairs)]
+        bodies = [(key, self.scene.body(key, values)) for key in keys if key in self.scene.bodies]
+        mentions = [(fact, self.scene.mention(fact, values)) for fact in facts]
+        if restart and running is not None and running.at == 0:
+            self.repairs.pop()  # nothing of it was said
+        lead, link = self.scene.repairs[len(self.repairs) % len(self.scene.repairs)]
         if restart:
-            self._repairs += 1
-            open_ended = self._pieces[-1].endswith((",", ":", ";", "--"))
-            parts: list[Part] = [(lead if open_ended else f"-- {lead}") if midway else lead.capitalize()]
-        else:
-            assert running is not None
-            parts = [running.phrase, "," if running.at < len(running.phrase.words) else "", "and"]
-        for number, fact in enumerate(facts):
-            parts += ["and"] * (number > 0) + [(fact, self.scene.mentions[fact])]
-        if facts and bodies:
+            self._repair = Utterance(
+                phrase(phrase(self._lead_in(lead, midway)).fused(), *self._join(mentions, bodies, link))
+            )
+            self.repairs.append(Repair(-1, -1, self.version))
+        elif running is not None:
+            more = self._join(mentions, bodies, link)
+            running.phrase = phrase(
+                running.phrase, "," if running.at < len(running.phrase.words) else "", "and", *more
+            )
+
+    def _lead_in(self, lead: str, midway: bool) -> str:
+        if not midway:
+            return lead.capitalize()
+        return lead if self._pieces[-1].endswith((",", ":", ";", "--")) else f"-- {lead}"
+
+    def _join(self, mentions: list[tuple[str, str]], bodies: list[tuple[str, str]], link: str) -> list[Part]:
+        """Changed facts in short, then the claims that follow from them."""
+        parts: list[Part] = []
+        for number, mention in enumerate(mentions):
+            parts += ["and"] * (number > 0) + [mention]
+        if mentions and bodies:
             parts.append(link)
         for number, body in enumerate(bodies):
             parts += [", and"] * (number > 0) + [body]
-        if restart:
-            self._repair = Utterance(phrase(*parts))
-        elif running is not None:
-            running.phrase = phrase(*parts)
+        return parts
 
     def _facts_to_mention(self, keys: Iterable[str], pending: Sequence[str]) -> list[str]:
         """Facts that made `keys` stale and whose present value was neither told nor is about to be."""
@@ -264,45 +232,108 @@ class Speech:
         )
         return [fact for fact in facts if fact not in pending and (fact not in told or told[fact].differs(values))]
 
+    def _must_drop(self, fresh: Sequence[str]) -> bool:
+        """Whether the sentence that is being said has become stale, or can no longer be finished."""
+        sentence = self._sentence
+        if sentence is None:
+            return False
+        stale = any(key in fresh and self._latest[key] is made for key, made in sentence.statements.items())
+        return stale or sentence.broken(self.world.values)
+
     def _in_progress(self) -> bool:
         return self._sentence is not None and self._sentence.at > 0
 
-    def _advance(self) -> None:
-        following = next(self._plan, None)
-        self._sentence = Utterance(following) if following else None
+    def _current(self) -> Utterance | None:
+        """What is being said."""
+        return self._repair or self._sentence
+
+    def _due(self) -> Iterator[tuple[int, Phrase]]:
+        """What the plan calls for before the end of this round."""
+        values = self.world.values
+        if self.scene.endless and values[GOING] != "yes":
+            return
+        for number, sentence in enumerate(self.scene.sentences):
+            if number not in self._said:
+                words = sentence.words(values)
+                if words:
+                    yield number, words
+
+    def _next(self) -> Utterance | None:
+        """The next sentence; None at the end."""
+        content, self._opening = self._opening, None
+        if content is None:
+            due = next(self._due(), None)
+            if due is None and self._said and self.scene.endless and self.world.values[GOING] == "yes":
+                self._said.clear()
+                due = next(self._due(), None)
+            if due:
+                self._said.add(due[0])
+                content = due[1]
+            else:
+                content, self._closing = self._closing, None
+        self._sentence = Utterance(content) if content else None
+        return self._sentence
+
+    def _finish(self) -> None:
+        self._emit(END)
+        self.ended = True
 
     def _emit(self, text: str) -> None:
         self._pieces.append(text)
         self.length += len(text)
 
+    def _opens(self) -> str:
+        """What stands before the first word of an utterance."""
+        return " " if self.length else ""
+
+    def _show(self, value: str) -> str:
+        return value
+
+    def _stop(self) -> str:
+        """What stands behind a repair that ends what is being said."""
+        return "."
+
     def _say(self, utterance: Utterance, until: float) -> None:
         """Says words of one utterance up to its end or to `until`, and keeps the record of its claims."""
-        words, tails, owners = utterance.phrase.words, utterance.phrase.tails, utterance.phrase.owners
-        values, count = self.world.values, len(words)
-        while utterance.at < count and self.length < until:
-            at = utterance.at
+        content = utterance.phrase
+        words, tails, owners = content.words, content.tails, content.owners
+        values, count, pieces = self.world.values, len(words), self._pieces
+        repairing = utterance is self._repair
+        at, length = utterance.at, self.length
+        previous = owners[at - 1] if at else ""
+        while at < count and length < until:
             before, slot, after = words[at]
-            key, tail = owners[at], tails[at]
-            text = before + values[slot] + after if slot else before
-            space = " " if self.length else ""
-            start = self.length + len(space)
+            key, text = owners[at], before + after
+            if slot and slot[0] != "!":
+                text = before + self._show(values[slot]) + after
+            space = " " if at else self._opens()
+            start = length + len(space)
+            if repairing and not at:
+                self.repairs[-1].start = start
+            end = start + len(text)
             if key:
-                if at == 0 or owners[at - 1] != key:
+                if at == 0 or previous != key:
                     utterance.start, utterance.claim = start, None
                 if slot:
-                    self._state(utterance, key, slot)
-                if utterance.claim:
-                    utterance.claim.end = start + len(text)
-                    utterance.claim.complete = at + 1 == count or owners[at + 1] != key
-            utterance.at = at + 1
-            if at + 1 == count and utterance is self._repair and not self._in_progress():
-                tail += "."
+                    self._state(utterance, key, slot.lstrip("!"))
+                claim = utterance.claim
+                if claim:
+                    claim.end = end
+                    claim.complete = at + 1 == count or owners[at + 1] != key
+            tail = tails[at]
+            previous = key
+            at += 1
+            utterance.at = at
+            if at == count and repairing and not self._in_progress():
+                tail += self._stop()
                 self._repair = None
-            text = space + text + tail
-            self._pieces.append(text)
-            self.length += len(text)
-        if utterance.at == count and utterance is self._sentence:
-            self._advance()
+            pieces.append(space + text + tail)
+            length = end + len(tail)
+            self.length = length
+        if repairing:
+            self.repairs[-1].end = length
+        if at == count and utterance is self._sentence:
+            self._sentence = None
 
     def _state(self, utterance: Utterance, key: str, slot: str) -> None:
         """Notes that the claim `key` has just spoken the value `slot`."""

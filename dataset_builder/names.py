@@ -57,6 +57,8 @@ surfing swimming tennis volleyball wrestling""".split()
 DISHES = """biryani borscht bouillabaisse broth burek chowder couscous curry falafel fondue gazpacho goulash gumbo
 haggis hummus jambalaya kebab laksa lasagne moussaka paella pasta pho pie pizza polenta porridge ramen ramyeon
 ratatouille risotto sauerkraut schnitzel stew sushi tagine tempura""".split()
+FIRST_NAMES = """Ada Alma Astrid Boris Carmen Cora Dario Edith Elias Erik Frida Gustav Hanna Ines Irma Ivan Jana Judith
+Kofi Lars Lena Lucia Maya Milo Nadia Omar Oscar Petra Rosa Selma Stefan Tomas Vera Viktor Wanda Yusuf Zara""".split()
 
 POOLS = {
     "country": COUNTRIES,
@@ -97,6 +99,11 @@ _REAL = {
 }
 
 
+def words(kind: str, novel: bool) -> list[str]:
+    """The real ones of a kind: those set aside, or the others."""
+    return _REAL[kind, novel]
+
+
 def draw(rng: Random, kind: str, *, novel: bool = False, made_up: float = 0.5) -> str:
     """One word of a kind (a key of `POOLS`), made up with the given probability where that makes sense."""
     real = _REAL[kind, novel]
@@ -119,3 +126,83 @@ def _invent(rng: Random, kind: str) -> str:
         word += rng.choice("nrlv")
     word += ending
     return word if kind == "currency" else word.capitalize()
+
+
+_LIST_ITEMS = {
+    "groceries": """bread, milk, rice, butter, cheese, flour, sugar, salt, tea, coffee, honey, jam, pasta, soap,
+yoghurt, cream, vinegar, mustard, cocoa, garlic, parsley, spinach, ham, bacon, tofu, cider, shampoo, toothpaste, oatmeal,
+ketchup, ginger, celery, cinnamon, vanilla, margarine, olive oil, cat food, orange juice, kitchen paper, baking
+soda""",
+    "luggage": """tent, map, rope, torch, compass, stove, knife, whistle, lamp, kettle, hammer, blanket, towel, pillow,
+raincoat, umbrella, camera, radio, notebook, pencil, mirror, comb, hat, scarf, jacket, razor, thermos, needle, sleeping
+bag, water bottle, fishing rod, sun cream""",
+    "chores": """laundry, ironing, sweeping, mowing, dusting, weeding, vacuuming, raking, painting, sewing, mending,
+tidying, polishing, sorting, gardening, composting, window cleaning, dish washing, bed making, floor mopping, dog
+walking, bill paying, letter writing, fence repair, hedge trimming, oven scrubbing, lamp fixing, cake decorating""",
+    "cooking": """chopping, peeling, boiling, stirring, baking, mixing, frying, grating, kneading, whisking, roasting,
+steaming, slicing, salting, cooling, draining, soaking, blending, grinding, melting, sieving, simmering, tasting,
+serving, drying, folding, glazing, basting, seasoning, rinsing, crushing, thickening""",
+    "topics": """hiring, safety, parking, marketing, insurance, pricing, security, training, recycling, heating, rent,
+travel, catering, research, staffing, lighting, branding, publicity, maintenance, housing, fundraising, transport,
+planning, data protection, office space, street cleaning, customer service, product design, flood control, noise
+control, waste disposal, job sharing""",
+    "dances": """waltz, tango, polka, foxtrot, rumba, samba, salsa, mambo, jive, minuet, quadrille, bolero, flamenco,
+quickstep, gavotte, mazurka, charleston, twist, csardas, reel, hornpipe, jig, galop, cancan, habanera, fandango,
+lambada, merengue, tarantella, cotillion""",
+    "lessons": """history, algebra, physics, chemistry, biology, geography, music, art, drama, economics, philosophy,
+astronomy, ethics, logic, statistics, geometry, literature, grammar, pottery, singing, typing, woodwork, gymnastics,
+spelling, handwriting, sculpture, psychology, botany, computer science, film studies""",
+    "animals": """lion, tiger, zebra, giraffe, elephant, bear, wolf, camel, rhino, hippo, otter, seal, monkey, gorilla,
+lemur, koala, kangaroo, panda, leopard, cheetah, jaguar, bison, moose, hyena, meerkat, tapir, sloth, python, crocodile,
+tortoise, lynx, badger, beaver, hedgehog""",
+}
+LIST_ITEMS = {sort: " ".join(items.split()).split(", ") for sort, items in _LIST_ITEMS.items()}
+"""What lists are made of, by the sort of list."""
+
+
+COSTS_BY_UNIT = {
+    "night": """hotel hostel cabin room breakfast parking dinner bike car guide campsite cottage villa motel sauna locker
+    scooter tent yurt houseboat penthouse jeep hammock""".split(),
+    "guest": """cake punch salad dessert juice buffet pizza cider barbecue pudding pie champagne lemonade popcorn snack
+    brunch wine fruit trifle sorbet fondue broth curry""".split(),
+    "week": """food bus fuel lunch newspaper gym gardener cleaner babysitter canteen medicine yoga swimming laundry
+    daycare choir judo tram firewood nanny tutor""".split(),
+    "bag": "rice flour sugar barley wheat soil".split(),
+    "box": "tea salt cereal soap chalk".split(),
+    "bottle": "milk oil vinegar syrup ketchup".split(),
+    "jar": "honey jam mustard pesto relish".split(),
+    "pack": "coffee pasta butter cocoa yeast".split(),
+}
+"""What money is spent on, so much for each of a unit. The last ones are set aside for novel values: five, or one of what
+is counted in bags, boxes, bottles, jars and packs."""
+COSTS = {
+    "trip": """museum zoo train boat concert tour castle map ferry theatre opera aquarium cinema souvenir visa ballet
+    cruise gallery tower safari spa hike festival circus palace gondola helicopter rodeo""".split(),
+    "party": """hall band bouquet decoration magician photographer stage present light singer clown juggler projector
+    sound karaoke painter florist drummer garland harp poet marquee carpet trampoline""".split(),
+    "house": """rent phone internet water power heating repair garage television electricity tax loan furniture sofa
+    fridge stove lamp dentist plumber roof window mattress insurance chimney freezer bathtub fence wardrobe""".split(),
+    "shopping": """bread cheese fish meat ham cabbage melon pumpkin broom bucket turkey pineapple mango celery basil
+    garlic plant vase basket pan kettle turnip trout ladle hammer lantern""".split(),
+}
+"""What money is spent on once; the last five of each are set aside for novel values."""
+
+
+THINGS = """barn bath bell bench boat boiler bottle box bridge bucket cabin camp canal candle cart castle cellar chair
+chapel cloak clock coat corridor cottage crate cup curtain desk dock door drum engine factory farm fence ferry field
+flag floor fountain furnace garage garden gate hall hammer hangar harbour hut inn jar kettle kiln kitchen ladder lamp
+lantern lift market mast mill mirror museum oven pantry path pier pipe plate pool pump raft ramp road robot rocket roof
+rope sail school shed ship shop stable stage statue stove street studio table tank tent theatre tower train tram tunnel
+valve van vault wagon wall well wheel window yard""".split()
+QUALITIES = """bare black blue bright broad broken brown busy clean closed cold cool crowded damp dark dirty dry dusty
+empty fine flat free full gold green grey heavy hot idle large light locked loose loud narrow neat new noisy old open
+orange painted pale pink plain purple quiet ready red rough round rusty safe sealed sharp shut silent slow small smooth
+soft solid steady steep sticky straight strong tall thick thin tidy tight tiny warm weak wet white wide
+yellow""".split()
+MOODS = """afraid alert angry annoyed anxious awake bored brave busy calm careful cheerful confused content curious
+eager early excited famous free friendly frightened glad grateful happy honest hungry impatient jealous late lonely
+lucky merry nervous patient pleased polite poor proud quiet ready rested rich sad safe satisfied scared serious shy
+sick silent sleepy strict surprised thirsty tired upset wise worried""".split()
+ROLES = """baker captain clerk coach cook doctor driver editor guard guide host judge keeper leader manager mayor
+miller pilot porter referee sailor seller speaker teacher trainer treasurer tutor umpire waiter warden watchman winner
+writer""".split()

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dataset_builder.cli import app as data
+
 
 PACKAGES = (Path(__file__).parent, Path(__file__).parents[1] / "dataset_builder")
 
@@ -50,7 +52,6 @@ app = typer.Typer(
     epilog="Start with [bold]hf-duplex demo[/]; then talk to the model yourself with [bold]hf-duplex chat[/].",
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure models: how fast, and how well they revise.")
-data = typer.Typer(no_args_is_help=True, help="Look at the conversations that the models are trained on.")
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 
@@ -205,17 +206,6 @@ def revision(
             names, samples=samples, split=split, seed=seed, batch_size=batch_size, device=device, json_path=json
         )
     )
-
-
-@data.command(context_settings=PASS_ON)
-def show(ctx: typer.Context) -> None:
-    """Print samples: prompt, text, and each update in [brackets] where it arrives. [dim]--help lists the options.[/]
-
-    [cyan]hf-duplex data show --family variable_substitution --num 3[/]
-    """
-    from dataset_builder.__main__ import main as data_main
-
-    data_main(ctx.args)
 
 
 def main() -> None:

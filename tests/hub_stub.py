@@ -1,8 +1,10 @@
 """
-A Hub small enough to run inside a test: what the real client asks for when it pushes a model and loads it again.
+A Hub small enough to run inside a test: what the real client asks for when it pushes a model or a data set and loads
+it again.
 
-It listens on the loopback address, keeps one commit for each repository, in memory, and knows nothing about users,
-branches or large files (every upload is "regular").
+It listens on the loopback address, keeps one commit for each repository, in memory, and knows nothing about users or
+branches. Parquet files are large files, put one by one; every other upload is "regular". The repository of a data set
+has `datasets/` before its name.
 """
 
 import base64
@@ -18,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 class Hub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     repos: dict[str, dict[str, bytes]]
+    large: dict[str, bytes]
 
     def log_message(self, *_):
         pass
@@ -47,6 +50,19 @@ class Hub(BaseHTTPRequestHandler):
             "siblings": [{"rfilename": path} for path in files],
         }
 
+    def tree(self, repo: str, folder: str, recursive: bool) -> list[dict]:
+        """What a folder holds."""
+        head = f"{folder}/" if folder else ""
+        entries = {}
+        for path, data in self.repos[repo].items():
+            if path.startswith(head):
+                inside = path.removeprefix(head).partition("/")[0]
+                if recursive or head + inside == path:
+                    entries[path] = {"type": "file", "path": path, "size": len(data), "oid": "0"}
+                else:
+                    entries[head + inside] = {"type": "directory", "path": head + inside, "size": 0, "oid": "0"}
+        return list(entries.values())
+
     def commit(self, repo: str) -> str:
         return hashlib.sha1(repr(sorted(self.repos[repo].items())).encode()).hexdigest()
 
@@ -54,14 +70,13 @@ class Hub(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         if path.startswith("/api/whoami"):
             return self.answer({"type": "user", "name": "tester", "orgs": [], "auth": {"type": "access_token"}})
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/[^/]+)?", path):
-            return self.answer(self.info(match[1])) if match[1] in self.repos else self.missing("RepoNotFound")
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/[^/]+/?(.*)", path):
-            files = {name: data for name, data in self.repos[match[1]].items() if name.startswith(match[2])}
-            if match[2] and not files:
-                return self.missing("EntryNotFound")
-            return self.answer([{"type": "file", "path": p, "size": len(d), "oid": "0"} for p, d in files.items()])
-        if match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(/revision/[^/]+)?", path):
+            repo = name_of(match[1], match[2])
+            return self.answer(self.info(repo)) if repo in self.repos else self.missing("RepoNotFound")
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/[^/]+/?(.*)", path):
+            entries = self.tree(name_of(match[1], match[2]), match[3], "recursive=true" in self.path.lower())
+            return self.answer(entries) if entries or not match[3] else self.missing("EntryNotFound")
+        if match := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
             if match[1] not in self.repos:
                 return self.missing("RepoNotFound")
             data = self.repos[match[1]].get(match[2])
@@ -79,30 +94,58 @@ class Hub(BaseHTTPRequestHandler):
         url = f"http://{self.headers['Host']}"
         if path == "/api/repos/create":
             asked = json.loads(body)
-            repo = f"{asked.get('organization') or 'tester'}/{asked['name']}"
+            repo = name_of(
+                asked.get("type", "model") + "s", f"{asked.get('organization') or 'tester'}/{asked['name']}"
+            )
             self.repos.setdefault(repo, {})
             return self.answer({"url": f"{url}/{repo}", "id": repo, "name": repo})
         if path == "/api/validate-yaml":
             return self.answer({"errors": [], "warnings": []})
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/preupload/[^/]+", path):
-            files = [
-                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]
-            ]
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/preupload/[^/]+", path):
+            modes = {
+                f["path"]: "lfs" if f["path"].endswith(".parquet") else "regular" for f in json.loads(body)["files"]
+            }
+            files = [{"path": name, "uploadMode": mode, "shouldIgnore": False} for name, mode in modes.items()]
             return self.answer({"files": files})
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/[^/]+", path):
+        if path.endswith(".git/info/lfs/objects/batch"):
+            objects = [
+                {**asked, "actions": {"upload": {"href": f"{url}/large/{asked['oid']}"}}}
+                for asked in json.loads(body)["objects"]
+            ]
+            return self.answer({"transfer": "basic", "objects": objects})
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/commit/[^/]+", path):
+            repo = name_of(match[1], match[2])
             for line in map(json.loads, body.splitlines()):
+                value = line["value"]
                 if line["key"] == "file":
-                    self.repos[match[1]][line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            oid = self.commit(match[1])
-            return self.answer({"success": True, "commitOid": oid, "commitUrl": f"{url}/{match[1]}/commit/{oid}"})
+                    self.repos[repo][value["path"]] = base64.b64decode(value["content"])
+                elif line["key"] == "lfsFile":
+                    self.repos[repo][value["path"]] = self.large[value["oid"]]
+                elif line["key"] == "deletedFile":
+                    del self.repos[repo][value["path"]]
+            oid = self.commit(repo)
+            return self.answer({"success": True, "commitOid": oid, "commitUrl": f"{url}/{repo}/commit/{oid}"})
         return self.missing("RepoNotFound")
+
+    def do_PUT(self):
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        oid = urlsplit(self.path).path.rpartition("/")[2]
+        if hashlib.sha256(data).hexdigest() != oid:
+            return self.answer({"error": "not the file that was announced"}, status=400)
+        self.large[oid] = data
+        return self.answer()
+
+
+def name_of(kind: str, repo: str) -> str:
+    """Under which name a repository is kept."""
+    return f"datasets/{repo}" if kind == "datasets" else repo
 
 
 @contextmanager
 def hub_stub():
     """Runs a Hub for as long as the block lasts; gives its address and its repositories."""
     repos: dict[str, dict[str, bytes]] = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("ThisHub", (Hub,), {"repos": repos}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("ThisHub", (Hub,), {"repos": repos, "large": {}}))
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", repos

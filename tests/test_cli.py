@@ -28,7 +28,9 @@ def test_help_needs_no_torch():
         assert f" {command} " in found.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "chat", "bench speed", "bench revision"])
+@pytest.mark.parametrize(
+    "command", ["demo", "chat", "bench speed", "bench revision", "data show", "data build", "data check"]
+)
 def test_help_teaches_by_example(command):
     shown = hf_duplex(*command.split(), "--help", env={"COLUMNS": "120"})
     assert shown.exit_code == 0 and f"hf-duplex {command} " in shown.output.replace(f"Usage: root {command} ", "")

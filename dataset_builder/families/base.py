@@ -2,40 +2,85 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ..discourse import Scene
+from ..discourse import Speech
+from ..grammar import UPDATES, Wordings, upper_first
 from ..reading import Claim
+from ..scene import Scene
+from ..world import NONE, Values
 
 
 if TYPE_CHECKING:
     from ..config import BuilderConfig
 
 
-class Family(Protocol):
-    name: str
+class Family(ABC):
+    """
+    A family of tasks: it draws scenes, words what a user says of them, and reads claims back from any text.
 
+    Attributes:
+        name (`str`): What samples call it.
+        speech (`type[Speech]`): How its scenes are said.
+        updates (`Mapping[str, Wordings]`): For a kind of update, wordings of its own beside those of the grammar, in
+            which `{tell}`, `{noun}`, `{old}` and `{new}` stand for the clause that tells the fact, its name, and its
+            values.
+    """
+
+    name: str
+    speech: type[Speech] = Speech
+    updates: Mapping[str, Wordings] = {}
+
+    @abstractmethod
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         """A new scene, facts, prompt and all wordings; None if its prompt is not accepted."""
 
+    @abstractmethod
     def new_value(
         self,
         rng: Random,
+        kind: str,
         scene: Scene,
-        values: Mapping[str, str],
+        values: Values,
         fact: str,
         past: Sequence[str],
         config: BuilderConfig,
-    ) -> str:
-        """A value for `fact` that is none of `past`, for a world that holds `values` now."""
+    ) -> str | None:
+        """What an update of that kind (one of `kinds.CHANGING`) makes of `fact`, in a world that holds `values` now:
+        none of `past`; None if there is nothing that it could."""
 
-    def word_update(self, rng: Random, scene: Scene, fact: str, old: str, new: str) -> str:
-        """What a user says to change `fact` from `old` to `new`."""
+    @abstractmethod
+    def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
+        """A clause, without a capital or a full stop, that tells a fact: "the budget is $900"."""
 
+    @abstractmethod
+    def noun(self, scene: Scene, fact: str) -> str:
+        """What the fact is called: "the budget"."""
+
+    @abstractmethod
+    def aside(self, rng: Random, scene: Scene, config: BuilderConfig) -> str:
+        """A true statement, a sentence, about something that is like a fact of the scene and is none."""
+
+    @abstractmethod
     def read(self, text: str) -> list[Claim]:
         """The claims that a text makes, in order of their start. Never raises."""
+
+    def word(self, rng: Random, kind: str, scene: Scene, fact: str, old: str, new: str, config: BuilderConfig) -> str:
+        """What a user says to change `fact` from `old` to `new`, or to confirm that it is `new`."""
+        wordings = UPDATES[kind]
+        if kind in self.updates and rng.random() < 0.6:
+            wordings = self.updates[kind]
+        template = wordings.draw(rng, config)
+        tell = self.tell(rng, scene, fact, new, config) if new != NONE and "ell}" in template else ""
+        noun = self.noun(scene, fact)
+        return upper_first(
+            template.format(
+                tell=tell, Tell=upper_first(tell), noun=noun, Noun=upper_first(noun), old=old, new=new, fact=fact
+            )
+        )
 
 
 def clauses(*parts: str) -> str:
@@ -43,7 +88,7 @@ def clauses(*parts: str) -> str:
     made: list[str] = []
     for part in parts:
         opens = not made or made[-1][-1] in ".?!"
-        made.append(part[0].upper() + part[1:] if opens and part[1] != " " else part)
+        made.append(upper_first(part) if opens else part)
     return " ".join(made)
 
 

@@ -12,9 +12,12 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import names
-from ..discourse import Phrase, Scene, phrase
-from ..reading import Claim, threads
-from .base import ORDINALS, clauses
+from ..grammar import Wordings, upper_first
+from ..reading import Claim
+from ..reading.fact_correction import read
+from ..scene import Phrase, Scene, Sentence, phrase
+from ..world import NONE, Fact, Values
+from .base import ORDINALS, Family, clauses
 
 
 if TYPE_CHECKING:
@@ -55,16 +58,22 @@ _COMMON = (
     "{e} has {the}{v} as its {a}",
     "{The}{v} is the {a} of {e}",
 )
+_COMMON_UNSEEN = ("For {e}, the {a} is {the}{v}", "When it comes to {e}, {the}{v} is the {a}")
+_TYPES = {"person": "name", "city": "place", "river": "place", "peak": "place"}  # others are texts
+_PREFIXES = ("North", "South", "East", "West", "New", "Old", "Upper", "Lower")
 _BODIES = ("the {a} of {e} is {the}{v}", "{e}'s {a} is {the}{v}")
-_ASK_ONE = (
-    "tell me about the {a} of {e}.",
-    "what is the {a} of {e}?",
-    "tell me the {a} of {e}.",
-    "name the {a} of {e}.",
-    "say something about the {a} of {e}.",
-    "what do you know about the {a} of {e}?",
-    "describe the {a} of {e}.",
-    "I would like to hear about the {a} of {e}.",
+_ASK_ONE = Wordings(
+    (
+        "tell me about the {a} of {e}.",
+        "what is the {a} of {e}?",
+        "tell me the {a} of {e}.",
+        "name the {a} of {e}.",
+        "say something about the {a} of {e}.",
+        "what do you know about the {a} of {e}?",
+        "describe the {a} of {e}.",
+        "I would like to hear about the {a} of {e}.",
+    ),
+    ("which is the {a} of {e}?", "explain the {a} of {e} to me.", "I wonder about the {a} of {e}."),
 )
 _ASK_MANY = (
     ("tell me,", "{n}) the {a} of {e}"),
@@ -78,25 +87,41 @@ _ASK_MANY = (
     ("", "name the {a} of {e} {ordinal}"),
     ("tell me about these:", "as number {n} the {a} of {e}"),
 )
+_ASK_MANY_UNSEEN = (
+    ("list", "{n}) the {a} of {e}"),
+    ("explain", "{ordinal} the {a} of {e}"),
+    ("", "item {n} is the {a} of {e}"),
+)
 _OPENERS = ("Sure.", "Let's see.", "Of course.", "Gladly.", "Here is what I know.")
 _CLOSERS = ("That is all.", "That's it.", "That is what I know.", "There is no more to say.")
 _LEADS = ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,")
-_UPDATES = (
-    "Correction: the {a} of {e} is {the}{v}.",
-    "Correction: the {a} of {e} is {the}{v}, not {the}{old}.",
-    "Actually, it's {the}{v} that is the {a} of {e}.",
-    "Actually, the {a} of {e} is {the}{v}.",
-    "Sorry, {e}'s {a} is {the}{v}.",
-    "No, {the}{v} is the {a} of {e}.",
-    "Make that {the}{v} for the {a} of {e}.",
-    "Wait, {e} has {the}{v} as its {a}.",
-    "I was wrong, the {a} of {e} is {the}{v}.",
-    "News: {e}'s {a} is now {the}{v}.",
-    "The {a} of {e} is {the}{v}, I just heard.",
-    "I meant to say that {the}{v} is the {a} of {e}.",
+_CORRECTIONS = Wordings(
+    (
+        "Correction: the {a} of {e} is {the}{v}.",
+        "Correction: the {a} of {e} is {the}{v}, not {the}{old}.",
+        "Actually, it's {the}{v} that is the {a} of {e}.",
+        "Actually, the {a} of {e} is {the}{v}.",
+        "Sorry, {e}'s {a} is {the}{v}.",
+        "No, {the}{v} is the {a} of {e}.",
+        "Make that {the}{v} for the {a} of {e}.",
+        "Wait, {e} has {the}{v} as its {a}.",
+        "I was wrong, the {a} of {e} is {the}{v}.",
+        "News: {e}'s {a} is now {the}{v}.",
+        "The {a} of {e} is {the}{v}, I just heard.",
+        "I meant to say that {the}{v} is the {a} of {e}.",
+    ),
+    (
+        "It turns out that {the}{v} is the {a} of {e}.",
+        "Replace {the}{old} by {the}{v} as the {a} of {e}.",
+        "Mind you, {e} has changed its {a} to {the}{v}.",
+    ),
 )
-_SHORT_UPDATES = ("Correction: the {a} is {the}{v}.", "Actually, the {a} is {the}{v}.", "No, the {a} is {the}{v}.")
+_SHORT_CORRECTIONS = ("Correction: the {a} is {the}{v}.", "Actually, the {a} is {the}{v}.", "No, the {a} is {the}{v}.")
 """Where no other country has such a fact."""
+_TELL = Wordings(
+    ("the {a} of {e} is {the}{v}", "{e}'s {a} is {the}{v}", "{the}{v} is the {a} of {e}"),
+    ("for {e}, the {a} is {the}{v}", "{e} counts {the}{v} as its {a}"),
+)
 
 
 def _word(template: str, attribute: str, entity: str, value: str, **others: str) -> str:
@@ -110,7 +135,7 @@ def _common(attribute: str) -> tuple[str, ...]:
     return _COMMON[:-1] if kind in ("export", "sport", "dish") and not article else _COMMON
 
 
-class FactCorrection:
+class FactCorrection(Family):
     name = "fact_correction"
 
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
@@ -127,22 +152,33 @@ class FactCorrection:
         for attribute, entity in pairs:
             facts[f"{attribute} of {entity}"] = self._value(rng, attribute, [*facts.values(), *entities], config)
         asked = rng.sample(pairs, min(rng.randint(*config.num_questions), len(pairs)))
-        prompt = self._prompt(rng, facts, pairs, asked)
+        if len(facts) > 1 and config.kinds.get("addition") and rng.random() < 0.15:
+            facts[rng.choice(list(facts))] = NONE
+        prompt = self._prompt(rng, facts, pairs, asked, config)
         if not accepts(prompt):
             return None
+        opening, sentences, closing = self._sentences(rng, asked)
         return Scene(
             prompt=prompt,
-            facts=facts,
+            facts={name: self._fact(name, value) for name, value in facts.items()},
             rules={},
-            sentences=self._sentences(rng, asked),
+            sentences=sentences,
             bodies={
                 f"{attribute} of {entity}": self._state(rng.choice(_BODIES), attribute, entity)[1]
                 for attribute, entity in asked
             },
             mentions={},
+            absences={name: f"the {name} is not known{{!{name}}}" for name in facts},
             repairs=[(lead, "") for lead in rng.sample(_LEADS, len(_LEADS))],
             questions=[f"{attribute} of {entity}" for attribute, entity in asked],
+            opening=opening,
+            closing=closing,
         )
+
+    def _fact(self, name: str, value: str) -> Fact:
+        kind = ATTRIBUTES[name.partition(" of ")[0]].kind
+        kinds = ("correction", "invalidation", "addition") + ("refinement",) * (kind in _TYPES)
+        return Fact(value, _TYPES.get(kind, "text"), kinds)
 
     def _value(self, rng: Random, attribute: str, taken: Sequence[str], config: BuilderConfig) -> str:
         kind = ATTRIBUTES[attribute].kind
@@ -157,13 +193,20 @@ class FactCorrection:
         return key, _word(wording, attribute, entity, f"{{{key}}}")
 
     def _prompt(
-        self, rng: Random, facts: Mapping[str, str], pairs: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]
+        self,
+        rng: Random,
+        facts: Mapping[str, str],
+        pairs: Sequence[tuple[str, str]],
+        asked: Sequence[tuple[str, str]],
+        config: BuilderConfig,
     ) -> str:
         same = rng.random() if rng.random() < 0.6 else None
         told = []
         for attribute, entity in rng.sample(pairs, len(pairs)):
             value = facts[f"{attribute} of {entity}"]
-            wordings = _common(attribute)
+            if value == NONE:
+                continue
+            wordings = _COMMON_UNSEEN if config.paraphrase else _common(attribute)
             number = int((rng.random() if same is None else same) * len(wordings))
             told.append(_word(wordings[number], attribute, entity, value))
         mark = rng.choice((".", ".", ".", ";", ","))
@@ -174,9 +217,9 @@ class FactCorrection:
             head = re.sub(r"(?<=[;,] )(and )?The ", r"\1the ", head)
         if len(asked) == 1:
             attribute, entity = asked[0]
-            ask = [rng.choice(_ASK_ONE).format(a=attribute, e=entity)]
+            ask = [_ASK_ONE.draw(rng, config).format(a=attribute, e=entity)]
         else:
-            intro, item = rng.choice(_ASK_MANY)
+            intro, item = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
             stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
             items = [
                 item.format(n=number + 1, ordinal=ORDINALS[number], a=attribute, e=entity)
@@ -186,95 +229,66 @@ class FactCorrection:
             ask[-1] = ask[-1][:-1] + "."
         return clauses(head, *ask) if rng.random() < 0.75 else clauses(*ask, head)
 
-    def _sentences(self, rng: Random, asked: Sequence[tuple[str, str]]) -> list[Phrase]:
-        sentences = [phrase(rng.choice(_OPENERS))] if rng.random() < 0.15 else []
+    def _sentences(
+        self, rng: Random, asked: Sequence[tuple[str, str]]
+    ) -> tuple[Phrase | None, list[Sentence], Phrase | None]:
+        opening = phrase(rng.choice(_OPENERS)) if rng.random() < 0.15 else None
+        closing = phrase(rng.choice(_CLOSERS)) if rng.random() < 0.1 else None
         numbered = len(asked) > 1 and rng.random() < 0.1
+        sentences = []
         for number, (attribute, entity) in enumerate(asked):
             own = ATTRIBUTES[attribute].wordings
             wording = rng.choice(own if rng.random() < 0.35 else _common(attribute))
             before = [f"{number + 1})"] if numbered else []
-            sentence = self._state(wording, attribute, entity)
-            sentences.append(phrase(*before, sentence, "."))
-        if rng.random() < 0.1:
-            sentences.append(phrase(rng.choice(_CLOSERS)))
-        return sentences
+            key, text = self._state(wording, attribute, entity)
+            absent = phrase(*before, (key, f"The {key} is not known{{!{key}}}"), ".")
+            sentences.append(Sentence(phrase(*before, (key, text), "."), key, absent))
+        return opening, sentences, closing
 
     def new_value(
         self,
         rng: Random,
+        kind: str,
         scene: Scene,
-        values: Mapping[str, str],
+        values: Values,
         fact: str,
         past: Sequence[str],
         config: BuilderConfig,
-    ) -> str:
+    ) -> str | None:
         attribute, _, entity = fact.partition(" of ")
+        if kind == "invalidation":
+            return NONE
+        if kind == "refinement":
+            old = values[fact]
+            person = ATTRIBUTES[attribute].kind == "person"
+            return None if " " in old else f"{rng.choice(names.FIRST_NAMES if person else _PREFIXES)} {old}"
         return self._value(rng, attribute, [*past, *values.values(), entity], config)
 
-    def word_update(self, rng: Random, scene: Scene, fact: str, old: str, new: str) -> str:
+    def word(self, rng: Random, kind: str, scene: Scene, fact: str, old: str, new: str, config: BuilderConfig) -> str:
         attribute, _, entity = fact.partition(" of ")
+        if kind != "correction" or rng.random() < 0.3:
+            return super().word(rng, kind, scene, fact, old, new, config)
         alone = sum(other.startswith(f"{attribute} of ") for other in scene.facts) == 1
-        wordings = _SHORT_UPDATES if alone and rng.random() < 0.15 else _UPDATES
-        text = _word(rng.choice(wordings), attribute, entity, new, old=old)
-        return text[0].upper() + text[1:]
+        if alone and not config.paraphrase and rng.random() < 0.15:
+            template = rng.choice(_SHORT_CORRECTIONS)
+        else:
+            template = _CORRECTIONS.draw(rng, config)
+        return upper_first(_word(template, attribute, entity, new, old=old))
+
+    def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
+        attribute, _, entity = fact.partition(" of ")
+        return _word(_TELL.draw(rng, config), attribute, entity, value)
+
+    def noun(self, scene: Scene, fact: str) -> str:
+        return f"the {fact}"
+
+    def aside(self, rng: Random, scene: Scene, config: BuilderConfig) -> str:
+        attribute = rng.choice(list(ATTRIBUTES))
+        entity = names.draw(rng, "country", novel=config.novel_values, made_up=config.made_up)
+        while any(fact.endswith(f" of {entity}") for fact in scene.facts):
+            entity = names.draw(rng, "country", novel=config.novel_values, made_up=config.made_up)
+        fact, value = f"{attribute} of {entity}", self._value(rng, attribute, [entity], config)
+        return self.word(rng, "addition", scene, fact, NONE, value, config)
 
     def read(self, text: str) -> list[Claim]:
         return read(text)
-
-
-_NOUN = (
-    r"(?P<noun>capital|largest port|oldest city|president|founder|longest river|highest peak|official language"
-    r"|currency|main export|national (?:bird|flower|sport|dish))"
-)
-_WHO = r"(?P<who>[A-Z][\w-]*(?: [A-Z][\w-]*)*)"
-_NO_VALUE = r"(?!(?:[Ww]h(?:at|o|ich)|[Ii]ts?|[Tt]h(?:at|is|e|eir)|an?|now)\b)"
-_VALUE = rf"{_NO_VALUE}(?P<what>[a-z0-9][\w-]*|[A-Z][\w-]*(?: [A-Z][\w-]*)*)"
-_WHAT = rf"(?:the )?{_VALUE}(?![\w'-])"
-_SHARED_FORMS = [
-    rf"\bthe {_NOUN} of {_WHO} is (?:now )?{_WHAT}",
-    rf"(?<!of )\b{_WHO}'s {_NOUN} is (?:now )?{_WHAT}",
-    rf"(?:\bthe )?(?<![\w'-]){_VALUE} is the {_NOUN} of {_WHO}(?![\w'])",
-    rf"\b{_WHO} has {_WHAT} as its {_NOUN}",
-]
-_OWN_FORMS = {
-    "capital": ["letters to the government of WHO go to WHAT", "the government of WHO sits in WHAT"],
-    "largest port": ["most ships reach WHO through WHAT"],
-    "oldest city": ["no city in WHO is older than WHAT"],
-    "president": ["laws in WHO are signed by WHAT", "WHO is led by WHAT"],
-    "founder": ["WHO was founded by WHAT"],
-    "longest river": ["no river in WHO is longer than WHAT"],
-    "highest peak": ["no mountain in WHO is higher than WHAT", "the top of WHO is WHAT"],
-    "official language": ["schools in WHO teach in WHAT", "officials in WHO speak WHAT"],
-    "currency": ["shops in WHO take WHAT", "people in WHO pay with WHAT"],
-    "main export": ["WHO sells more WHAT than anything else", "most ships leave WHO with WHAT"],
-    "national bird": ["the coat of arms of WHO shows WHAT"],
-    "national flower": ["every garden in WHO has WHAT"],
-    "national sport": ["children in WHO dream of WHAT"],
-    "national dish": ["cooks in WHO are proud of their WHAT"],
-}
-
-
-def _compile(form: str) -> re.Pattern[str]:
-    """Any letter that opens a form may be a capital; names must be."""
-    form = form.replace("WHO", _WHO).replace("WHAT", _WHAT)
-    opening = re.match(r"(?:\(\?:)?(?:\\b)?[a-z]", form)
-    if opening:
-        at = opening.end() - 1
-        form = f"{form[:at]}[{form[at]}{form[at].upper()}]{form[at + 1 :]}"
-    return re.compile(form)
-
-
-_FORMS = [(_compile(form), "") for form in _SHARED_FORMS] + [
-    (_compile(form), noun) for noun, forms in _OWN_FORMS.items() for form in forms
-]
-
-
-def read(text: str) -> list[Claim]:
-    """The facts that a text states; a sentence that was cut before its value is no claim."""
-    claims = []
-    for thread in threads(text):
-        for form, noun in _FORMS:
-            for match in form.finditer(thread.text):
-                key = f"{noun or match['noun']} of {match['who']}"
-                claims.append(thread.claim(key, match["what"], match.start(), match.end()))
-    return sorted(claims, key=lambda claim: claim.start)

@@ -6,15 +6,16 @@ of an answer is its expression as written ("3x + 2"), that of a fact is its lett
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..discourse import Part, Phrase, Scene, phrase
-from ..reading import CUT, Claim, threads
-from ..world import Rule, Values
-from .base import ORDINALS, clauses
+from ..grammar import Wordings
+from ..reading import Claim
+from ..reading.variable_substitution import read
+from ..scene import Part, Phrase, Scene, Sentence, phrase
+from ..world import NONE, Fact, Rule, Values, needing
+from .base import ORDINALS, Family, clauses
 
 
 if TYPE_CHECKING:
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
 LETTERS = "abcdfghkmnprstuvwxyz"
 _GIVEN = ("let", "take", "suppose", "we have", "here", "given", "if", "with")
 _SENTENCES = 5  # so many of these may also open a sentence of their own
+_GIVEN_UNSEEN = ("say", "assume", "imagine", "knowing that")
 _NO_VERB = ("let", "take", "with", "given", "we have")  # "is" does not fit behind these
-_ASK_ONE = (
-    "compute {} step by step.",
-    "compute {}.",
-    "what is {}?",
-    "find {}.",
-    "work out {} step by step.",
-    "tell me {}.",
-    "evaluate {}.",
-    "calculate {} step by step.",
+_ASK_ONE = Wordings(
+    (
+        "compute {} step by step.",
+        "compute {}.",
+        "what is {}?",
+        "find {}.",
+        "work out {} step by step.",
+        "tell me {}.",
+        "evaluate {}.",
+        "calculate {} step by step.",
+    ),
+    ("how much is {}?", "determine {}.", "I would like to know {}."),
 )
 _ASK_MANY = (
     ("compute, in order,", "{n}) {q}"),
@@ -49,24 +54,44 @@ _ASK_MANY = (
     ("", "question {n} is {q}"),
     ("answer in this order:", "as number {n} {q}"),
 )
+_ASK_MANY_UNSEEN = (("determine", "{n}) {q}"), ("give me", "{q} {ordinal}"), ("", "item {n} is {q}"))
 """What opens the questions, and how each carries its place within its own clause."""
 _OPENERS = ("Let's see.", "Sure.", "All right.", "Okay.", "Step by step.")
 _CLOSERS = ("That is all.", "Done.", "That's it.", "These are the answers.")
 _LEADS = ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,")
-_UPDATES = (
-    "Actually {x} = {new}.",
-    "Actually, {x} is {new}.",
-    "Correction: {x} is {new}, not {old}.",
-    "Correction: {x} = {new}.",
-    "Sorry, {x} should be {new}.",
-    "No, {x} = {new}.",
-    "Make that {x} = {new}.",
-    "Wait, {x} is {new}.",
-    "Oh, {x} is {new} now.",
-    "I meant {x} = {new}.",
-    "Let {x} be {new} instead of {old}.",
-    "Change {x} to {new}.",
-)
+_UPDATES = {
+    "correction": Wordings(
+        (
+            "Actually {fact} = {new}.",
+            "Actually, {fact} is {new}.",
+            "Correction: {fact} is {new}, not {old}.",
+            "Correction: {fact} = {new}.",
+            "Sorry, {fact} should be {new}.",
+            "No, {fact} = {new}.",
+            "Make that {fact} = {new}.",
+            "Wait, {fact} is {new}.",
+            "Oh, {fact} is {new} now.",
+            "I meant {fact} = {new}.",
+            "Let {fact} be {new} instead of {old}.",
+            "Change {fact} to {new}.",
+        ),
+        ("Set {fact} to {new} now.", "Replace {old} by {new} for {fact}.", "It turns out that {fact} equals {new}."),
+    ),
+    "invalidation": Wordings(
+        ("Forget {fact}, it is unknown.", "{fact} is unknown now.", "Nobody knows {fact} any more."),
+        ("We have lost the value of {fact}.", "{fact} is open again."),
+    ),
+    "addition": Wordings(
+        (
+            "And {fact} = {new}.",
+            "By the way, {fact} is {new}.",
+            "Now {fact} is known: {fact} = {new}.",
+            "Also let {fact} be {new}.",
+        ),
+        ("As for {fact}, take {new}.", "We learn that {fact} equals {new}."),
+    ),
+}
+_TELL = Wordings(("{x} is {v}", "{x} = {v}"), ("{x} equals {v}", "the value of {x} is {v}"))
 
 
 class Question(NamedTuple):
@@ -80,7 +105,7 @@ class Question(NamedTuple):
 
 
 def _rule(letters: tuple[str, ...], compute: Callable[..., int]) -> Rule:
-    return Rule(letters, lambda values: str(compute(*(int(values[letter]) for letter in letters))))
+    return needing(letters, lambda values: str(compute(*[int(values[letter]) for letter in letters])))
 
 
 def _linear(a: int, x: str, sign: str, b: int) -> Question:
@@ -115,36 +140,44 @@ def _combination(a: int, x: str, b: int, y: str) -> Question:
     )
 
 
-class VariableSubstitution:
+class VariableSubstitution(Family):
     name = "variable_substitution"
+    updates = _UPDATES
 
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         low, high = (21, 30) if config.novel_values else (1, 20)
         letters = rng.sample(LETTERS, min(rng.randint(*config.num_facts), len(LETTERS)))
-        facts = {letter: str(rng.randint(low, high)) for letter in letters}
+        told = {letter: str(rng.randint(low, high)) for letter in letters}
         questions: dict[str, Question] = {}
         wanted = rng.randint(*config.num_questions)
         for _ in range(50 * wanted):
             if len(questions) == wanted:
                 break
-            question = self._question(rng, facts)
+            question = self._question(rng, told)
             questions[question.key] = question
-        prompt = self._prompt(rng, facts, list(questions))
+        if len(told) > 1 and config.kinds.get("addition") and rng.random() < 0.15:
+            told[rng.choice(letters)] = NONE
+        prompt = self._prompt(rng, told, list(questions), config)
         if not accepts(prompt):
             return None
         asked = list(questions.values())
-        rules = {name: rule for question in asked for name, rule in question.rules.items()}
         is_now = rng.choice(("{0} is {{{0}}}", "{0} = {{{0}}}", "{0} is now {{{0}}}"))
         link = rng.choice((" = ", " is "))
+        kinds = ("correction", "refinement", "invalidation", "addition")
+        opening, sentences, closing = self._sentences(rng, asked)
         return Scene(
             prompt=prompt,
-            facts=facts,
-            rules=rules,
-            sentences=self._sentences(rng, asked),
+            facts={letter: Fact(value, "number", kinds) for letter, value in told.items()},
+            rules={name: rule for question in asked for name, rule in question.rules.items()},
+            sentences=sentences,
             bodies={item.key: item.key + link + " = ".join(item.steps) for item in asked},
             mentions={letter: is_now.format(letter) for letter in letters},
+            absences={letter: f"{letter} is unknown{{!{letter}}}" for letter in letters}
+            | {key: f"{key} cannot be computed{{!{key}}}" for key in questions},
             repairs=[(lead, rng.choice((":", ", so"))) for lead in rng.sample(_LEADS, len(_LEADS))],
             questions=list(questions),
+            opening=opening,
+            closing=closing,
         )
 
     def _question(self, rng: Random, facts: Values) -> Question:
@@ -164,13 +197,16 @@ class VariableSubstitution:
             return _combination(rng.randint(2, 9), x, rng.randint(2, 9), y)
         return _pair(x, "*", y)
 
-    def _prompt(self, rng: Random, facts: Values, keys: Sequence[str]) -> str:
+    def _prompt(self, rng: Random, facts: Values, keys: Sequence[str], config: BuilderConfig) -> str:
         facts_first = rng.random() < 0.75
-        given = rng.choice(_GIVEN if facts_first else _GIVEN[:_SENTENCES])
+        if config.paraphrase:
+            given, ask_many = rng.choice(_GIVEN_UNSEEN), _ASK_MANY_UNSEEN
+        else:
+            given, ask_many = rng.choice(_GIVEN if facts_first else _GIVEN[:_SENTENCES]), _ASK_MANY
         equals = " = " if given in _NO_VERB else rng.choice((" = ", " is "))
-        told = [letter + equals + value for letter, value in facts.items()]
+        told = [letter + equals + value for letter, value in facts.items() if value != NONE]
         rng.shuffle(told)
-        if rng.random() < 0.8:
+        if config.paraphrase or rng.random() < 0.8:
             told[0] = f"{given} {told[0]}"
         comma = rng.choice((",", ",", ",", ";"))
         end = rng.choice((",", ":")) if facts_first and given in _GIVEN[_SENTENCES:] else rng.choice((",", ":", "."))
@@ -179,16 +215,20 @@ class VariableSubstitution:
             told[-1] = f"and {told[-1]}"
         head = f"{comma} ".join(told) + end
         if len(keys) == 1:
-            ask = rng.choice(_ASK_ONE).format(keys[0])
+            ask = _ASK_ONE.draw(rng, config).format(keys[0])
         else:
-            (intro, ordered), semicolon = rng.choice(_ASK_MANY), rng.choice((";", ";", ","))
+            (intro, ordered), semicolon = rng.choice(ask_many), rng.choice((";", ";", ","))
             items = [ordered.format(n=number + 1, ordinal=ORDINALS[number], q=key) for number, key in enumerate(keys)]
             ask = f"{intro} {f'{semicolon} '.join(items)}.".strip()
         return clauses(head, ask) if facts_first else clauses(ask, head)
 
-    def _sentences(self, rng: Random, asked: Sequence[Question]) -> list[Phrase]:
-        sentences = [phrase(rng.choice(_OPENERS))] if rng.random() < 0.15 else []
+    def _sentences(
+        self, rng: Random, asked: Sequence[Question]
+    ) -> tuple[Phrase | None, list[Sentence], Phrase | None]:
+        opening = phrase(rng.choice(_OPENERS)) if rng.random() < 0.15 else None
+        closing = phrase(rng.choice(_CLOSERS)) if rng.random() < 0.1 else None
         numbered = len(asked) > 1 and rng.random() < 0.25
+        sentences = []
         for number, question in enumerate(asked):
             place = ("First,", "Then,", "Next,", "Then,")[min(number, 3)] if number + 1 < len(asked) else "Finally,"
             before: list[Part] = []
@@ -196,10 +236,10 @@ class VariableSubstitution:
                 before = [f"{number + 1})"]
             elif len(asked) > 1 and rng.random() < 0.2:
                 before = [place]
-            sentences.append(phrase(*before, *self._answer(rng, question, opens=not before), "."))
-        if rng.random() < 0.1:
-            sentences.append(phrase(rng.choice(_CLOSERS)))
-        return sentences
+            said = phrase(*before, *self._answer(rng, question, opens=not before), ".")
+            absent = phrase(*before, (question.key, f"{question.key} cannot be computed{{!{question.key}}}"), ".")
+            sentences.append(Sentence(said, question.key, absent))
+        return opening, sentences, closing
 
     def _answer(self, rng: Random, question: Question, opens: bool) -> list[Part]:
         key, steps = question.key, question.steps
@@ -222,53 +262,40 @@ class VariableSubstitution:
     def new_value(
         self,
         rng: Random,
+        kind: str,
         scene: Scene,
-        values: Mapping[str, str],
+        values: Values,
         fact: str,
         past: Sequence[str],
         config: BuilderConfig,
-    ) -> str:
+    ) -> str | None:
         """A value that keeps every answer between 0 and 200, if a few tries find one."""
+        if kind == "invalidation":
+            return NONE
         low, high = (21, 30) if config.novel_values else (1, 20)
+        if kind == "refinement":
+            low, high = max(low, int(values[fact]) - 2), min(high, int(values[fact]) + 2)
         fresh = [value for value in map(str, range(low, high + 1)) if value not in past]
+        if not fresh and kind == "refinement":
+            return None
         for _ in range(6):
             new = rng.choice(fresh or [str(high + len(past))])
             trial = {**values, fact: new}
-            concerned = (rule for rule in scene.rules.values() if fact in rule.depends)
-            if all(0 <= int(rule.compute(trial)) <= 200 for rule in concerned):
+            concerned = [rule.compute(trial) for rule in scene.rules.values() if fact in rule.depends]
+            if all(value == NONE or 0 <= int(value) <= 200 for value in concerned):
                 break
         return new
 
-    def word_update(self, rng: Random, scene: Scene, fact: str, old: str, new: str) -> str:
-        return rng.choice(_UPDATES).format(x=fact, old=old, new=new)
+    def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
+        return _TELL.draw(rng, config).format(x=fact, v=value)
+
+    def noun(self, scene: Scene, fact: str) -> str:
+        return fact
+
+    def aside(self, rng: Random, scene: Scene, config: BuilderConfig) -> str:
+        letter = rng.choice([letter for letter in LETTERS if letter not in scene.facts] or ["z"])
+        value = str(rng.randint(21, 30) if config.novel_values else rng.randint(1, 20))
+        return self.word(rng, "addition", scene, letter, NONE, value, config)
 
     def read(self, text: str) -> list[Claim]:
         return read(text)
-
-
-_NUMBER = r"-?\d+"
-_TERM = rf"{_NUMBER}(?: [-+*] {_NUMBER})*"
-_LINK = r"(?: = |,? which is |,? that is | is )"
-_CHAIN = re.compile(
-    r"(?<![-+*=] )(?<!\w)(?P<key>\d*[a-z](?: [-+*] (?:\d+[a-z]?|[a-z]))*)"
-    rf"(?: = |: | is now | is | equals )(?P<chain>{_TERM}(?:{_LINK}{_TERM})*)"
-)
-
-
-def read(text: str) -> list[Claim]:
-    """The equalities that a text states, chains first to last; one that was cut before its answer is no claim."""
-    claims = []
-    for thread in threads(text):
-        for match in _CHAIN.finditer(thread.text):
-            terms = re.split(_LINK, match["chain"])
-            number, follows = terms[-1], thread.text[match.end()]
-            if not re.fullmatch(_NUMBER, number):
-                continue
-            one_step_left = len(terms) > 1 and len(re.findall(r" [-+*] ", terms[-2])) == 1
-            is_fact = len(match["key"]) == 1 and len(terms) == 1
-            if follows == CUT and not (one_step_left or (is_fact and match.end() < len(text))):
-                continue
-            if follows == " " and not re.match(" (?:and|so|then)\\b", thread.text[match.end() :]):
-                continue
-            claims.append(thread.claim(match["key"], number, match.start(), match.end()))
-    return sorted(claims, key=lambda claim: claim.start)

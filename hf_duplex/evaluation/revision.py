@@ -17,7 +17,7 @@ from rich.table import Table
 from scipy import stats
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from dataset_builder import FAMILIES, Builder, BuilderConfig, Sample
+from dataset_builder import FAMILIES, Builder, BuilderConfig, Sample, split_config
 from dataset_builder.world import World
 
 from ..record import command_line, describe_commit, describe_machine, describe_versions, write_json
@@ -28,6 +28,13 @@ from .conversation import Transcript, converse
 # speaks.
 BATCH_SIZE = 16
 MAX_NEW_TOKENS = 400
+# What the checkpoints that ship were trained on.
+RELEASED = {
+    "families": ("variable_substitution", "fact_correction"),
+    "kinds": {"correction": 1.0},
+    "sources": 0.0,
+    "keep_going": 0.0,
+}
 
 
 @dataclass
@@ -57,17 +64,18 @@ class Score:
 
 def score(builder: Builder, sample: Sample, transcript: Transcript) -> Score:
     """Reads the values back out of a transcript and holds them against what was true when each was said."""
-    scene, updates = builder.scene(sample.index)
+    _, scene, updates = builder.scene(sample.index)
     now = World(scene.facts, scene.rules)
     worlds = [dict(now.values)]
     for update in updates:
-        now.set(update.fact, update.value)
+        for fact, value in update.changes:
+            now.set(fact, value)
         worlds.append(dict(now.values))
 
     claims = FAMILIES[sample.task_type].read(transcript.text)
     last = {claim.key: claim.value for claim in claims}
     result = Score(ended=int(transcript.ended))
-    for key, value in sample.answers.items():
+    for key, value in ((answer["key"], answer["value"]) for answer in sample.answers):
         changed = value != worlds[0][key]
         right = last.get(key) == value
         result.answers += 1
@@ -146,7 +154,7 @@ def run_revision_benchmark(
         device (`str`, *optional*, defaults to `"cpu"`): Where to run.
         json_path (`str` or `Path`, *optional*): Where the results are written.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
-        builder (`dict`, *optional*): Other fields of [`~dataset_builder.BuilderConfig`].
+        builder (`dict`, *optional*): Fields of [`~dataset_builder.BuilderConfig`] other than in `RELEASED`.
 
     Returns:
         For each model and family, and overall: revision accuracy, contradiction rate, answer accuracy, with intervals.
@@ -162,7 +170,7 @@ def run_revision_benchmark(
     for name, value in (("samples", samples), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
-    config = BuilderConfig(split=split, seed=seed, **(builder or {}))
+    config = split_config(BuilderConfig(seed=seed, **{**RELEASED, **(builder or {})}), split)
     maker = Builder(config)
     rows = list(maker.samples(samples))
     results: dict[str, Any] = {

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from dataset_builder import FAMILIES, SPLITS, Builder, BuilderConfig, split_of
-from dataset_builder.__main__ import main
+from dataset_builder import Builder, BuilderConfig
 from dataset_builder.names import POOLS, draw, is_novel
 
 
@@ -30,6 +29,14 @@ from dataset_builder.names import POOLS, draw, is_novel
         ("after_end", 1.5, "from 0 to 1"),
         ("made_up", -0.1, "from 0 to 1"),
         ("inside_word", "all", "from 0 to 1"),
+        ("update_counts", (4, -1), "from 0"),
+        ("kinds", {}, "map kinds"),
+        ("kinds", {"gossip": 1}, "choose from"),
+        ("kinds", {"stop": 1}, "choose from"),
+        ("kinds", {"chatter": -1}, "from 0"),
+        ("kinds", {"chatter": 0}, "raise one"),
+        ("window", (0.5, 0.5), "growing"),
+        ("rounds", (0, 1), "raise"),
     ],
 )
 def test_bad_fields_are_named(field, value, remedy):
@@ -44,44 +51,20 @@ def test_a_negative_index_is_refused():
 
 def test_the_same_config_and_index_give_the_same_row():
     config = BuilderConfig(seed=5)
-    rows = [row.to_dict() for row in Builder(config).samples(100)]
-    assert rows == [Builder(config).sample(index).to_dict() for index in range(100)]
+    rows = [row.to_row() for row in Builder(config).samples(100)]
+    assert rows == [Builder(config).sample(index).to_row() for index in range(100)]
     script = (
         "import json; from dataset_builder import *\n"
-        "print(json.dumps([row.to_dict() for row in Builder(BuilderConfig(seed=5)).samples(100)]))"
+        "print(json.dumps([row.to_row() for row in Builder(BuilderConfig(seed=5)).samples(100)]))"
     )
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert json.loads(output) == rows
-    assert rows != [row.to_dict() for row in Builder(BuilderConfig(seed=6)).samples(100)]
+    assert rows != [row.to_row() for row in Builder(BuilderConfig(seed=6)).samples(100)]
 
 
 def test_rows_are_plain_data():
     for row in Builder(BuilderConfig()).samples(50):
-        assert json.loads(json.dumps(row.to_dict())) == row.to_dict()
-
-
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_splits_share_no_prompt(family):
-    prompts = {}
-    for split in SPLITS:
-        builder = Builder(BuilderConfig(families=(family,), split=split, num_facts=(1, 2), num_questions=(1, 1)))
-        prompts[split] = {row.prompt for row in builder.samples(1500)}
-        assert all(split_of(prompt) == split for prompt in prompts[split])
-    assert not prompts["train"] & prompts["validation"]
-    assert not prompts["train"] & prompts["test"]
-    assert not prompts["validation"] & prompts["test"]
-
-
-def test_novel_values_are_never_drawn_otherwise():
-    for novel in (False, True):
-        config = BuilderConfig(families=("fact_correction",), novel_values=novel, split="test")
-        for row in Builder(config).samples(300):
-            assert all(is_novel(value) == novel for value in row.facts.values())
-            assert all(is_novel(claim["value"]) == novel for claim in row.claims)
-            assert all(is_novel(fact.split(" of ")[1]) == novel for fact in row.facts)
-        config = BuilderConfig(families=("variable_substitution",), novel_values=novel, split="test")
-        for row in Builder(config).samples(300):
-            assert all((int(value) > 20) == novel for value in row.facts.values())
+        assert json.loads(json.dumps(row.to_row())) == row.to_row()
 
 
 def test_every_kind_has_names_of_both_sorts():
@@ -93,37 +76,34 @@ def test_every_kind_has_names_of_both_sorts():
             assert {is_novel(draw(rng, kind, novel=novel)) for _ in range(50)} == {novel}
 
 
-@pytest.mark.parametrize("updates", [(0, 0), (1, 1), (64, 64)])
-def test_the_number_of_updates_is_kept(updates):
-    for row in Builder(BuilderConfig(num_updates=updates)).samples(30):
-        assert len(row.updates) == updates[0]
+@pytest.mark.parametrize("count", [0, 1, 64])
+def test_the_number_of_updates_is_kept(count):
+    for row in Builder(BuilderConfig(num_updates=(count, count), keep_going=1)).samples(60):
+        assert sum(update["kind"] != "stop" for update in row.updates) == count
 
 
 def test_shares_at_their_ends():
-    for row in Builder(BuilderConfig(num_updates=(1, 1), after_end=1.0)).samples(50):
+    for row in Builder(BuilderConfig(num_updates=(1, 1), after_end=1.0, keep_going=0)).samples(50):
         assert row.update_step == row.target.index("<eos>") + len("<eos>")
-    for row in Builder(BuilderConfig(num_updates=(1, 3), inside_word=0.0, after_end=0.0, together=0.0)).samples(200):
+    settings = {"inside_word": 0.0, "after_end": 0.0, "together": 0.0, "keep_going": 0.0}
+    for row in Builder(BuilderConfig(num_updates=(1, 3), **settings)).samples(200):
         for update in row.updates:
-            assert row.target[update["position"]] in " <" or update["position"] == 0
+            assert row.target[update["position"]] in " <,}" or update["position"] == 0
+    assert all(
+        row.updates[-1]["kind"] == "stop"
+        for row in Builder(BuilderConfig(num_updates=(1, 3), keep_going=1)).samples(100)
+    )
 
 
-def test_the_package_needs_nothing_but_python():
+def test_more_updates_than_a_text_has_places_for_are_refused():
+    config = BuilderConfig(num_updates=(2000, 2000), together=0, keep_going=0, num_facts=(1, 1), num_questions=(1, 1))
+    with pytest.raises(ValueError, match="`num_updates` asks for 2000 updates in a text of .* raise"):
+        Builder(config).sample(0)
+
+
+def test_making_samples_needs_nothing_but_python():
     script = (
-        "import sys, dataset_builder, dataset_builder.__main__\n"
+        "import sys, dataset_builder\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'datasets', 'numpy', 'hf_duplex')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
-
-
-def test_the_command_prints_samples(capsys):
-    main(["--family", "fact_correction", "--num", "3", "--updates", "1", "1"])
-    shown = capsys.readouterr().out
-    assert shown.count("fact_correction") == 3 and shown.count("[") == 3
-    main(["--num", "4", "--json", "--split", "test"])
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(rows) == 4 and {row["split"] for row in rows} == {"test"}
-    main(["--bench", "--num", "50"])
-    assert capsys.readouterr().out.count("samples a second") == 2
-    with pytest.raises(SystemExit):
-        main(["--updates", "3", "1"])
-    assert "`num_updates`" in capsys.readouterr().err

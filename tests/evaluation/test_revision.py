@@ -9,8 +9,8 @@ from rich.console import Console
 from toy_runs import VOCAB_SIZE, toy_tokenizer
 
 from dataset_builder import Builder, BuilderConfig, Heard, speak
-from dataset_builder.discourse import Scene
-from dataset_builder.world import Rule
+from dataset_builder.scene import Scene
+from dataset_builder.world import Fact, Rule
 from hf_duplex import WorkspaceConfig, WorkspaceForCausalLM
 from hf_duplex.evaluation import Transcript, print_revision_table, revision, run_revision_benchmark
 from hf_duplex.evaluation.revision import Score, ratio, score, summarize
@@ -24,13 +24,16 @@ BACK = [(CAPITAL, "Cusco"), (CAPITAL, "Lima")]
 
 def judge(task, facts, rules, changes, questions, text, heard_at):
     """The score of a text in a world in which `changes` are heard when the text has the lengths `heard_at`."""
-    scene = Scene("", facts, rules, [], {}, {}, [], questions)
-    updates = [Heard(0, "", fact, value) for fact, value in changes]
+    facts = {name: Fact(value, "text") for name, value in facts.items()}
+    scene = Scene("", facts, rules, [], {}, [], questions, {}, {})
+    updates = [Heard(0, "", "correction", "user", (change,)) for change in changes]
     world = revision.World(facts, rules)
     for fact, value in changes:
         world.set(fact, value)
-    sample = SimpleNamespace(index=0, task_type=task, answers={key: world.values[key] for key in questions})
-    builder = SimpleNamespace(scene=lambda index: (scene, updates))
+    sample = SimpleNamespace(
+        index=0, task_type=task, answers=[{"key": key, "value": world.values[key]} for key in questions]
+    )
+    builder = SimpleNamespace(scene=lambda index: (None, scene, updates))
     return score(builder, sample, Transcript([], text, heard_at, text.endswith("<eos>")))
 
 
@@ -113,11 +116,11 @@ def transcript_of(target, heard_at):
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_a_model_that_always_listens_is_right_and_one_that_never_does_is_wrong(listens):
-    builder = Builder(BuilderConfig(num_updates=(1, 1), going_back=0, after_end=0))
+    builder = Builder(BuilderConfig(**revision.RELEASED, num_updates=(1, 1), going_back=0, after_end=0))
     scores = []
     for sample in builder.samples(300):
-        scene, updates = builder.scene(sample.index)
-        text = speak(scene, updates if listens else []).text
+        family, scene, updates = builder.scene(sample.index)
+        text = speak(family, scene, updates if listens else []).text
         scores.append(score(builder, sample, transcript_of(text, [sample.updates[0]["position"]])))
     figures = summarize(scores)
     assert figures["unread"] == 0 and figures["ended"] == 1.0

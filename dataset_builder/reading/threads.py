@@ -1,4 +1,4 @@
-"""Reading claims back out of any text: what a listener would understand, with no knowledge of how it was made."""
+"""Spoken text as one reads it: sentences and repairs, each a thread of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,169 @@
+"""What was said in a text, when, and which of it took something back."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+from typing import NamedTuple
+
+from ..reading import Claim, threads
+from .listener import Conversation, Said
+from .repairs import Repair, spoken, written
+
+
+class Statement(NamedTuple):
+    """A claim, the values it speaks at their places in the whole text, and the version of each of these."""
+
+    claim: Claim
+    parts: tuple[Said, ...]
+    versions: tuple[int, ...]
+
+
+class Answer(NamedTuple):
+    """A statement of what was asked, the one before it of the same, and the repair that it is part of."""
+
+    statement: Statement
+    earlier: Statement | None
+    repair: Repair | None
+
+
+class Moment(NamedTuple):
+    """A place where updates were heard, and the versions before and after it."""
+
+    place: int
+    before: int
+    after: int
+
+
+class Account:
+    """
+    What was said in a conversation, next to what had been heard.
+
+    Args:
+        conversation (`Conversation`): As it was understood.
+    """
+
+    def __init__(self, conversation: Conversation):
+        self.conversation = conversation
+        self.listener = conversation.listener
+        self.text = conversation.text
+        self._values: dict[tuple[int, str], str] = {}
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """All that was asked for, in the end."""
+        return self.conversation.states[-1].questions
+
+    def value(self, version: int, key: str) -> str:
+        """What `key` is after so many updates."""
+        at = version % len(self.conversation.states), key
+        if at not in self._values:
+            self._values[at] = self.listener.value(self.conversation.states[version], key)
+        return self._values[at]
+
+    def changed(self, statement: Statement, version: int, later: int) -> bool:
+        """Whether anything that a claim speaks was another at any version from one to another."""
+        return any(
+            self.value(version, part.key) != self.value(other, part.key)
+            for part in statement.parts
+            for other in range(version + 1, later + 1)
+        )
+
+    @cached_property
+    def statements(self) -> list[Statement]:
+        """All claims of the text, in the order of their ends."""
+        owners: dict[int, list[int]] = {}
+        if not self.listener.written:
+            for thread in threads(self.text):
+                owners.update(dict.fromkeys(thread.places, thread.places))
+        made = []
+        for claim in self.listener.claims(self.conversation):
+            places = owners.get(claim.start) or range(len(self.text))
+            own = places[bisect_left(places, claim.start) : bisect_left(places, claim.end)]
+            said = "".join([self.text[place] for place in own])
+            parts = tuple(Said(part.key, part.value, own[part.place]) for part in self.listener.parts(claim, said))
+            made.append(Statement(claim, parts, tuple(self.conversation.version(part.place) for part in parts)))
+        return sorted(made, key=lambda statement: statement.claim.end)
+
+    @cached_property
+    def moments(self) -> list[Moment]:
+        positions = self.conversation.positions
+        return [
+            Moment(place, bisect_left(positions, place), bisect_right(positions, place))
+            for place in sorted(set(positions))
+        ]
+
+    @cached_property
+    def repairs(self) -> list[Repair]:
+        """The repairs of the text. The end of one in JSON is the end of what it repeats."""
+        if not self.listener.written:
+            return [repair._replace(after=self._unit(repair)) for repair in spoken(self.text)]
+        return self._repeating(list(written(self.text, [statement.claim.start for statement in self.statements])))
+
+    @cached_property
+    def _phrases(self) -> set[str]:
+        """All values of several words, which are said at once."""
+        versions = range(len(self.conversation.states))
+        values = [value for state in self.conversation.states for value in state.facts.values()]
+        keys = {*self.questions, *(key for state in self.conversation.states for key in self.listener.reasons(state))}
+        values += [self.value(version, key) for version in versions for key in keys]
+        return {value for value in values if isinstance(value, str) and " " in value}
+
+    def _unit(self, repair: Repair) -> int:
+        """Where what was said last before a repair begins: a word, or all words of a value, even of one that stands in
+        a sentence that was cut."""
+        place, before = repair.after, self.text[: repair.start].rstrip(".,:;!?")
+        for phrase in sorted(self._phrases, key=len, reverse=True):
+            if f" {before}".endswith(f" {phrase}"):
+                return max(0, len(before) - len(phrase) - 1)
+        for statement in self.statements:
+            for part in statement.parts:
+                literal = self.text.startswith(part.value, part.place)
+                end = part.place + len(part.value) if literal else statement.claim.end
+                if part.place <= place < end:
+                    return part.place - 1
+        return place
+
+    def _repeating(self, leads: list[Repair]) -> list[Repair]:
+        """Repairs of JSON with their ends: each repeats members that were changed since, once each unless they change
+        again meanwhile."""
+        found = []
+        for number, lead in enumerate(leads):
+            limit = leads[number + 1].start if number + 1 < len(leads) else len(self.text)
+            latest = {item.claim.key for item in self.statements if item.claim.end <= lead.start}
+            heard = {key: bisect_right(self.conversation.positions, lead.after) for key in latest}
+            end = lead.end
+            for item in self.statements:
+                if not lead.end <= item.claim.start < limit:
+                    continue
+                key, version = item.claim.key, max(item.versions)
+                if key not in heard or not self.changed(item, heard[key], version):
+                    break
+                heard[key], end = version, item.claim.end
+            found.append(lead._replace(end=end))
+        return found
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """What was said of the questions."""
+        latest: dict[str, Statement] = {}
+        found = []
+        for statement in self.statements:
+            key = statement.claim.key
+            if key in self.questions:
+                found.append(Answer(statement, latest.get(key), self._repair_at(statement.claim.start)))
+                latest[key] = statement
+        return found
+
+    def _repair_at(self, place: int) -> Repair | None:
+        number = bisect_right([repair.start for repair in self.repairs], place) - 1
+        return self.repairs[number] if number >= 0 and place < self.repairs[number].end else None
+
+    def chain(self, repair: Repair) -> tuple[Repair, Repair]:
+        """The first and the last of the repairs that cut each other short where this one is among them."""
+        first = last = self.repairs.index(repair)
+        while first and self.repairs[first - 1].end >= self.repairs[first].start:
+            first -= 1
+        while last + 1 < len(self.repairs) and self.repairs[last].end >= self.repairs[last + 1].start:
+            last += 1
+        return self.repairs[first], self.repairs[last]

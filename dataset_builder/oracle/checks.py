@@ -1,0 +1,214 @@
+"""What in a gold text does not follow from what had been heard."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from typing import Any
+
+from ..reading import Claim
+from ..world import NONE
+from .account import Account, Moment, Statement
+from .listener import NotUnderstood, Said, hear
+from .repairs import Repair
+
+
+END = "<eos>"
+
+
+def disagreements(row: Mapping[str, Any]) -> list[str]:
+    """
+    A sentence for each thing in the gold text of a row that does not follow from what had been heard.
+
+    Args:
+        row (`Mapping[str, Any]`):
+            A row of a data set. Only its prompt, targets and task type, and text and position of its updates are
+            looked at.
+
+    Raises:
+        ValueError: A column is missing, or the family has no oracle.
+    """
+    try:
+        conversation = hear(row)
+    except NotUnderstood as error:
+        return [f"The prompt is not understood: {error}"]
+    account = Account(conversation)
+    found = [*wrong_values(account), *wrong_answers(account), *wrong_end(account), *wrong_repairs(account)]
+    if not account.listener.gives_reasons:
+        found += [*said_twice(account), *wrong_order(account)]
+    return found + account.listener.faults(conversation)
+
+
+def wrong_values(account: Account) -> Iterator[str]:
+    """Values that are not what they should be at their place, and claims that there is no reason for."""
+    for claim, parts, versions in account.statements:
+        for part, version in zip(parts, versions, strict=True):
+            due = account.value(version, part.key)
+            if part.value != due:
+                yield (
+                    f"{_at(account, claim)}, {part.key} is said to be {part.value} at {part.place}; after {version} "
+                    f"updates it is {due}."
+                )
+        if not account.listener.may_say(account.conversation.states[max(versions)], claim.key):
+            yield f"{_at(account, claim)}, nobody asked for {claim.key}."
+
+
+def wrong_answers(account: Account) -> Iterator[str]:
+    """What was asked for and never answered, or not answered as it is in the end."""
+    said = {statement.claim.key: statement.claim for statement in account.statements}
+    for key in account.questions:
+        due = account.value(-1, key)
+        if key in said and said[key].value != due:
+            yield f"{key} was last said to be {said[key].value}; in the end it is {due}."
+        elif (
+            key not in said
+            and account.conversation.stopped < 0
+            and not (account.listener.skips_absent and due == NONE)
+        ):
+            yield f"{key} was asked for and never said; in the end it is {due}."
+
+
+def wrong_end(account: Account) -> Iterator[str]:
+    """A text that ends when it should not, or does not when it should."""
+    if not account.text.endswith(END):
+        yield "The text does not end."
+    bounds = [0, *account.conversation.positions, len(account.text)]
+    if bounds != sorted(bounds):
+        yield f"Updates are heard at {bounds[1:-1]}, in a text of {bounds[-1]} characters."
+    if not account.conversation.endless:
+        return
+    stopped, ended = account.conversation.stopped, account.text.find(END)
+    if not 0 <= stopped <= ended:
+        version = bisect_right(account.conversation.positions, ended)
+        nothing_to_say = all(account.value(version, key) == NONE for key in account.questions)
+        if not (account.listener.skips_absent and nothing_to_say):
+            yield f"At {ended}, the text ends, though it was to go on."
+    more = [
+        answer.statement.claim
+        for answer in account.answers
+        if answer.statement.claim.start > stopped >= 0 and not answer.repair
+    ]
+    more = [  # those that one sentence joins are one
+        claim
+        for before, claim in zip([None, *more], more, strict=False)
+        if not before or account.text[before.end : claim.start] != " and "
+    ]
+    late = [claim for claim in more[1:] if claim.start >= _sentence_end(account, stopped)]
+    if late:
+        yield f"{_at(account, late[0])}, the text goes on, though it was to stop at {stopped}."
+
+
+def _sentence_end(account: Account, place: int) -> int:
+    """Where the sentence ends that had begun at a place; the place itself in JSON, which has none."""
+    mark = None if account.listener.written else re.compile(r"[.?!](?= |<|$)").search(account.text, max(0, place - 1))
+    return mark.end() if mark else place
+
+
+def said_twice(account: Account) -> Iterator[str]:
+    """What was said again though nothing had changed, or with no word of taking it back."""
+    for statement, earlier, repair in account.answers:
+        if earlier is None or (not repair and account.conversation.endless):
+            continue
+        if not repair:
+            yield f"{_at(account, statement.claim)}, it is said again outside a repair."
+            continue
+        first, _ = account.chain(repair)
+        affected = any(
+            first.after < moment.place <= statement.claim.start
+            and account.changed(statement, moment.before, moment.after)
+            for moment in account.moments
+        )
+        changed = affected or account.changed(statement, min(earlier.versions), max(statement.versions))
+        if not (changed or _stood_with_it(account, earlier, repair) or _was_due(account, statement, repair)):
+            yield f"{_at(account, statement.claim)}, it is repeated, though unaffected."
+
+
+def _stood_with_it(account: Account, earlier: Statement, repair: Repair) -> bool:
+    """Whether what is repeated stood in the sentence that a repair cuts and replaces as a whole."""
+    first, last = account.chain(repair)
+    between = account.text[earlier.claim.end : first.start]
+    goes_on = account.text[: last.end].endswith(" --")
+    return earlier.claim.end <= first.start and not goes_on and not re.search(rf"[.?!](?= |$)|{END}", between)
+
+
+def _was_due(account: Account, statement: Statement, repair: Repair) -> bool:
+    """Whether, in a later round, it was the turn of what a repair says, in the sentence that the repair replaces."""
+    first, last = account.chain(repair)
+    if not account.conversation.endless or account.text[: first.start].rstrip().endswith((".", "?", "!", END)):
+        return False
+    order, key, before, repaired = account.questions, statement.claim.key, "", set()
+    for answer in account.answers:
+        if answer.statement.claim.start >= last.end:
+            break
+        if answer.repair:
+            repaired.add(answer.statement.claim.key)
+        else:
+            before, repaired = answer.statement.claim.key, set()
+    turn = order.index(before) + 1 if before else 0
+    skipped = (order[number % len(order)] for number in range(turn, turn + len(order)))
+    return all(other in repaired for other in takewhile(lambda other: other != key, skipped))
+
+
+def wrong_order(account: Account) -> Iterator[str]:
+    """What is said before its turn, or instead of what has its turn. What has no value for a time may come late, and
+    is left out of this."""
+    versions = range(len(account.conversation.states))
+    order = [key for key in account.questions if all(account.value(version, key) != NONE for version in versions)]
+    turn, repaired = 0, set()
+    for statement, _, repair in account.answers:
+        key = statement.claim.key
+        if key not in order:
+            continue
+        if repair:
+            repaired.add(key)
+            continue
+        while order[turn % len(order)] in repaired - {key}:
+            turn += 1
+        if order[turn % len(order)] != key or (turn >= len(order) and not account.conversation.endless):
+            yield f"{_at(account, statement.claim)}, it is out of its turn."
+        turn = order.index(key) + 1 + turn // len(order) * len(order)
+        repaired = set()
+
+
+def wrong_repairs(account: Account) -> Iterator[str]:
+    """Repairs right behind nothing that made something stale that was said or was being said, and updates that did so
+    with no repair that follows at once."""
+    for repair in account.repairs:
+        _, last = account.chain(repair)  # one that was cut short may restate nothing itself
+        said = [statement for statement in account.statements if statement.claim.start < last.end]
+        if not any(
+            repair.after < moment.place <= repair.by and account.changed(statement, moment.before, moment.after)
+            for moment in account.moments
+            for statement in said
+        ):
+            yield f"At {repair.start}, there is a repair, though nothing that was said has changed."
+    for moment in account.moments:
+        stale = [key for key in account.questions if _gone_stale(account, key, moment)]
+        excused = any(repair.after < moment.place < repair.end for repair in account.repairs)
+        if stale and not excused and not _about_to_be_cut(account, moment):
+            yield f"At {moment.place}, {stale[0]} is stale, and nothing takes it back."
+
+
+def _about_to_be_cut(account: Account, moment: Moment) -> bool:
+    """Whether, in a later round, another repair cuts what is being said: that may have been a new answer to the same
+    question, right so far, and cannot be read any more."""
+    repair = min((repair.start for repair in account.repairs if repair.start >= moment.place), default=-1)
+    ends = (statement.claim.end for statement in account.statements)
+    return account.conversation.endless and repair >= 0 and not any(moment.place < end <= repair for end in ends)
+
+
+def _gone_stale(account: Account, key: str, moment: Moment) -> bool:
+    """Whether what was said last of a question, as far as it was said, has just become wrong."""
+    said: list[Said] = []
+    for statement in account.statements:
+        if statement.claim.key == key:
+            said = [part for part in statement.parts if part.place <= moment.place] or said
+    return any(
+        part.value == account.value(moment.before, part.key) != account.value(moment.after, part.key) for part in said
+    )
+
+
+def _at(account: Account, claim: Claim) -> str:
+    return f"At {claim.start} ({account.text[claim.start : claim.end]!r})"

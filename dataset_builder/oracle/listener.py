@@ -1,0 +1,280 @@
+"""What a listener understands: whom to believe, what each update changes, what a retraction takes back.
+
+A family says what its prompts and updates mean in a [`Listener`]; [`hear`] follows a whole conversation with it.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from ..reading import Claim
+from ..world import NONE
+
+
+_NAME = r"([A-Z][\w-]*)"
+_OPENS = r"(?:^|(?<=[.?!] ))"
+_DISTRUST = re.compile(
+    rf"{_OPENS}(?:(?:[Dd]o not|[Dd]on't) (?:believe|trust|listen to) {_NAME}"
+    rf"|[Ii]gnore (?:whatever|what|everything) {_NAME} says"
+    rf"|{_NAME} (?:is not to|cannot) be trusted"
+    rf"|[Pp]ay no attention to {_NAME}"
+    rf"|[Nn]othing (?:that )?{_NAME} says is true)\.(?: |$)"
+)
+_GO_ON = re.compile(
+    rf"{_OPENS}[^.?!:;]*\b(?:until I (?:say |tell you to )?stop|before I tell you to)\b[^.?!]*\.(?: |$)"
+)
+_QUOTE = re.compile(
+    rf"(?:{_NAME} (?:says|here): |This is {_NAME}\. |A word from {_NAME}: |{_NAME} speaking\. )(?P<said>.+)", re.DOTALL
+)
+_STOP = re.compile(
+    r"(?:okay, |please |now )?(?:stop|finish)(?: now| here| there| it)?|that's enough|you can stop now"
+    r"|enough(?:, thank you)?|let's leave it there",
+    re.IGNORECASE,
+)
+_LAST_CHANGE = re.compile(
+    r"(?:please )?(?:ignore|forget|take(?: back)?|I take back|undo|never mind|revert|scrap|cancel) "
+    r"(?:(?:that|my|the) (?:last|latest|most recent) change(?: of (?P<a>.+?))?(?: back)?"
+    r"|what I changed (?:about (?P<b>.+?) )?last)(?:, please)?[.!]?",
+    re.IGNORECASE,
+)
+
+
+class NotUnderstood(ValueError):
+    """A listener cannot make sense of what was said."""
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    What a listener holds to be so.
+
+    Args:
+        facts (`Mapping[str, Any]`):
+            What was told, by name. Two states differ if these do, and a retraction brings back what one of these was,
+            so that all that an update may change must be here; a fact that nobody told yet may be missing or `NONE`.
+        questions (`tuple[str, ...]`):
+            The keys of the claims that were asked for, in order.
+        rules (`Mapping[str, Any]`, *optional*):
+            Whatever else the prompt told, which no update changes.
+    """
+
+    facts: Mapping[str, Any]
+    questions: tuple[str, ...]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    def but(self, facts: Mapping[str, Any]) -> State:
+        """This state with other values for some facts; one whose value is None is missing from then on."""
+        return replace(
+            self, facts={name: value for name, value in {**self.facts, **facts}.items() if value is not None}
+        )
+
+
+class Said(NamedTuple):
+    """A value that a claim speaks: `place` is where its word stands in the text that was read."""
+
+    key: str
+    value: str
+    place: int
+
+
+class Listener(ABC):
+    """
+    What the prompts and updates of a family mean.
+
+    Attributes:
+        task_type (`str`): The family.
+        written (`bool`): Whether what is emitted is JSON, where a repair is a member `"//"`, rather than speech.
+        skips_absent (`bool`): Whether what has no value may go unsaid, rather than be said to be unknown.
+        gives_reasons (`bool`): Whether an answer may come again as a reason for another one.
+    """
+
+    task_type: str
+    written: bool = False
+    skips_absent: bool = False
+    gives_reasons: bool = False
+
+    @abstractmethod
+    def understand(self, prompt: str) -> State:
+        """What a prompt tells and asks; clauses about whom to believe and about going on are left out of it.
+
+        Raises:
+            NotUnderstood: It makes no sense.
+        """
+
+    @abstractmethod
+    def apply(self, state: State, text: str) -> State:
+        """What holds after an update, told without its quotation; `state` itself if the update changes nothing.
+        Retractions and stops never come here. Never raises."""
+
+    @abstractmethod
+    def value(self, state: State, key: str) -> str:
+        """What the claim `key` must say now; `NONE` if that is unknown, or not there."""
+
+    def refers(self, state: State, noun: str) -> Collection[str]:
+        """The names of the facts that a noun phrase ("the budget") stands for."""
+        return {noun, noun.removeprefix("the ")}
+
+    def read(self, text: str) -> list[Claim]:
+        """The claims that a text makes, by `dataset_builder.reading`."""
+        claims: list[Claim] = import_module(f"dataset_builder.reading.{self.task_type}").read(text)
+        return claims
+
+    def claims(self, conversation: Conversation) -> list[Claim]:
+        """The claims of a conversation, each under the key of what was asked for; by default just as they are read."""
+        return self.read(conversation.text)
+
+    def may_say(self, state: State, key: str) -> bool:
+        """Whether there is a reason to say this at all; by default, anything may be said."""
+        return True
+
+    def reasons(self, state: State) -> Collection[str]:
+        """The keys of claims that nobody asked for, but that may be said on the way to what was."""
+        return ()
+
+    def faults(self, conversation: Conversation) -> list[str]:
+        """A sentence for whatever else is wrong with a text in this family."""
+        return []
+
+    def parts(self, claim: Claim, said: str) -> list[Said]:
+        """
+        The values that a claim speaks, each of which must hold when its word begins.
+
+        Args:
+            claim (`Claim`): As `read` gave it.
+            said (`str`): Its text, without what interrupted it. `Said.place` counts in this.
+
+        By default that is the claim's value in the last word that has it, or the last word if none does.
+        """
+        value = claim.value
+        place = -1 if value == NONE else said.rfind(value)
+        while place > 0 and not (_apart(said[place - 1 : place + 1]) and _apart(said[place + len(value) - 1 :][:2])):
+            place = said.rfind(value, 0, place + len(value) - 1)
+        place = place if place >= 0 else len(said.rstrip()) - 1
+        return [Said(claim.key, claim.value, place)]
+
+
+def _apart(pair: str) -> bool:
+    """Whether a word ends between two characters."""
+    return re.fullmatch(r"[\w-][\w-]", pair) is None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """
+    A row as it was understood.
+
+    Args:
+        listener (`Listener`): Of its family.
+        text (`str`): All that was emitted.
+        positions (`Sequence[int]`): For each update, the first character that may know it.
+        states (`Sequence[State]`): What held after each number of updates, from none to all.
+        endless (`bool`): Whether the prompt asked to go on until a stop.
+        stopped (`int`): The position of the stop; -1 if there was none.
+    """
+
+    listener: Listener
+    text: str
+    positions: Sequence[int]
+    states: Sequence[State]
+    endless: bool
+    stopped: int
+
+    def version(self, place: int) -> int:
+        """How many updates the word that holds the character at `place` may know. It begins with the space before
+        it: what is heard later comes too late for it."""
+        while place and not self.text[place - 1].isspace():
+            place -= 1
+        begins = place - 1 if place else 0
+        return bisect_right(self.positions, begins)
+
+
+def listener_for(task_type: str) -> Listener:
+    """
+    The listener of a family.
+
+    Raises:
+        ValueError: There is none.
+    """
+    name = f"{__package__}.{task_type}"
+    listener = None
+    if task_type.isidentifier() and find_spec(name):
+        listener = getattr(import_module(name), "LISTENER", None)
+    if not isinstance(listener, Listener):
+        raise ValueError(
+            f"`task_type` {task_type!r} has no oracle; add dataset_builder/oracle/{task_type}.py with a `LISTENER`."
+        )
+    return listener
+
+
+def hear(row: Mapping[str, Any]) -> Conversation:
+    """
+    Follows the prompt and the updates of a row.
+
+    Raises:
+        NotUnderstood: The prompt makes no sense.
+        ValueError: A column is missing, or the family has no oracle.
+    """
+    missing = [
+        name
+        for name in ("prompt", "initial_target", "revised_target", "updates", "task_type")
+        if not isinstance(row.get(name), list if name == "updates" else str)
+    ]
+    if missing:
+        raise ValueError(f"`row` has no {', '.join(missing)}; give a whole row of a data set.")
+    if not all({"text", "position"} <= update.keys() for update in row["updates"]):
+        raise ValueError("`updates` of the row lack text or position; give a whole row of a data set.")
+    listener = listener_for(row["task_type"])
+    prompt, endless, liars = _frame(row["prompt"])
+    states = [listener.understand(prompt)]
+    standing: list[dict[str, Any]] = []  # of each change that stands, what it replaced
+    stopped = -1
+    for update in row["updates"]:
+        said, speaker = update["text"], ""
+        quote = _QUOTE.fullmatch(said)
+        if quote:
+            speaker, said = next(filter(None, quote.groups())), quote["said"]
+        state = states[-1]
+        if speaker not in liars:
+            if endless and _STOP.fullmatch(said.rstrip(".!")):
+                stopped = update["position"]
+            else:
+                state = _follow(listener, state, said, standing)
+        states.append(state)
+    text = row["initial_target"] + row["revised_target"]
+    return Conversation(listener, text, [update["position"] for update in row["updates"]], states, endless, stopped)
+
+
+def _frame(prompt: str) -> tuple[str, bool, set[str]]:
+    """The task itself, whether to go on until a stop, and whom not to believe."""
+    liars = {next(filter(None, match.groups())) for match in _DISTRUST.finditer(prompt)}
+    task = _DISTRUST.sub("", prompt)
+    endless = bool(_GO_ON.search(task))
+    return _GO_ON.sub("", task).strip(), endless, liars
+
+
+def _follow(listener: Listener, state: State, said: str, standing: list[dict[str, Any]]) -> State:
+    """What holds after an update; keeps `standing` up to date."""
+    retraction = _LAST_CHANGE.fullmatch(said)
+    if not retraction:
+        after = listener.apply(state, said)
+        replaced = {
+            name: state.facts.get(name)
+            for name in {**state.facts, **after.facts}
+            if state.facts.get(name) != after.facts.get(name)
+        }
+        if replaced:
+            standing.append(replaced)
+        return after
+    noun = retraction["a"] or retraction["b"]
+    names = set(listener.refers(state, noun)) if noun else None
+    for number in reversed(range(len(standing))):
+        if names is None or names & standing[number].keys():
+            return state.but(standing.pop(number))
+    return state

@@ -1,0 +1,332 @@
+"""Premises, rules, and what follows from them: "The bridge is open. If the bridge is open then Ada is late."
+
+What is asked of Ada may be answered with "Ada is late" or with "the answer to whether Ada is late is yes"; here both
+are claims of "Ada". Whatever is not settled, by a premise or by a rule, does not follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ..reading import Claim, threads
+from ..world import NONE
+from .account import Account, Statement
+from .listener import Conversation, Listener, NotUnderstood, Said, State
+
+
+_NO_WHO = r"(?!(?:[Tt]he )?(?:[Ii]t|[Tt]hat|[Tt]his|[Tt]here|[Ww]h(?:at|ich|o|ether)|answer|opposite)\b)"
+_WHO = rf"{_NO_WHO}(?:[Tt]he [a-z]\w*|[A-Z]\w*)"
+_WORD = r"(?!(?:not|now|that|true|wrong|known|uncertain|void)\b)[A-Za-z]\w*"
+_WHAT = rf"(?:not )?{_WORD}"
+_ATOM = rf"{_WHO} is {_WHAT}\b"
+_STATED = re.compile(rf"\b(?P<who>{_WHO}) is (?P<what>{_WHAT})\b")
+_CONDITION = re.compile(
+    r"\b(?i:if|when(?:ever)?|in case|given that|assuming that|as soon as) "
+    rf"(?P<reasons>{_ATOM}(?:(?: and| or) {_ATOM})*)"
+)
+_OTHERWISE = re.compile(
+    rf"\b(?:otherwise|if not then|failing that) (?P<behind>{_WHAT})\b|\bbut (?P<before>{_WHAT}) otherwise\b"
+)
+_PREMISE = re.compile(rf"(?:(?P<head>(?:\w+ )+that|[Aa]s far as we know) )?(?P<stated>{_ATOM})")
+_QUESTION = re.compile(r"\b(?:what|which|who|whether)\b", re.IGNORECASE)
+_WHETHER = re.compile(rf"\bwhether (?:[a-z ]+ that )?(?P<who>{_WHO}) (?:is|must be) (?P<what>{_WHAT})$")
+_INTRO = re.compile(
+    r"(?:please )?(?:tell me|find out|say|explain|answer in this order|work out(?: step by step)?|I want to know)",
+    re.IGNORECASE,
+)
+_UNTRUE = re.compile(rf"\b(?:not true|wrong|no longer true|take it back|[Ss]wap the assumption) that {_ATOM}")
+_GIVEN_UP = re.compile(
+    rf"\b(?:(?:drop|withdraw) the assumption|do not assume any more|premise aside) that {_ATOM}"
+    rf"|\bwhether {_ATOM}|\b(?:forget|disregard|about|knows|rely on) the state of the (?P<a>\w+)"
+    r"|\bthe state of the (?P<b>\w+) is no longer known",
+    re.IGNORECASE,
+)
+_RULE_GIVEN_UP = re.compile(r"\b(?:drop|strike|do not use) the rule\b|\brule aside\b|\bis void\b", re.IGNORECASE)
+_MEANS = re.compile(rf"[Ww]hat it means for (?P<rule>(?P<who>{_WHO}) if {_ATOM})")
+_STATE_OF = re.compile(r"the state of the (?P<who>\w+)")
+_YES_OR_NO = re.compile(rf"[Ww]hether (?P<who>{_WHO}) is (?P<what>{_WHAT})")
+_ANSWERED = re.compile(r"[Ww]hether .+ (?P<answer>yes|no)")
+_LOOSE = re.compile(rf"(?<!ether )\b{_ATOM}|\bwhether {_ATOM} is \w+")
+_RULES, _ASKED_WHETHER, _SUBJECTS = "rules", "whether", "subjects"  # what a prompt told, among the rules of a state
+
+
+class Stated(NamedTuple):
+    """Of whom something is said ("bridge", "Ada"), and what."""
+
+    who: str
+    what: str
+
+
+class Rule(NamedTuple):
+    """What is so of someone if all reasons hold, or any of them, and what if not; `NONE` where it does not say."""
+
+    who: str
+    reasons: tuple[Stated, ...]
+    any: bool
+    then: str
+    otherwise: str
+
+
+class LogicRedirection(Listener):
+    """Facts are premises ("bridge") and rules ("Ada if the bridge is open"); the key of a claim is its subject."""
+
+    task_type = "logic_redirection"
+    gives_reasons = True
+
+    def understand(self, prompt: str) -> State:
+        facts: dict[str, str | Rule] = {}
+        asked: list[str] = []
+        for clause in re.split(r"[.,;:?] ?", prompt):
+            rule, premise = _rule(clause), _PREMISE.fullmatch(clause)
+            if rule:
+                facts[rule[0]] = rule[1]
+            elif _QUESTION.search(clause):
+                asked.append(clause)
+            elif premise:
+                who, what = _stated(premise["stated"])
+                facts[who] = _opposite(what) if (premise["head"] or "").endswith("not true that") else what
+            elif clause and not _INTRO.fullmatch(clause):
+                raise NotUnderstood(repr(clause))
+        rules = [rule for rule in facts.values() if isinstance(rule, Rule)]
+        concluded = {rule.who for rule in rules}
+        subjects = concluded.union(facts, *([reason.who for reason in rule.reasons] for rule in rules))
+        questions = tuple(dict.fromkeys(_asked(clause, concluded) for clause in asked))
+        if not questions:
+            raise NotUnderstood("it asks for nothing.")
+        whether = {_key(match) for clause in asked if (match := _WHETHER.search(clause))}
+        return State(facts, questions, {_RULES: rules, _ASKED_WHETHER: whether, _SUBJECTS: subjects})
+
+    def apply(self, state: State, text: str) -> State:
+        """What is told of things that the prompt never spoke of matters to nobody."""
+        means, rule = _MEANS.search(text), _rule(text)
+        if means:
+            return state.but({means["rule"]: None})
+        if rule:
+            name, told = rule
+            if not {told.who, *(reason.who for reason in told.reasons)} <= state.rules[_SUBJECTS]:
+                return state
+            return state.but({name: None if _RULE_GIVEN_UP.search(text) else told})
+        for who, what in _premise(text):
+            return state.but({who: what}) if who in state.rules[_SUBJECTS] else state
+        return state
+
+    def refers(self, state: State, noun: str) -> set[str]:
+        means, of = _MEANS.fullmatch(noun), _STATE_OF.fullmatch(noun)
+        return {means["rule"]} if means else {of["who"]} if of else set()
+
+    def value(self, state: State, key: str) -> str:
+        return _follows(_rules(state), {name: v for name, v in state.facts.items() if isinstance(v, str)}, key, ())
+
+    def claims(self, conversation: Conversation) -> list[Claim]:
+        """A yes or no says which of the two things that the rules have for someone is so."""
+        rules = conversation.states[0].rules[_RULES]
+        return [_plain(claim, rules) for claim in self.read(conversation.text)]
+
+    def parts(self, claim: Claim, said: str) -> list[Said]:
+        """It is the "yes" that speaks the value of an answer, and the last word that denies there is one."""
+        answered = re.search(r"[Ww]hether .+ (?=(?:yes|no)$)", said)
+        return [Said(claim.key, claim.value, answered.end())] if answered else super().parts(claim, said)
+
+    def may_say(self, state: State, key: str) -> bool:
+        """Only what was asked for, and what leads to it."""
+        needed, rules = set(state.questions), [*state.rules[_RULES], *_rules(state)]
+        for _ in rules:
+            needed |= {reason.who for rule in rules if rule.who in needed for reason in rule.reasons}
+        return key in needed
+
+    def faults(self, conversation: Conversation) -> list[str]:
+        account = Account(conversation)
+        return [
+            *_not_understood(account),
+            *_not_asked(account),
+            *_left_stale(account),
+            *_repeated(account),
+            *_without_reason(account),
+            *_out_of_order(account),
+        ]
+
+
+def _subject(text: str) -> str:
+    """The name of whom or what a noun phrase stands for."""
+    return text[4:] if text[:4] in ("The ", "the ") else text
+
+
+def _stated(text: str) -> Stated:
+    match = _STATED.fullmatch(text)
+    assert match is not None
+    return Stated(_subject(match["who"]), match["what"])
+
+
+def _opposite(what: str) -> str:
+    return what[4:] if what.startswith("not ") else f"not {what}"
+
+
+def _rule(text: str) -> tuple[str, Rule] | None:
+    """The name of the rule that a text tells, and the rule."""
+    condition = _CONDITION.search(text)
+    if not condition:
+        return None
+    conclusion = _STATED.search(text, condition.end()) or _STATED.search(text[: condition.start()])
+    if not conclusion:
+        return None
+    reasons = tuple(_stated(reason) for reason in re.split(" and | or ", condition["reasons"]))
+    other = _OTHERWISE.search(text)
+    otherwise = (other["behind"] or other["before"]) if other else NONE
+    who = re.sub("^The ", "the ", conclusion["who"])
+    rule = Rule(_subject(who), reasons, " or " in condition["reasons"], conclusion["what"], otherwise)
+    return f"{who} if {condition['reasons']}", rule
+
+
+def _premise(text: str) -> Iterator[tuple[str, str | None]]:
+    """Whom an update tells something of, and what; None if that is not known any more."""
+    given_up, stated = _GIVEN_UP.search(text), _STATED.search(text)
+    if given_up and (given_up["a"] or given_up["b"]):
+        yield given_up["a"] or given_up["b"], None
+    elif given_up and stated:
+        yield _subject(stated["who"]), None
+    elif stated:
+        untrue = _UNTRUE.search(text)
+        yield _subject(stated["who"]), _opposite(stated["what"]) if untrue else stated["what"]
+
+
+def _asked(clause: str, concluded: set[str]) -> str:
+    """Whom a question is about: the first in it of whom some rule concludes something."""
+    words = re.findall(r"\w+", clause)
+    for word in words:
+        if word in concluded:
+            return word
+    raise NotUnderstood(repr(clause))
+
+
+def _key(match: re.Match[str]) -> str:
+    return f"whether {match['who']} is {match['what']}"
+
+
+def _rules(state: State) -> list[Rule]:
+    return [rule for rule in state.facts.values() if isinstance(rule, Rule)]
+
+
+def _follows(rules: list[Rule], told: dict[str, str], who: str, behind: tuple[str, ...]) -> str:
+    """What is so of someone; `NONE` if that is open. `behind` are those whose own state hangs on this."""
+    if who in told or who in behind:
+        return told.get(who, NONE)
+    for rule in rules:
+        if rule.who != who:
+            continue
+        states = []
+        for reason in rule.reasons:
+            known = _follows(rules, told, reason.who, (*behind, who))
+            states.append(None if known == NONE else known == reason.what)
+        if rule.any in states:  # one reason settles it
+            met: bool | None = rule.any
+        else:
+            met = None if None in states else not rule.any
+        found = NONE if met is None else rule.then if met else rule.otherwise
+        if found != NONE:
+            return found
+    return NONE
+
+
+def _plain(claim: Claim, rules: list[Rule]) -> Claim:
+    """A claim of the subject in place of one of a question."""
+    asked = _YES_OR_NO.fullmatch(claim.key)
+    if not asked:
+        return claim
+    who, what = _subject(asked["who"]), asked["what"]
+    others = {value for rule in rules if rule.who == who for value in (rule.then, rule.otherwise)} - {what, NONE}
+    if claim.value == "no":
+        what = others.pop() if len(others) == 1 else _opposite(what)
+    return claim._replace(key=who, value=NONE if claim.value == NONE else what)
+
+
+def _told(account: Account, statement: Statement) -> str:
+    claim = statement.claim
+    return f"At {claim.start} ({account.text[claim.start : claim.end]!r})"
+
+
+def _not_understood(account: Account) -> Iterator[str]:
+    """What is worded like a claim and is none that can be read."""
+    ends = {statement.claim.end for statement in account.statements}
+    for thread in threads(account.text):
+        for match in _LOOSE.finditer(thread.text):
+            place = thread.places[match.start()]
+            if thread.places[match.end() - 1] + 1 not in ends:
+                yield f"At {place}, {match[0]!r} makes no sense."
+
+
+def _not_asked(account: Account) -> Iterator[str]:
+    """Answers of yes or no to what was not asked so."""
+    asked = account.conversation.states[0].rules[_ASKED_WHETHER]
+    for claim in account.listener.read(account.text):
+        if claim.key.startswith("whether ") and claim.key not in asked:
+            yield f"At {claim.start}, {claim.key!r} is answered, which nobody asked."
+
+
+def _in_repair(account: Account, place: int) -> bool:
+    return any(repair.start <= place < repair.end for repair in account.repairs)
+
+
+def _left_stale(account: Account) -> Iterator[str]:
+    """What was said, reasons too, and has changed, and was not taken back before anything else is said."""
+    statements = account.statements
+    checks = [(item.claim.start, item.claim.start) for item in statements]
+    checks = [check for check in checks if not _in_repair(account, check[0])] + [(len(account.text), -1)]
+    for place, known in checks:
+        version = account.conversation.version(known) if known >= 0 else -1
+        latest = {item.claim.key: item for item in statements if item.claim.end <= place}
+        for key, item in latest.items():
+            due = account.value(version, key)
+            if item.claim.value != due:
+                yield f"At {place}, {key} was last said to be {item.claim.value}; it is {due}."
+
+
+def _sentence_of(account: Account, item: Statement, place: int) -> bool:
+    """Whether `place` is in the sentence in which a claim was said."""
+    return not re.search(r"[.?!](?: |<|$)|<eos>", account.text[item.claim.end : place])
+
+
+def _repeated(account: Account) -> Iterator[str]:
+    """What a repair says again though nothing of it has changed, unless it stands in the sentence that it replaces."""
+    keys = {claim.start: claim.key for claim in account.listener.read(account.text)}
+    latest: dict[str, Statement] = {}
+    for item in account.statements:
+        start, key = item.claim.start, keys[item.claim.start]
+        earlier, latest[key] = latest.get(key), item
+        repair = next((repair for repair in account.repairs if repair.start <= start < repair.end), None)
+        if earlier is None or repair is None:
+            continue
+        first, _ = account.chain(repair)
+        affected = any(
+            first.after < moment.place <= start and account.changed(item, moment.before, moment.after)
+            for moment in account.moments
+        )
+        changed = account.changed(item, min(earlier.versions), max(item.versions))
+        if not affected and not changed and not _sentence_of(account, earlier, first.start):
+            yield f"{_told(account, item)}, it is repeated, though unaffected."
+
+
+def _without_reason(account: Account) -> Iterator[str]:
+    """Conclusions that come before any of their reasons."""
+    said: set[str] = set()
+    for item in sorted(account.statements, key=lambda item: item.claim.start):
+        key, state = item.claim.key, account.conversation.states[max(item.versions)]
+        rules = [rule for rule in (*state.rules[_RULES], *_rules(state)) if rule.who == key]
+        if rules and not any({reason.who for reason in rule.reasons} <= said for rule in rules):
+            yield f"{_told(account, item)}, it is concluded before its reasons are told."
+        said.add(key)
+
+
+def _out_of_order(account: Account) -> Iterator[str]:
+    """Questions that are answered before an earlier one, and are no reason for anything."""
+    rules: Iterable[Rule] = account.conversation.states[0].rules[_RULES]
+    reasons = {reason.who for rule in rules for reason in rule.reasons}
+    order = [key for key in account.questions if key not in reasons]
+    said = list(dict.fromkeys(item.claim.key for item in account.statements if item.claim.key in order))
+    for key, due in zip(said, order, strict=False):
+        if key != due:
+            yield f"{key} is answered where {due} has its turn."
+
+
+LISTENER = LogicRedirection()

@@ -61,13 +61,15 @@ class Sample:
             `position`: the index into the whole target of the first character that may know the update; `earliest`:
             the first character that was emitted after it, behind the word that was under way; `repair`: whether
             something stale had to be taken back for it; `changes`: each `fact` and its new `value`.
-        facts (`list[dict]`): the `name`, `value` and `type` of each fact at the start; the value is "none" where a fact
-            may only come later.
+        facts (`list[dict]`): the `name`, `value` and `type` of each fact at the start; the value is "none" where a
+            fact may only come later.
         provenance (`list[dict]`): what was stated: `key`, `value` ("none": that there is none), the span `start` and
             `end` in the whole target, `version` (how many updates had been heard), `stale_version` (how many had been
             when it became stale, -1 if it never did), `complete` (it was said to its end), and the `facts` that it
             depends on. All other words depend on nothing.
         repairs (`list[dict]`): the span `start` and `end` of each repair, and the `version` that called for it.
+        timeline (`list[dict]`): the truth, whether stated or not: from which `version` on the fact or claim `key` has
+            which `value` ("none": none).
         answers (`list[dict]`): for the `key` of each question, in the order asked, its `value` after all updates.
         task_type (`str`): the family.
         update_step (`int`): position of the first update, -1 if none comes.
@@ -84,6 +86,7 @@ class Sample:
     facts: list[dict[str, Any]]
     provenance: list[dict[str, Any]]
     repairs: list[dict[str, Any]]
+    timeline: list[dict[str, Any]]
     answers: list[dict[str, Any]]
     task_type: str
     update_step: int
@@ -187,10 +190,10 @@ class Builder:
 
     def _row(self, index: int, attempt: int, conversation: Conversation) -> Sample:
         speech, heard = conversation.speech, conversation.heard
-        text = speech.text
+        text, scene = speech.text, speech.scene
         cut = heard[0].position if heard else len(text)
         return Sample(
-            prompt=speech.scene.prompt,
+            prompt=scene.prompt,
             initial_target=text[:cut],
             updates=[
                 {
@@ -205,9 +208,7 @@ class Builder:
                 for update, (earliest, repair) in zip(heard, conversation.effects, strict=True)
             ],
             revised_target=text[cut:],
-            facts=[
-                {"name": name, "value": fact.value, "type": fact.type} for name, fact in speech.scene.facts.items()
-            ],
+            facts=[{"name": name, "value": fact.value, "type": fact.type} for name, fact in scene.facts.items()],
             provenance=[
                 {
                     "key": claim.key,
@@ -226,7 +227,12 @@ class Builder:
                 for repair in speech.repairs
                 if repair.start >= 0
             ],
-            answers=[{"key": key, "value": speech.world.values[key]} for key in speech.scene.questions],
+            timeline=[
+                {"key": key, "version": version, "value": value}
+                for key, version, value in speech.history
+                if key != GOING
+            ],
+            answers=[{"key": key, "value": speech.world.values[key]} for key in scene.questions],
             task_type=conversation.family.name,
             update_step=cut if heard else -1,
             requires_revision=any(repair for _, repair in conversation.effects),
@@ -244,8 +250,8 @@ class Conversation:
     Attributes:
         speech (`Speech`): What was said.
         heard (`list[Heard]`): What was heard.
-        effects (`list[tuple[int, bool]]`): For each update, where the first word after it begins, and whether it called
-            for a repair.
+        effects (`list[tuple[int, bool]]`): For each update, where the first word after it begins, and whether it
+            called for a repair.
     """
 
     def __init__(
@@ -293,14 +299,18 @@ class Conversation:
                 left = stop if stop < length or endless or not number else speech.length + speech.remaining()
                 at = max(start, speech.length)
                 share = 1 - rng.random() ** (1 / (len(groups) - late - number))
-                position = at + int((max(0, left - at) + 1) * share)
+                position = max(at + int((max(0, left - at) + 1) * share), self._next_place())
                 if rng.random() >= config.inside_word:
                     speech.speak(position)
                     position = speech.length
             self._hear(position, size, number == 0)
         if endless:
-            self._hear(max(length, speech.length), 1, False, stop=True)
+            self._hear(max(length, speech.length, self._next_place()), 1, False, stop=True)
         speech.speak()
+
+    def _next_place(self) -> int:
+        """Where the next update may come: those that come at the same place are one group."""
+        return self.heard[-1].position + 1 if self.heard else 0
 
     def fits(self) -> bool:
         """Whether there is a held-out pair of family and kind where one is asked for."""
@@ -309,8 +319,6 @@ class Conversation:
 
     def _hear(self, position: int, size: int, first: bool, stop: bool = False) -> None:
         speech, listener = self.speech, self.listener
-        if self.heard:  # at the same place, updates are one group
-            position = max(position, self.heard[-1].position + 1)
         speech.speak(position)
         position = min(position, speech.length)  # one that has nothing left to say ends before it is stopped
         group = []

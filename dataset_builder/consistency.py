@@ -25,6 +25,12 @@ def contradictions(row: Row) -> list[str]:
     return [found for look in _LOOKS for found in look(row)]
 
 
+def _truth(row: Row, key: str, version: int) -> str | None:
+    """What `timeline` tells of a key at a version."""
+    told = [entry["value"] for entry in row["timeline"] if entry["key"] == key and entry["version"] <= version]
+    return told[-1] if told else None
+
+
 def _length(row: Row) -> int:
     return len(row["initial_target"]) + len(row["revised_target"])
 
@@ -78,6 +84,9 @@ def _claims(row: Row) -> Iterator[str]:
         if not 0 <= start < end <= len(target):
             yield f"{name}: {start} to {end} is no span within the {len(target)} characters of the target"
             continue
+        due = _truth(row, claim["key"], version)
+        if claim["complete"] and claim["value"] != due:
+            yield f"{name}: its value is {claim['value']!r}, `timeline` tells {due!r} at version {version}"
         if claim["complete"] and claim["value"] != NONE and claim["value"] not in target[start:end]:
             yield f"{name}: its value {claim['value']!r} is not in {target[start:end]!r}"
         # A claim that goes on behind an update takes the version of the last value that it says. With this, versions
@@ -98,6 +107,8 @@ def _answers(row: Row) -> Iterator[str]:
     stopped = any(update["kind"] == "stop" for update in row["updates"])
     for answer in row["answers"]:
         key, value = answer["key"], answer["value"]
+        if value != _truth(row, key, len(row["updates"])):
+            yield f"`answers`: {key!r} is {value!r}, which `timeline` does not tell"
         if key in said:
             if said[key] != value:
                 yield f"`answers`: {key!r} is {value!r}, stated last was {said[key]!r}"

@@ -94,7 +94,15 @@ class Utterance:
 
 
 class Speech:
-    """Says a scene word by word (`speak`) and hears updates on the way (`hear`)."""
+    """
+    Says a scene word by word (`speak`) and hears updates on the way (`hear`).
+
+    Attributes:
+        version (`int`): How many updates were heard.
+        length (`int`), ended (`bool`): How many characters were said, and whether nothing is left to say.
+        claims (`list[Statement]`), repairs (`list[Repair]`): What was said.
+        history (`list[tuple[str, int, str]]`): Each value with its name and the version from which on it holds.
+    """
 
     def __init__(self, scene: Scene):
         self.scene = scene
@@ -104,6 +112,7 @@ class Speech:
         self.ended = False
         self.claims: list[Statement] = []
         self.repairs: list[Repair] = []
+        self.history: list[tuple[str, int, str]] = [(name, 0, value) for name, value in self.world.values.items()]
         self._pieces: list[str] = []
         self._latest: dict[str, Statement] = {}
         self._said: set[int] = set()  # places of the plan, in this round
@@ -149,9 +158,9 @@ class Speech:
         self.speak(position)
         world = self.world
         for changes in updates:
-            for fact, value in changes:
-                world.set(fact, value)
             self.version += 1
+            for fact, value in changes:
+                self.history += [(name, self.version, world.values[name]) for name in world.set(fact, value)]
         self.ended = False
         values = world.values
         for claim in self.claims:

@@ -130,9 +130,9 @@ def _invent(rng: Random, kind: str) -> str:
 
 _LIST_ITEMS = {
     "groceries": """bread, milk, rice, butter, cheese, flour, sugar, salt, tea, coffee, honey, jam, pasta, soap,
-yoghurt, cream, vinegar, mustard, cocoa, garlic, parsley, spinach, ham, bacon, tofu, cider, shampoo, toothpaste, oatmeal,
-ketchup, ginger, celery, cinnamon, vanilla, margarine, olive oil, cat food, orange juice, kitchen paper, baking
-soda""",
+yoghurt, cream, vinegar, mustard, cocoa, garlic, parsley, spinach, ham, bacon, tofu, cider, shampoo,
+toothpaste, oatmeal, ketchup, ginger, celery, cinnamon, vanilla, margarine, olive oil, cat food, orange juice,
+kitchen paper, baking soda""",
     "luggage": """tent, map, rope, torch, compass, stove, knife, whistle, lamp, kettle, hammer, blanket, towel, pillow,
 raincoat, umbrella, camera, radio, notebook, pencil, mirror, comb, hat, scarf, jacket, razor, thermos, needle, sleeping
 bag, water bottle, fishing rod, sun cream""",
@@ -161,8 +161,8 @@ LIST_ITEMS = {sort: " ".join(items.split()).split(", ") for sort, items in _LIST
 
 
 COSTS_BY_UNIT = {
-    "night": """hotel hostel cabin room breakfast parking dinner bike car guide campsite cottage villa motel sauna locker
-    scooter tent yurt houseboat penthouse jeep hammock""".split(),
+    "night": """hotel hostel cabin room breakfast parking dinner bike car guide campsite cottage villa motel sauna
+    locker scooter tent yurt houseboat penthouse jeep hammock""".split(),
     "guest": """cake punch salad dessert juice buffet pizza cider barbecue pudding pie champagne lemonade popcorn snack
     brunch wine fruit trifle sorbet fondue broth curry""".split(),
     "week": """food bus fuel lunch newspaper gym gardener cleaner babysitter canteen medicine yoga swimming laundry
@@ -173,8 +173,8 @@ COSTS_BY_UNIT = {
     "jar": "honey jam mustard pesto relish".split(),
     "pack": "coffee pasta butter cocoa yeast".split(),
 }
-"""What money is spent on, so much for each of a unit. The last ones are set aside for novel values: five, or one of what
-is counted in bags, boxes, bottles, jars and packs."""
+"""What money is spent on, so much for each of a unit. The last ones are set aside for novel values: five, or one of
+what is counted in bags, boxes, bottles, jars and packs."""
 COSTS = {
     "trip": """museum zoo train boat concert tour castle map ferry theatre opera aquarium cinema souvenir visa ballet
     cruise gallery tower safari spa hike festival circus palace gondola helicopter rodeo""".split(),

@@ -47,6 +47,7 @@ SCHEMA = pa.schema(
             ),
         ),
         ("repairs", _records(start=NUMBER, end=NUMBER, version=NUMBER)),
+        ("timeline", _records(key=TEXT, version=NUMBER, value=TEXT)),
         ("answers", _records(key=TEXT, value=TEXT)),
         ("task_type", TEXT),
         ("update_step", NUMBER),

@@ -57,7 +57,7 @@ def split_config(base: BuilderConfig, split: str) -> BuilderConfig:
     late = 4 * base.rounds[1]
     usual = 1 + base.keep_going * (sum(base.rounds) / 2 - 1)  # rounds of a text in training, on average
     long = math.ceil(8 * 1.5 * usual)  # repairs make texts of training longer too
-    changes: dict[str, Any] = {
+    changes: dict[str, dict[str, Any]] = {
         "more_updates": {"update_counts": (4 * most, 16 * most), "keep_going": 1.0, "rounds": (2, 2)},
         "late": {"num_updates": at_least_one, "keep_going": 1.0, "rounds": (late, late), "window": (0.6, 1.0)},
         "long": {"num_updates": at_least_one, "keep_going": 1.0, "rounds": (long, long)},
@@ -67,5 +67,5 @@ def split_config(base: BuilderConfig, split: str) -> BuilderConfig:
         "distractor": {"num_updates": at_least_one, "kinds": _KINDS["distractor"], "sources": 0.5},
         "adversarial": {"num_updates": at_least_one, "kinds": _KINDS["adversarial"], "sources": 0.8},
         "retraction": {"num_updates": at_least_two, "kinds": _KINDS["retraction"]},
-    }.get(split, {})
-    return replace(base, split=split, **changes)
+    }
+    return replace(base, split=split, **changes.get(split, {}))

@@ -53,11 +53,18 @@ class World:
         for name, rule in rules.items():
             self.values[name] = rule.compute(self.values)
 
-    def set(self, fact: str, value: str) -> None:
-        self.values[fact] = value
+    def set(self, fact: str, value: str) -> list[str]:
+        """Gives a fact a value. Returns the names of all values that are others now."""
+        values = self.values
+        changed = [] if values[fact] == value else [fact]
+        values[fact] = value
         for name, rule in self.rules.items():
             if fact in rule.depends:
-                self.values[name] = rule.compute(self.values)
+                derived = rule.compute(values)
+                if derived != values[name]:
+                    values[name] = derived
+                    changed.append(name)
+        return changed
 
     def depends(self, name: str) -> tuple[str, ...]:
         """The facts that `name` depends on: itself, if it is a fact."""

@@ -137,7 +137,9 @@ class ConstraintRevision(Family):
                 continue
             if len(items) < most:
                 items.append(item)
-                if limits and len(told) < free and rng.random() < 0.15:
+                each = 1 if pool is once or THEMES[theme].quantity in (*values, *told) else 2
+                wanted = len(told) + each * (most - len(items))  # a limit takes no fact from an item to come
+                if limits and wanted < free and rng.random() < 0.3:
                     told.append(item.limit)
             for fact in told:
                 values[fact] = self._value(rng, fact, values, (), items, config) or NONE

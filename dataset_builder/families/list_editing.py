@@ -177,9 +177,10 @@ class ListEditing(Family):
         lists: dict[str, list[str]] = {}
         nouns: set[str] = set()
         taken: set[str] = set()
-        for name in rng.sample(sorts, min(wanted, len(sorts) - 1)):  # asides are about one that is left
+        count = min(wanted, len(sorts) - 1)  # asides are about one that is left
+        for name in rng.sample(sorts, count + 1):
             sort = SORTS[name]
-            if sort.noun in nouns:
+            if sort.noun in nouns or len(lists) == count:
                 continue
             nouns.add(sort.noun)
             length = min(rng.choice(_LENGTHS), max(2, _MOST_ITEMS - len(taken)))

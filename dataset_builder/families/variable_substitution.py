@@ -200,9 +200,9 @@ class VariableSubstitution(Family):
     def _prompt(self, rng: Random, facts: Values, keys: Sequence[str], config: BuilderConfig) -> str:
         facts_first = rng.random() < 0.75
         if config.paraphrase:
-            given, ask_many = rng.choice(_GIVEN_UNSEEN), _ASK_MANY_UNSEEN
+            given = rng.choice(_GIVEN_UNSEEN)
         else:
-            given, ask_many = rng.choice(_GIVEN if facts_first else _GIVEN[:_SENTENCES]), _ASK_MANY
+            given = rng.choice(_GIVEN if facts_first else _GIVEN[:_SENTENCES])
         equals = " = " if given in _NO_VERB else rng.choice((" = ", " is "))
         told = [letter + equals + value for letter, value in facts.items() if value != NONE]
         rng.shuffle(told)
@@ -217,7 +217,8 @@ class VariableSubstitution(Family):
         if len(keys) == 1:
             ask = _ASK_ONE.draw(rng, config).format(keys[0])
         else:
-            (intro, ordered), semicolon = rng.choice(ask_many), rng.choice((";", ";", ","))
+            (intro, ordered) = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
+            semicolon = rng.choice((";", ";", ","))
             items = [ordered.format(n=number + 1, ordinal=ORDINALS[number], q=key) for number, key in enumerate(keys)]
             ask = f"{intro} {f'{semicolon} '.join(items)}.".strip()
         return clauses(head, ask) if facts_first else clauses(ask, head)

@@ -184,8 +184,9 @@ def wrong_repairs(account: Account) -> Iterator[str]:
             for statement in said
         ):
             yield f"At {repair.start}, there is a repair, though nothing that was said has changed."
+    keys = dict.fromkeys([*account.questions, *(statement.claim.key for statement in account.statements)])
     for moment in account.moments:
-        stale = [key for key in account.questions if _gone_stale(account, key, moment)]
+        stale = [key for key in keys if _gone_stale(account, key, moment)]
         excused = any(repair.after < moment.place < repair.end for repair in account.repairs)
         if stale and not excused and not _about_to_be_cut(account, moment):
             yield f"At {moment.place}, {stale[0]} is stale, and nothing takes it back."

@@ -45,7 +45,12 @@ def _forms(*forms: str, lead: str = "", tail: str = "") -> list[re.Pattern[str]]
     return [re.compile(f"{lead}(?:{form}){tail}", re.IGNORECASE) for form in meant]
 
 
-_BUDGET = _forms(
+def _tellings(*forms: str) -> list[re.Pattern[str]]:
+    """Patterns of what a prompt tells, and what an update wraps."""
+    return _forms(*forms, lead=_LEAD, tail=_TAIL)
+
+
+_BUDGET = _tellings(
     "(?:the|our) budget is V",
     "we have (?:only )?V(?: to spend)?",
     "there is V to spend",
@@ -57,10 +62,8 @@ _BUDGET = _forms(
     "no more than V in all",
     "do not go over V in all",
     "all of it is capped at V",
-    lead=_LEAD,
-    tail=_TAIL,
 )
-_LIMIT = _forms(
+_LIMIT = _tellings(
     "X gets at most V",
     "the limit for X is V",
     "at most V may go to X",
@@ -72,22 +75,18 @@ _LIMIT = _forms(
     "keep X within V",
     "give X at most V",
     "do not let X go over V",
-    lead=_LEAD,
-    tail=_TAIL,
 )
-_PRICE = _forms(
+_PRICE = _tellings(
     "X (?:costs|is) V(?: an? U)?",
     "the price of X is V(?: an? U)?",
     "we (?:pay|need) V(?: an? U)? for X",
     "X comes to V(?: for each U)?",
     "each U adds V for X",
     "V is the price of X",
-    lead=_LEAD,
-    tail=_TAIL,
 )
-_COUNT = _forms(r"(?:[a-z]+ )*N (?P<units>nights|guests|weeks)(?: [a-z]+)*", lead=_LEAD, tail=_TAIL)
-_AMOUNT = _forms(r"(?:[a-z]+ )*N [a-z]+ of (?P<thing>[a-z]+)(?: are on the list)?", lead=_LEAD, tail=_TAIL)
-_SET = _forms(
+_COUNT = _tellings(r"(?:[a-z]+ )*N (?P<units>nights|guests|weeks)(?: [a-z]+)*")
+_AMOUNT = _tellings(r"(?:[a-z]+ )*N [a-z]+ of (?P<thing>[a-z]+)(?: are on the list)?")
+_SET = _tellings(
     "(?:change|please set) NOUN to NEW",
     "make NOUN NEW",
     "NOUN (?:is|should be|has changed to) NEW(?:, not OLD)?",
@@ -95,8 +94,6 @@ _SET = _forms(
     "replace OLD by NEW as NOUN",
     "reckon with NEW as NOUN",
     "NOUN moves from OLD to NEW",
-    lead=_LEAD,
-    tail=_TAIL,
 )
 _NOUN = _forms("NOUN")
 _LOST = _forms(
@@ -106,6 +103,7 @@ _LOST = _forms(
     "NOUN (?:no longer holds|is gone|is unknown|is off the plan)",
     "(?:there is|we need) NOTHING",
     "NOTHING holds",
+    "no limit holds for the (?P<limited>[a-z]+)",
     "the (?P<limited>[a-z]+) needs no limit",
     tail="(?: now| any more| any longer)?",
 )

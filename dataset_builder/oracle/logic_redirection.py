@@ -7,12 +7,14 @@ are claims of "Ada". Whatever is not settled, by a premise or by a rule, does no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..reading import Claim, threads
 from ..world import NONE
 from .account import Account, Statement
+from .checks import said_twice, wrong_order, wrong_repairs
 from .listener import Conversation, Listener, NotUnderstood, Said, State
 
 
@@ -142,9 +144,11 @@ class LogicRedirection(Listener):
             *_not_understood(account),
             *_not_asked(account),
             *_left_stale(account),
+            *_no_repair(account),
             *_repeated(account),
             *_without_reason(account),
-            *_out_of_order(account),
+            *_answers(account),
+            *_idle(account),
         ]
 
 
@@ -287,6 +291,18 @@ def _sentence_of(account: Account, item: Statement, place: int) -> bool:
     return not re.search(r"[.?!](?: |<|$)|<eos>", account.text[item.claim.end : place])
 
 
+def _no_repair(account: Account) -> Iterator[str]:
+    """Reasons that became wrong with no repair that follows at once."""
+    states, said = account.conversation.states, {item.claim.key for item in account.statements}
+    reasons = tuple(sorted(said.difference(account.questions)))
+    yield from wrong_repairs(Account(replace(account.conversation, states=_asking(states, reasons))))
+
+
+def _asking(states: Sequence[State], keys: tuple[str, ...]) -> list[State]:
+    """The same states, with other questions."""
+    return [replace(state, questions=keys) for state in states]
+
+
 def _repeated(account: Account) -> Iterator[str]:
     """What a repair says again though nothing of it has changed, unless it stands in the sentence that it replaces."""
     keys = {claim.start: claim.key for claim in account.listener.read(account.text)}
@@ -318,15 +334,50 @@ def _without_reason(account: Account) -> Iterator[str]:
         said.add(key)
 
 
-def _out_of_order(account: Account) -> Iterator[str]:
-    """Questions that are answered before an earlier one, and are no reason for anything."""
-    rules: Iterable[Rule] = account.conversation.states[0].rules[_RULES]
-    reasons = {reason.who for rule in rules for reason in rule.reasons}
-    order = [key for key in account.questions if key not in reasons]
-    said = list(dict.fromkeys(item.claim.key for item in account.statements if item.claim.key in order))
-    for key, due in zip(said, order, strict=False):
-        if key != due:
-            yield f"{key} is answered where {due} has its turn."
+def _answers(account: Account) -> Iterator[str]:
+    """Of questions that are no reason for anything, what is out of its turn, or said twice."""
+    states = account.conversation.states
+    reasons = {reason.who for rule in states[0].rules[_RULES] for reason in rule.reasons}
+    asked = tuple(key for key in account.questions if key not in reasons)
+    only = Account(replace(account.conversation, states=_asking(states, asked)))
+    yield from wrong_order(only)
+    yield from said_twice(only)
+
+
+def _idle(account: Account) -> Iterator[str]:
+    """What is said again outside a repair, and neither leads to something new nor is the answer that is due."""
+    if account.conversation.endless:
+        return
+    keys = {claim.start: claim.key for claim in account.listener.read(account.text)}
+    said: dict[str, int] = {}  # where each key ends first
+    given: set[str] = set()
+    for number, item in enumerate(account.statements):
+        key, place = item.claim.key, item.claim.start
+        before = {other.claim.key for other in account.statements[:number]}
+        again = keys[place] in said
+        said.setdefault(keys[place], item.claim.end)
+        if _in_repair(account, place):
+            continue
+        earlier = account.questions[: account.questions.index(key)] if key in account.questions else ()
+        due = key in account.questions and key not in given and before.issuperset(earlier)
+        given |= {key} if due else set()
+        if again and not due and not _leads_on(account, item, said, keys):
+            yield f"{_told(account, item)}, it is said again for nothing."
+
+
+def _leads_on(account: Account, item: Statement, said: dict[str, int], keys: dict[int, str]) -> bool:
+    """Whether something new follows from what was just said, with at most another reason between, and in the same
+    sentence if it had been said right before; where a repair comes first, it may have been about to."""
+    rules = account.conversation.states[0].rules[_RULES]
+    key, before = item.claim.key, account.statements[account.statements.index(item) - 1].claim
+    at_once = before.key == key and not _in_repair(account, before.start)
+    for other in [other for other in account.statements if other.claim.start >= item.claim.end][:2]:
+        if any(item.claim.end <= repair.end and repair.start <= other.claim.end for repair in account.repairs):
+            return True
+        if key in {reason.who for rule in rules if rule.who == other.claim.key for reason in rule.reasons}:
+            near = _sentence_of(account, item, other.claim.start)
+            return keys[other.claim.start] not in said and (near or not at_once)
+    return False
 
 
 LISTENER = LogicRedirection()

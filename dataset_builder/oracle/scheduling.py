@@ -62,7 +62,8 @@ _TOPICS = {
     **_POINTS,
 }
 """What a clause without a value is about: the first of these that its words point at."""
-_STRAY_NAME = re.compile(rf"(?<=[a-z,:] )(?<![Tt]he )(?<!has ){_NAME}(?![\w-]| as its)")
+_STRAY_NAME = re.compile(rf"(?<=[a-z,:] )(?<![Tt]he ){_NAME}")
+_HALF_A_GUEST = re.compile(rf" has {_NAMES}(?: as(?: its)?)?{CUT}")
 _PLANNED = re.compile(r"\bplanned\b|\bplan (?:has )?@|\bmeant to start\b|\bshould start\b")
 _LIMIT = re.compile(r"\bbefore\b|\bor later\b|\bearliest\b|\bahead of\b")
 _UNLIMITED = re.compile(r"\bearliest\b|\bat any\b|\blimits?\b", re.IGNORECASE)
@@ -72,7 +73,7 @@ _BEHIND = re.compile(r"\b(?:when|as soon as|after|behind|once|from) @(\d)", re.I
 _SHARED = re.compile(r"\b(?:the same|share a|use one|on one|that of|falls on the|meets where)\b")
 _LOST = re.compile(
     r"\b(?:open|nobody|nothing|no longer|any (?:more|longer|time|hour)|forget|disregard|rely on|put (?:@\d )?off"
-    r"|has been moved|postponed|dropped?|up in the air|is gone|no break|leave out)\b",
+    r"|has been moved|postponed|drop(?:ped)?|up in the air|is gone|no break|leave out)\b",
     re.IGNORECASE,
 )
 _INTRO = re.compile(
@@ -195,7 +196,7 @@ class Scheduling(Listener):
             rest = list(thread.text)
             for claim in self.read(thread.text):
                 rest[claim.start : claim.end] = " " * (claim.end - claim.start)
-            unsaid = "".join(rest)
+            unsaid = _HALF_A_GUEST.sub(CUT, "".join(rest))
             if _STRAY_NAME.search(unsaid) or (thread.text[-1] != CUT and _EVENT.search(unsaid)):
                 found.append(f"{thread.text!r} makes no sense.")
         return found
@@ -222,12 +223,12 @@ def _clause(text: str) -> Clause:
     events: dict[str, int] = {}
     words = _EVENT.sub(lambda match: f"@{events.setdefault(match[1], len(events))}", text)
     words = _OLD.sub("", words)
-    value = _VALUE.search(words)
-    if value and value.lastgroup:
-        return Clause(words, tuple(events), value.lastgroup, value[value.lastgroup])
     guest = _GUEST.search(words) if _WITH_GUEST.search(words) else None
     if guest:
         return Clause(words, tuple(events), "guest", guest["first"] or guest["later"])
+    value = _VALUE.search(words)
+    if value and value.lastgroup:
+        return Clause(words, tuple(events), value.lastgroup, value[value.lastgroup])
     return Clause(words, tuple(events), "", "")
 
 

@@ -31,6 +31,7 @@ def stub_row(config, index, attempt, prompts):
             }
         ],
         "repairs": [],
+        "timeline": [{"key": "x", "version": 0, "value": str(number)}],
         "answers": [],
         "task_type": "stub",
         "update_step": -1,

@@ -156,9 +156,9 @@ def test_rows_that_are_missing_are_noticed(folder):
     [
         (lambda table: table.drop_columns(["facts"]), "column 4 should be 'facts', it is 'provenance'"),
         (lambda table: table.append_column("more", table["prompt"]), "column 'more' is one too many"),
-        (lambda table: table.drop_columns(["attempt"]), "column 15 should be 'attempt', it is nothing"),
+        (lambda table: table.drop_columns(["attempt"]), "column 16 should be 'attempt', it is nothing"),
         (
-            lambda table: table.set_column(11, "phase", table["phase"].cast(pa.int64())),
+            lambda table: table.set_column(12, "phase", table["phase"].cast(pa.int64())),
             "column 'phase' should be int32, it is int64",
         ),
     ],

@@ -54,6 +54,10 @@ def row():
             claim("2x", "12", "2x is 12", 1),
         ],
         "repairs": [{"start": repair[0], "end": repair[1], "version": 1}],
+        "timeline": [
+            {"key": key, "version": version, "value": value}
+            for key, version, value in (("x", 0, "5"), ("2x", 0, "10"), ("x", 1, "6"), ("2x", 1, "12"))
+        ],
         "answers": [{"key": "x", "value": "6"}, {"key": "2x", "value": "12"}],
         "task_type": "variable_substitution",
         "update_step": heard,
@@ -108,6 +112,8 @@ def put(*path):
         (put("provenance", 0, "end", 999), "`provenance\\[0\\]` \\(x\\): 0 to 999"),
         (put("provenance", 0, "start", 6), "`provenance\\[0\\]` \\(x\\): 6 to 6"),
         (put("provenance", 1, "value", "7"), "`provenance\\[1\\]` \\(x\\): its value '7' is not in 'x is 6'"),
+        (put("provenance", 1, "value", "5"), "`provenance\\[1\\]` \\(x\\): its value is '5', `timeline` tells '6'"),
+        (put("timeline", 3, "value", "11"), "`answers`: '2x' is '12', which `timeline` does not tell"),
         (put("provenance", 1, "version", 0), "`provenance\\[1\\]` \\(x\\): version 0, where 1 to 1"),
         (put("provenance", 0, "version", 1), "`provenance\\[0\\]` \\(x\\): version 1, where 0 to 0"),
         (put("provenance", 0, "stale_version", 0), "`provenance\\[0\\]` \\(x\\): stale_version 0"),
@@ -130,12 +136,13 @@ def test_updates_out_of_order_are_noticed(row):
 
 
 def test_what_has_no_value_need_not_be_printed(row):
-    row["provenance"][1]["value"] = row["answers"][0]["value"] = "none"
+    row["provenance"][1]["value"] = row["answers"][0]["value"] = row["timeline"][2]["value"] = "none"
     assert contradictions(row) == []
 
 
 def test_a_claim_that_goes_on_behind_an_update_has_its_version(row):
     row["provenance"].append({**row["provenance"][2], "key": "3x", "start": 8, "version": 1})
+    row["timeline"].append({"key": "3x", "version": 0, "value": "12"})
     assert contradictions(row) == []
 
 
@@ -147,6 +154,7 @@ def test_a_fact_that_only_an_update_brings_is_known(row):
 
 def test_what_has_no_value_may_be_passed_over(row):
     row["answers"].append({"key": "4x", "value": "none"})
+    row["timeline"].append({"key": "4x", "version": 0, "value": "none"})
     assert contradictions(row) == []
     row["provenance"].append({**row["provenance"][2], "key": "4x", "complete": False})
     assert contradictions(row) == ["`answers`: '4x' is never stated to its end"]
@@ -154,6 +162,7 @@ def test_what_has_no_value_may_be_passed_over(row):
 
 def test_who_says_stop_may_leave_questions_open(row):
     row["answers"].append({"key": "4x", "value": "24"})
+    row["timeline"].append({"key": "4x", "version": 0, "value": "24"})
     assert len(contradictions(row)) == 1
     row["updates"][0]["kind"] = "stop"
     assert contradictions(row) == []

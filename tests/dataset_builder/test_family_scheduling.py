@@ -275,6 +275,15 @@ def test_each_clause_of_a_prompt_tells_one_thing_of_events_named_in_full(rows):
         assert len(values) <= 5
 
 
+def test_a_prompt_names_every_event_and_what_links_two_of_them(rows):
+    for row in rows + samples("composition", 300):
+        words = set(re.findall(r"[a-z]+", row.prompt))
+        for fact in row.facts:
+            _, *events = split(fact["name"])
+            assert all(event.rpartition(" ")[2] in words for event in events if event), (row.prompt, fact)
+            assert not (fact["name"].startswith("time between") and fact["value"] == NONE), row.prompt
+
+
 def test_more_facts_and_questions_than_usual():
     for row in samples("train", 40, num_facts=(20, 20), num_questions=(8, 8)):
         assert len(row.answers) == 8

@@ -14,6 +14,7 @@ import dataset_builder.oracle
 from dataset_builder import FAMILIES, Builder, BuilderConfig, split_config
 from dataset_builder.oracle import __main__ as command
 from dataset_builder.oracle import disagreements, listener_for
+from dataset_builder.oracle.listener import hear
 
 
 ORACLES = [name for name in FAMILIES if importlib.util.find_spec(f"dataset_builder.oracle.{name}")]
@@ -61,6 +62,19 @@ def members(text, prompt="Age is 20; city is Rome; sports is judo. Give me JSON 
 def test_it_agrees_with_every_gold_text(family, split):
     found = {row["index"]: wrong for row in samples(family, split) if (wrong := disagreements(row))}
     assert not found
+
+
+@pytest.mark.parametrize("split", ["train", "retraction"])
+@pytest.mark.parametrize("family", ORACLES)
+def test_the_timeline_tells_what_it_works_out(family, split):
+    for row in samples(family, split):
+        conversation = hear(row)
+        for key in conversation.states[0].questions:
+            told = {entry["version"]: entry["value"] for entry in row["timeline"] if entry["key"] == key}
+            value = ""
+            for version, state in enumerate(conversation.states):
+                value = told.get(version, value)
+                assert conversation.listener.value(state, key) == value, (row["index"], key, version)
 
 
 def shape(value):

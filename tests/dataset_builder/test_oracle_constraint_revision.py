@@ -134,6 +134,12 @@ class TestUpdates:
         assert not wrong(added, self.PROMPT)
         assert wrong(f"{dropped} No, the zoo takes $20.<eos>", self.PROMPT)
 
+    @pytest.mark.parametrize("said", ["No limit holds for the zoo any longer.", "Lift the limit for the zoo."])
+    def test_a_limit_is_lifted(self, said):
+        heard = f"«Give the zoo at most $30.»«{said}»"
+        assert not wrong(f"{heard}{ZOO}<eos>", self.PROMPT)
+        assert wrong(f"{heard}The zoo gets the allowed $30.<eos>", self.PROMPT)
+
     def test_changes_are_taken_back(self):
         heard = "«Give the zoo at most $30.»«The zoo costs $90 now.»«Also, the ham costs $3.»"
         assert not wrong(f"{heard}«Undo the last change, please.»The zoo gets the allowed $30.<eos>", self.PROMPT)

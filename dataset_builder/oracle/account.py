@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..reading import Claim, threads
 from .listener import Conversation, Said
-from .repairs import Repair, spoken, written
+from ..reading.repairs import Repair, spoken, written
 
 
 class Statement(NamedTuple):

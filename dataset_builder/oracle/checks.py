@@ -12,7 +12,7 @@ from ..reading import Claim
 from ..world import NONE
 from .account import Account, Moment, Statement
 from .listener import NotUnderstood, Said, hear
-from .repairs import Repair
+from ..reading.repairs import Repair
 
 
 END = "<eos>"

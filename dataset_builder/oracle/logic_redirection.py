@@ -49,7 +49,7 @@ _RULE_GIVEN_UP = re.compile(r"\b(?:drop|strike|do not use) the rule\b|\brule asi
 _MEANS = re.compile(rf"[Ww]hat it means for (?P<rule>(?P<who>{_WHO}) if {_ATOM})")
 _STATE_OF = re.compile(r"the state of the (?P<who>\w+)")
 _YES_OR_NO = re.compile(rf"[Ww]hether (?P<who>{_WHO}) is (?P<what>{_WHAT})")
-_ANSWERED = re.compile(r"[Ww]hether .+ (?P<answer>yes|no)")
+_ANSWERED = re.compile(r"[Ww]hether .+ (?=(?:yes|no)$)")
 _LOOSE = re.compile(rf"(?<!ether )\b{_ATOM}|\bwhether {_ATOM} is \w+")
 _RULES, _ASKED_WHETHER, _SUBJECTS = "rules", "whether", "subjects"  # what a prompt told, among the rules of a state
 
@@ -128,7 +128,7 @@ class LogicRedirection(Listener):
 
     def parts(self, claim: Claim, said: str) -> list[Said]:
         """It is the "yes" that speaks the value of an answer, and the last word that denies there is one."""
-        answered = re.search(r"[Ww]hether .+ (?=(?:yes|no)$)", said)
+        answered = _ANSWERED.search(said)
         return [Said(claim.key, claim.value, answered.end())] if answered else super().parts(claim, said)
 
     def may_say(self, state: State, key: str) -> bool:
@@ -335,10 +335,13 @@ def _without_reason(account: Account) -> Iterator[str]:
 
 
 def _answers(account: Account) -> Iterator[str]:
-    """Of questions that are no reason for anything, what is out of its turn, or said twice."""
+    """Of questions that are no reason for anything, what is out of its turn, or said twice; not where a conclusion
+    is drawn first, and then put as the yes or no that was asked for."""
     states = account.conversation.states
     reasons = {reason.who for rule in states[0].rules[_RULES] for reason in rule.reasons}
-    asked = tuple(key for key in account.questions if key not in reasons)
+    read = {claim.key for claim in account.listener.read(account.text)}
+    both = {_subject(match["who"]) for match in map(_YES_OR_NO.fullmatch, read) if match} & read
+    asked = tuple(key for key in account.questions if key not in reasons | both)
     only = Account(replace(account.conversation, states=_asking(states, asked)))
     yield from wrong_order(only)
     yield from said_twice(only)
@@ -349,13 +352,13 @@ def _idle(account: Account) -> Iterator[str]:
     if account.conversation.endless:
         return
     keys = {claim.start: claim.key for claim in account.listener.read(account.text)}
-    said: dict[str, int] = {}  # where each key ends first
+    said: set[str] = set()
     given: set[str] = set()
     for number, item in enumerate(account.statements):
         key, place = item.claim.key, item.claim.start
         before = {other.claim.key for other in account.statements[:number]}
         again = keys[place] in said
-        said.setdefault(keys[place], item.claim.end)
+        said.add(keys[place])
         if _in_repair(account, place):
             continue
         earlier = account.questions[: account.questions.index(key)] if key in account.questions else ()
@@ -365,7 +368,7 @@ def _idle(account: Account) -> Iterator[str]:
             yield f"{_told(account, item)}, it is said again for nothing."
 
 
-def _leads_on(account: Account, item: Statement, said: dict[str, int], keys: dict[int, str]) -> bool:
+def _leads_on(account: Account, item: Statement, said: set[str], keys: dict[int, str]) -> bool:
     """Whether something new follows from what was just said, with at most another reason between, and in the same
     sentence if it had been said right before; where a repair comes first, it may have been about to."""
     rules = account.conversation.states[0].rules[_RULES]

@@ -1,10 +1,10 @@
 """
 Intervals, paired tests and their correction, as pure functions of counts.
 
-A metric is a ratio of two counts that are summed over samples: revision accuracy is `revised_right / revised`. Samples
-are what is drawn at random, and what was counted in one sample hangs together, so that samples are resampled, never the
-single claims in them. Where a model was trained with several seeds, all its checkpoints played the same samples: a
-resample draws training seeds first, then one set of samples that all of them share.
+A metric is a ratio of two counts that are summed over samples: revision accuracy is `revised_right / revised`. What is
+drawn at random are samples, and what was counted in one of them hangs together: so samples are resampled, never single
+claims. Where a model was trained with several seeds, all its checkpoints played the same samples: a resample draws
+training seeds first, then one set of samples that all of them share.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +13,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from .metrics import RATIOS
+
 
 Case = Mapping[str, Any]
 """The score of one transcript: `split`, `seed` and `index` say which sample, `counts` holds its counts by name."""
-
-METRICS = {
-    "revision_accuracy": ("revised_right", "revised"),
-    "contradiction_rate": ("contradictions", "claims_after"),
-    "coherence": ("coherent", "conversations"),
-    "recovery": ("recovered", "stale_said"),
-    "retention": ("kept", "unaffected"),
-    "over_revision": ("over_revised", "harmless"),
-    "answer_accuracy": ("answers_right", "answers"),
-}
-"""Each metric as the two counts that it is the ratio of."""
 
 RESAMPLES, PERMUTATIONS = 2_000, 10_000
 # With fewer samples than this on one side, the resamples hold too few of them to tell how many there could have been.
@@ -52,19 +43,16 @@ def _percentiles(values: np.ndarray) -> list[float]:
     return [float(bound) for bound in np.percentile(values, [2.5, 97.5])]
 
 
-def _seed_weights(seeds: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-
-
-def _widen(interval: Sequence[float], value: float, seeds: int) -> list[float]:
+def _seed_weights(seeds: int, degrees: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """
-    Resamples of a few training seeds vary less than training seeds do: by the usual factor `(seeds - 1) / seeds` in
-    the variance, and by what is not known about it (Student's t). The interval is widened by both.
+    How much each training seed weighs in each resample, `(resamples, seeds)`. Resamples of a few seeds vary less than
+    seeds do, by the factor `(seeds - 1) / seeds` in the variance, and how much seeds vary is hardly known from a few
+    (Student's t): the weights are spread by both.
     """
-    if seeds < 2:
-        return list(interval)
-    factor = float(stats.t.ppf(0.975, seeds - 1)) / _Z * (seeds / (seeds - 1)) ** 0.5
-    return [value + factor * (bound - value) for bound in interval]
+    if seeds == 1:
+        return np.ones((resamples, 1))
+    spread = (seeds / (seeds - 1)) ** 0.5 * float(stats.t.ppf(0.975, degrees)) / _Z
+    return 1 + spread * (rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) - 1)
 
 
 def _wilson(value: float, n: float) -> tuple[float, float]:
@@ -86,8 +74,8 @@ def _check_counts(parts: Any, wholes: Any) -> tuple[np.ndarray, np.ndarray]:
     parts, wholes = np.asarray(parts, dtype=float), np.asarray(wholes, dtype=float)
     if parts.shape != wholes.shape or parts.ndim not in (1, 2):
         raise ValueError(
-            f"`parts` and `wholes` must both have the shape (samples,) or (training seeds, samples), got {parts.shape} "
-            f"and {wholes.shape}: give one count of each for every sample."
+            f"`parts` and `wholes` must both have the shape (samples,) or (training seeds, samples), got "
+            f"{parts.shape} and {wholes.shape}: give one count of each for every sample."
         )
     if not np.isfinite([parts, wholes]).all() or (parts < 0).any() or (parts > wholes).any():
         raise ValueError("`parts` must lie between 0 and `wholes` in every sample: count a part of what was counted.")
@@ -107,8 +95,8 @@ def ratio(parts: Any, wholes: Any, seed: int = 0, resamples: int = RESAMPLES) ->
         resamples (`int`, *optional*, defaults to 2000): How many.
 
     Returns:
-        A figure: `value` and `interval` (None where nothing was counted), `n` (the sum of `wholes`), `samples` (in which
-        there was something to count), `seeds` (training seeds).
+        A figure: `value` and `interval` (None where nothing was counted), `n` (the sum of `wholes`), `samples` (those
+        with something to count), `seeds` (training seeds).
 
     Raises:
         ValueError: The counts do not fit together.
@@ -130,10 +118,10 @@ def ratio(parts: Any, wholes: Any, seed: int = 0, resamples: int = RESAMPLES) ->
     found = list(_wilson(value, _effective_n(part, whole, value))) if few else [value, value]
     if seeds > 1 or not few:
         rng = np.random.default_rng(seed)
-        drawn = _seed_weights(seeds, resamples, rng)
+        drawn = _seed_weights(seeds, seeds - 1, resamples, rng)
         totals = _totals(np.concatenate([parts, wholes]).T, resamples, rng)
         shares = _share((drawn * totals[:, :seeds]).sum(1), (drawn * totals[:, seeds:]).sum(1))
-        low, high = _widen(_percentiles(shares), value, seeds)
+        low, high = _percentiles(shares)
         found = [max(0.0, min(found[0], low)), min(1.0, max(found[1], high))]
     figure["interval"] = found
     return figure
@@ -167,7 +155,7 @@ def figures(runs: Sequence[Sequence[Case]], seed: int = 0, resamples: int = RESA
     Every metric of a model, see [`ratio`].
 
     Args:
-        runs (`Sequence[Sequence[Case]]`): For each training seed, its cases. Only samples that all of them played count.
+        runs (`Sequence[Sequence[Case]]`): For each training seed, its cases; what counts is what all of them played.
         seed (`int`, *optional*, defaults to 0): Of the resamples.
         resamples (`int`, *optional*, defaults to 2000): How many.
     """
@@ -175,7 +163,7 @@ def figures(runs: Sequence[Sequence[Case]], seed: int = 0, resamples: int = RESA
     keys = sorted(set.intersection(*(set(run) for run in by_sample)))
     return {
         name: ratio(_counts(by_sample, keys, part), _counts(by_sample, keys, whole), seed, resamples)
-        for name, (part, whole) in METRICS.items()
+        for name, (part, whole) in RATIOS.items()
     }
 
 
@@ -227,10 +215,10 @@ def paired_difference(
         permutations (`int`, *optional*, defaults to 10000): For `p`.
 
     Returns:
-        `value` and its 95 % `interval` (a bootstrap: training seeds first, then samples); `p` of a permutation test that
-        swaps the two models in samples at random, which speaks of these checkpoints; `p_seeds` of Welch's test over
-        training seeds, which speaks of the way they were trained (None unless both have two or more); `n` (the smaller
-        of the two sums of `whole`), `samples`, `seeds` (the smaller number). What has nothing to count is None.
+        `value` and its 95 % `interval` (a bootstrap: training seeds first, then samples); `p` of a permutation test
+        that swaps the two models in samples at random, which speaks of these checkpoints; `p_seeds` of Welch's test
+        over training seeds, which speaks of the way they were trained (None unless both have two or more); `n` (the
+        smaller of the two sums of `whole`), `samples`, `seeds` (the smaller number). Where nothing was counted: None.
 
     Raises:
         ValueError: The two have no sample in common, or a list of cases is unusable.
@@ -266,17 +254,17 @@ def paired_difference(
 def _difference_interval(
     parts: dict[str, np.ndarray], wholes: dict[str, np.ndarray], value: float, resamples: int, rng: np.random.Generator
 ) -> list[float]:
-    seeds = min(len(parts["a"]), len(parts["b"]))
+    degrees = len(parts["a"]) + len(parts["b"]) - 2
     totals = _totals(np.concatenate([parts["a"], wholes["a"], parts["b"], wholes["b"]]).T, resamples, rng)
     shares, at, something = {}, 0, np.ones(resamples, dtype=bool)
     for name in ("a", "b"):
         width = len(parts[name])
-        drawn = _seed_weights(width, resamples, rng)
+        drawn = _seed_weights(width, degrees, resamples, rng)
         part = (drawn * totals[:, at : at + width]).sum(1)
         whole = (drawn * totals[:, at + width : at + 2 * width]).sum(1)
         shares[name], at = part / np.maximum(whole, 1e-12), at + 2 * width
         something &= whole > 0
-    low, high = _widen(_percentiles((shares["a"] - shares["b"])[something]), value, seeds)
+    low, high = _percentiles((shares["a"] - shares["b"])[something])
 
     # What each sample adds to the difference; where few add anything, one that speaks for each model is put to them
     # (Bonett and Price, 2012), since the next sample may.
@@ -317,7 +305,8 @@ def _seed_test(parts: dict[str, np.ndarray], wholes: dict[str, np.ndarray]) -> f
     ratios = [_share(parts[name].sum(1), wholes[name].sum(1)) for name in ("a", "b")]
     if min(map(len, ratios)) < 2 or not any(np.ptp(values) for values in ratios):
         return None
-    return float(stats.ttest_ind(*ratios, equal_var=False).pvalue)
+    moments = [moment for values in ratios for moment in (values.mean(), values.std(ddof=1), len(values))]
+    return float(stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue)
 
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -349,16 +338,16 @@ def latency_summary(
     How long updates take to show.
 
     Args:
-        latencies (`Sequence[Sequence[int | None]]`): For each sample, the latency of each of its updates; None where an
-            update never showed.
+        latencies (`Sequence[Sequence[int | None]]`): For each sample, the latency of each of its updates; None where
+            one never showed.
         seed (`int`, *optional*, defaults to 0): Of the resamples.
         resamples (`int`, *optional*, defaults to 2000): How many.
 
     Returns:
-        `median` and `p95` over all updates, one that never showed being later than any (None: never); the 95 % `interval`
-        of the median (a bound is None where it is never); `mean` over those that showed; `never`, the share that never
-        did (a figure, see [`ratio`]); `histogram`, updates by latency, with those that never showed under `"never"`; `n`
-        updates, `samples`.
+        `median` and `p95` over all updates, one that never showed being later than any (None: never); the 95 %
+        `interval` of the median (a bound is None where it is never); `mean` over those that showed; `never`, the share
+        that never did (a figure, see [`ratio`]); `histogram`, updates by latency, with those that never showed under
+        `"never"`; `n` updates, `samples`.
     """
     showed = sorted({value for row in latencies for value in row if value is not None})
     column = {value: place for place, value in enumerate(showed)}

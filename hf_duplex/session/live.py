@@ -16,7 +16,7 @@ import torch
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ..modeling import DuplexCache, Interrupt, encode_prompt, encode_update
+from ..modeling import DuplexCache, Interrupt, Workspace, encode_prompt, encode_update
 from .slots import Moves, moves
 
 
@@ -232,7 +232,7 @@ class LiveText(BaseStreamer):
         if self._pending is not None:
             text, length, since = self._pending
             memory, self._pending = self._before[-1][0].memory, None
-            known = Moves() if memory is None else moves(memory, self.cache.memory, self.tokenizer)
+            known = moves(memory, self.cache.memory, self.tokenizer) if isinstance(memory, Workspace) else Moves()
             self.heard.append(Heard(text, len(self.tokens), self.version, 1e3 * (now - since), length, known))
         token = int(value.view(-1)[-1])
         text = self.tokenizer.decode([*(entry.id for entry in self.tokens), token], skip_special_tokens=True)

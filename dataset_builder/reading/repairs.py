@@ -59,11 +59,11 @@ def written(text: str, members: list[int]) -> Iterator[Repair]:
     for lead in _MEMBER.finditer(text):
         before = [start for start in members if start < lead.start()]
         yield Repair(
-            lead.start(), lead.end(), _begins(text, before[-1]) if before else -1, _begins(text, lead.start())
+            lead.start(), lead.end(), begins(text, before[-1]) if before else -1, begins(text, lead.start())
         )
 
 
-def _begins(text: str, member: int) -> int:
+def begins(text: str, member: int) -> int:
     """Where a member begins, with the comma or brace that opens it."""
     opening = _OPENING.search(text, max(0, member - 40), member)
     return opening.start() if opening else member

@@ -1,0 +1,208 @@
+"""Any chat model of transformers in the same conversations: it is stopped, told, and takes another turn."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+
+from dataset_builder import END, Sample
+
+from .conversation import Transcript
+
+
+def join_turns(turns: Sequence[str]) -> str:
+    """The turns of a speaker as one text."""
+    return " ".join(turn for turn in map(str.strip, turns) if turn)
+
+
+@dataclass
+class Talk:
+    """
+    One conversation under way.
+
+    Attributes:
+        waiting (`deque[tuple[float, str]]`): The updates to come, each with the characters that come before it.
+        messages (`list[dict[str, str]]`): The conversation as a chat template takes it.
+        turns (`list[str]`): What the model said, turn by turn.
+        tokens (`list[int]`): The same as tokens, without those that end a turn.
+        heard_at, heard_after (`list[int]`): How many characters and tokens had been said when each update was heard.
+        milliseconds (`list[float]`): What each update took to the next token.
+        ended (`bool`): Whether the model ended its last turn by itself.
+    """
+
+    waiting: deque[tuple[float, str]]
+    messages: list[dict[str, str]]
+    turns: list[str] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    heard_at: list[int] = field(default_factory=list)
+    heard_after: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    ended: bool = False
+
+    @classmethod
+    def of(cls, sample: Sample) -> "Talk":
+        """What comes after the end in the sample comes after the end here, however long the model speaks."""
+        end = sample.target.index(END)
+        places = [place if place <= end else float("inf") for place in (u["position"] for u in sample.updates)]
+        texts = [update["text"] for update in sample.updates]
+        return cls(deque(zip(places, texts, strict=True)), [{"role": "user", "content": sample.prompt}])
+
+    @property
+    def text(self) -> str:
+        return join_turns(self.turns)
+
+    @property
+    def due(self) -> float:
+        """After how many characters the next update comes."""
+        return self.waiting[0][0] if self.waiting else float("inf")
+
+    def hear(self, until: float) -> int:
+        """Tells the model all updates that come before so many characters; how many these were."""
+        texts = []
+        while self.waiting and self.waiting[0][0] <= until:
+            texts.append(self.waiting.popleft()[1])
+            self.heard_at.append(len(self.text))
+            self.heard_after.append(len(self.tokens))
+        told = "\n".join(texts)
+        if told and self.messages[-1]["role"] == "user":
+            # Nothing was said in between: two messages of one speaker are one, since templates want them to alternate.
+            self.messages[-1] = {"role": "user", "content": f"{self.messages[-1]['content']}\n{told}"}
+        elif told:
+            self.messages.append({"role": "user", "content": told})
+        return len(texts)
+
+    def say(self, tokens: list[int], text: str) -> None:
+        self.tokens += tokens
+        if text.strip():
+            self.turns.append(text)
+            self.messages.append({"role": "assistant", "content": text.strip()})
+
+
+class Until(StoppingCriteria):
+    """
+    Stops each row of a batch where its next update is due.
+
+    Attributes:
+        stopped (`list[int | None]`): After how many tokens of this turn each row was stopped, None if it was not.
+        first (`float`, *optional*): When the first token came, in seconds.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, talks: Sequence[Talk], columns: int, ends: set[int]):
+        self.tokenizer, self.talks, self.columns, self.ends = tokenizer, talks, columns, ends
+        self.stopped: list[int | None] = [None] * len(talks)
+        self.first: float | None = None
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor, **kwargs) -> torch.BoolTensor:
+        rows = input_ids[:, self.columns :].tolist()
+        self.first = time.perf_counter() if self.first is None else self.first
+        for index, (talk, tokens) in enumerate(zip(self.talks, rows, strict=True)):
+            if self.stopped[index] is None and talk.due < float("inf"):
+                said = self.tokenizer.decode(until_end(tokens, self.ends), skip_special_tokens=True)
+                if len(join_turns([*talk.turns, said])) >= talk.due:
+                    self.stopped[index] = len(tokens)
+        return torch.tensor([stopped is not None for stopped in self.stopped], device=input_ids.device)
+
+
+def until_end(tokens: list[int], ends: set[int]) -> list[int]:
+    """Tokens before the first one that ends a turn."""
+    return tokens[: next((index for index, token in enumerate(tokens) if token in ends), len(tokens))]
+
+
+def check_chat(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    """
+    Whether a tokenizer can lay out a conversation.
+
+    Raises:
+        ValueError: It has no chat template.
+    """
+    if not tokenizer.chat_template:
+        raise ValueError(
+            f"`--model`: the tokenizer of {name} has no chat template, so that nobody can tell the model that a turn "
+            "is over: name a chat model, or save a `chat_template` with the tokenizer."
+        )
+
+
+class ChatModel:
+    """
+    A contestant that knows nothing of updates while it speaks: any causal language model of transformers, driven
+    through the chat template of its tokenizer. The prompt is a message of the user. Where an update is due, after as
+    many characters as the sample has before it, the turn is cut short, the update is the user's next message, and the
+    model takes another turn. Its text is its turns, joined by spaces. The whole conversation is read again every turn.
+
+    Args:
+        name (`str`): What results call it.
+        model (`PreTrainedModel`): The model.
+        tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
+
+    Raises:
+        ValueError: The tokenizer has no chat template, or nothing ends a turn.
+    """
+
+    def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase):
+        check_chat(name, tokenizer)
+        self.name, self.model, self.tokenizer = name, model, tokenizer
+        self.model_type: str = model.config.model_type
+        self.parameters: int = model.num_parameters()
+        configured = model.generation_config.eos_token_id
+        configured = configured if isinstance(configured, list) else [configured]
+        self.ends: set[int] = {tokenizer.eos_token_id, *configured} - {None}
+        if not self.ends:
+            raise ValueError(f"`--model`: {name} has no token that ends a turn: set `eos_token` of its tokenizer.")
+        self.pad: int = min(self.ends) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+
+    @torch.inference_mode()
+    def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
+        """Plays a batch of samples to the model, greedily; after so many tokens each turn is cut short."""
+        talks = [Talk.of(sample) for sample in samples]
+        counts = [talk.hear(until=0) for talk in talks]
+        speaking = talks
+        while speaking:
+            self._take_turns(speaking, counts, max_new_tokens)
+            speaking = [talk for talk in speaking if talk.waiting]
+            # What is due has come; where a model is done too early, it is told what comes next.
+            counts = [talk.hear(until=max(talk.due, len(talk.text))) for talk in speaking]
+        return [
+            Transcript(
+                talk.tokens,
+                talk.text,
+                talk.heard_at,
+                talk.ended,
+                heard_after=talk.heard_after,
+                milliseconds=talk.milliseconds,
+            )
+            for talk in talks
+        ]
+
+    def _take_turns(self, talks: Sequence[Talk], counts: Sequence[int], max_new_tokens: int) -> None:
+        """One turn of each conversation, after so many updates in each."""
+        start = time.perf_counter()
+        texts = [
+            self.tokenizer.apply_chat_template(talk.messages, tokenize=False, add_generation_prompt=True)
+            for talk in talks
+        ]
+        rows = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        longest = max(map(len, rows))
+        ids = torch.tensor([[self.pad] * (longest - len(row)) + row for row in rows], device=self.model.device)
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
+        until = Until(self.tokenizer, talks, longest, self.ends)
+        sequences = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            stopping_criteria=StoppingCriteriaList([until]),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self.ends),
+            pad_token_id=self.pad,
+        )
+        assert until.first is not None
+        milliseconds = (until.first - start) * 1000
+        for talk, count, stopped, sequence in zip(talks, counts, until.stopped, sequences.tolist(), strict=True):
+            # Behind the end of a row is padding.
+            emitted = sequence[longest:][:stopped]
+            said = until_end(emitted, self.ends)
+            talk.say(said, self.tokenizer.decode(said, skip_special_tokens=True))
+            talk.milliseconds += [milliseconds] * count
+            talk.ended = len(said) < len(emitted)

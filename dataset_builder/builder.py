@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -18,7 +18,7 @@ from .updates import Heard, Listener, Mix
 from .world import Fact
 
 
-_SHARES = {"train": range(0, 6), "validation": range(6, 7), "test": range(7, 8)}  # eighths of all prompts
+_EIGHTHS = ("train",) * 6 + ("validation", "test")  # of all prompts
 UPDATES_A_ROUND = 8
 
 
@@ -109,8 +109,7 @@ class Sample:
 def split_of(prompt: str) -> str:
     """The one of train, validation and test that a prompt belongs to, by its hash: no pair of prompt and updates can
     be in two of them."""
-    share = hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0] % 8
-    return next(split for split, shares in _SHARES.items() if share in shares)
+    return _EIGHTHS[hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0] % 8]
 
 
 def speak(family: Family, scene: Scene, updates: Sequence[Heard]) -> Speech:
@@ -128,7 +127,7 @@ class Builder:
     def __init__(self, config: BuilderConfig):
         self.config = config
         self.mixes = {name: Mix(FAMILIES[name], config) for name in config.families}
-        self.partition = config.split if config.split in _SHARES else "test"
+        self.partition = config.split if config.split in _EIGHTHS else "test"
 
     def samples(self, num: int, start: int = 0) -> Iterator[Sample]:
         return (self.sample(index) for index in range(start, start + num))
@@ -181,11 +180,10 @@ class Builder:
         scene = family.draw(rng, config, lambda prompt: split_of(whole(prompt)) == self.partition)
         if scene is None:
             return None
-        if frame:
-            scene = replace(scene, prompt=whole(scene.prompt))
+        scene.prompt = whole(scene.prompt)
         if endless:
-            facts = {**scene.facts, GOING: Fact("yes", "boolean", ())}
-            scene = replace(scene, facts=facts, endless=True, closing=None)
+            scene.facts = {**scene.facts, GOING: Fact("yes", "boolean", ())}
+            scene.endless, scene.closing = True, None
         return scene, speakers
 
     def _row(self, index: int, attempt: int, conversation: Conversation) -> Sample:

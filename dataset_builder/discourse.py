@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .scene import GOING, Part, Phrase, Scene, phrase
+from .scene import GOING, Part, Phrase, Scene, one_word, phrase
 from .world import NONE, Values, World
 
 
@@ -45,7 +45,10 @@ class Statement:
     said: dict[str, str] = field(default_factory=dict)  # the values it spoke, by name
 
     def differs(self, values: Values) -> bool:
-        return any(values[name] != value for name, value in self.said.items())
+        for name, value in self.said.items():
+            if values[name] != value:
+                return True
+        return False
 
 
 @dataclass
@@ -86,11 +89,10 @@ class Utterance:
 
     def broken(self, values: Values) -> bool:
         """Whether a word to come has lost its value, or denies one that is there now."""
-        return any(
-            (values[slot[1:]] != NONE) if slot[0] == "!" else (values[slot] == NONE)
-            for _, slot, _ in self.phrase.words[self.at :]
-            if slot
-        )
+        for _, slot, _ in self.phrase.words[self.at :]:
+            if slot and ((values[slot[1:]] != NONE) if slot[0] == "!" else (values[slot] == NONE)):
+                return True
+        return False
 
 
 class Speech:
@@ -102,7 +104,10 @@ class Speech:
         length (`int`), ended (`bool`): How many characters were said, and whether nothing is left to say.
         claims (`list[Statement]`), repairs (`list[Repair]`): What was said.
         history (`list[tuple[str, int, str]]`): Each value with its name and the version from which on it holds.
+        nothing (`str`): What is said for the value `NONE`.
     """
+
+    nothing = NONE
 
     def __init__(self, scene: Scene):
         self.scene = scene
@@ -133,8 +138,9 @@ class Speech:
             total += len(" --") if self._in_progress() else len(".")
         if sentence:
             total += sentence.phrase.length(values, sentence.at)
-        due = [words for _, words in self._due()]
-        total += sum(words.length(values) for words in (self._opening, *due, self._closing) if words)
+        for words in (self._opening, *(words for _, words in self._due()), self._closing):
+            if words:
+                total += words.length(values)
         return max(0, total - (self.length == 0))
 
     def speak(self, until: float = math.inf) -> None:
@@ -157,11 +163,14 @@ class Speech:
         now takes back."""
         self.speak(position)
         world = self.world
+        before = len(self.history)
         for changes in updates:
             self.version += 1
             for fact, value in changes:
                 self.history += [(name, self.version, world.values[name]) for name in world.set(fact, value)]
         self.ended = False
+        if len(self.history) == before:
+            return []  # nothing has changed
         values = world.values
         for claim in self.claims:
             if claim.stale_version < 0 and claim.differs(values):
@@ -205,7 +214,7 @@ class Speech:
         lead, link = self.scene.repairs[len(self.repairs) % len(self.scene.repairs)]
         if restart:
             self._repair = Utterance(
-                phrase(phrase(self._lead_in(lead, midway)).fused(), *self._join(mentions, bodies, link))
+                phrase(one_word(self._lead_in(lead, midway)), *self._join(mentions, bodies, link))
             )
             self.repairs.append(Repair(-1, -1, self.version))
         elif running is not None:
@@ -295,9 +304,6 @@ class Speech:
         """What stands before the first word of an utterance."""
         return " " if self.length else ""
 
-    def _show(self, value: str) -> str:
-        return value
-
     def _stop(self) -> str:
         """What stands behind a repair that ends what is being said."""
         return "."
@@ -306,7 +312,7 @@ class Speech:
         """Says words of one utterance up to its end or to `until`, and keeps the record of its claims."""
         content = utterance.phrase
         words, tails, owners = content.words, content.tails, content.owners
-        values, count, pieces = self.world.values, len(words), self._pieces
+        values, count, pieces, nothing = self.world.values, len(words), self._pieces, self.nothing
         repairing = utterance is self._repair
         at, length = utterance.at, self.length
         previous = owners[at - 1] if at else ""
@@ -314,7 +320,8 @@ class Speech:
             before, slot, after = words[at]
             key, text = owners[at], before + after
             if slot and slot[0] != "!":
-                text = before + self._show(values[slot]) + after
+                value = values[slot]
+                text = before + (nothing if value == NONE else value) + after
             space = " " if at else self._opens()
             start = length + len(space)
             if repairing and not at:

@@ -28,12 +28,10 @@ class Phrase:
     It is taken apart when it is first looked at: most of what could be said never is.
     """
 
-    __slots__ = ("_literal", "_owners", "_parts", "_slots", "_tails", "_words")
+    __slots__ = ("_owners", "_parts", "_tails", "_words")
 
     def __init__(self, parts: tuple[Part, ...] = ()):
         self._parts: tuple[Part, ...] | None = parts
-        self._literal = -1  # characters of the words without their values, once counted
-        self._slots: list[str] = []
 
     def _parse(self) -> None:
         words: list[Word] = []
@@ -49,7 +47,10 @@ class Phrase:
             if not key and text[:1] in _CLOSING and words:
                 mark, _, text = text.partition(" ")
                 tails[-1] += mark
-            found = _WORD.findall(text)
+            if "{" in text:
+                found = _WORD.findall(text)
+            else:
+                found = [(word, "", "") for word in text.split()]
             words += found
             tails += [""] * len(found)
             owners += [key] * len(found)
@@ -84,28 +85,14 @@ class Phrase:
         made._tails[-1:] = [""]
         return made
 
-    def fused(self) -> Phrase:
-        """The same as one word, which nothing cuts."""
-        made = Phrase()
-        made._parse()
-        text = " ".join(word[0] + tail for word, tail in zip(self.words, self.tails, strict=True))
-        made._words, made._tails, made._owners = [(text, "", "")], [""], [""]
-        return made
-
     def length(self, values: Values, start: int = 0) -> int:
         """Characters of the words from `start` on, a leading space each."""
+        words, tails = self.words, self.tails
         if start:
-            rest = self.words[start:]
-            literal = sum(map(len, self.tails[start:])) + sum([len(word[0]) + len(word[2]) + 1 for word in rest])
-            slots = [word[1] for word in rest if word[1] and word[1][0] != "!"]
-        else:
-            words = self.words
-            literal, slots = self._literal, self._slots
-            if literal < 0:
-                literal = sum(map(len, self.tails)) + sum([len(word[0]) + len(word[2]) + 1 for word in words])
-                slots = [word[1] for word in words if word[1] and word[1][0] != "!"]
-                self._literal, self._slots = literal, slots
-        return literal + sum([len(values[slot]) for slot in slots])
+            words, tails = words[start:], tails[start:]
+        slots = [slot for _, slot, _ in words if slot]
+        literal = len("".join(map("".join, words))) - len("".join(slots)) + len("".join(tails)) + len(words)
+        return literal + sum([len(values[slot]) for slot in slots if slot[0] != "!"])
 
 
 Part = str | tuple[str, str] | Phrase
@@ -118,6 +105,14 @@ def phrase(*parts: Part) -> Phrase:
     it: `phrase("Since", ("x", "x = {x}"), ",", ("2x", "2x = 2 * {x} = {2x}"), ".")`.
     """
     return Phrase(parts)
+
+
+def one_word(text: str) -> Phrase:
+    """Plain text of any length as one word, which nothing cuts."""
+    made = Phrase()
+    made._parse()
+    made._words, made._tails, made._owners = [(text, "", "")], [""], [""]
+    return made
 
 
 class Sentence(NamedTuple):
@@ -138,7 +133,7 @@ class Sentence(NamedTuple):
         return self.absent if self.key and values[self.key] == NONE else self.phrase
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Scene:
     """All that is settled before the first word.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 from .config import BuilderConfig
 from .discourse import Changes, Speech
@@ -15,8 +17,7 @@ from .scene import GOING, Scene
 from .world import NONE
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(NamedTuple):
     """An update: where it is heard, what is said by whom, and what it changes."""
 
     position: int
@@ -55,7 +56,7 @@ class Mix:
     def draw(self, rng: Random, first: bool) -> str:
         if self.held_out and (first or rng.random() < 0.7):
             return rng.choice(self.held_out)
-        return rng.choices(self.usual, cum_weights=self.weights)[0]
+        return self.usual[bisect(self.weights, rng.random() * self.weights[-1])]
 
 
 class Listener:

@@ -13,13 +13,13 @@ import json
 from collections.abc import Sequence
 
 from .discourse import Repair, Speech, Utterance
-from .scene import Part, Phrase, phrase
-from .world import NONE
+from .scene import Part, Phrase, one_word, phrase
 
 
 class Writing(Speech):
     """Writes a scene whose phrases are members, values JSON literals."""
 
+    nothing = "null"
     _open = False
 
     def _current(self) -> Utterance | None:
@@ -47,7 +47,7 @@ class Writing(Speech):
             if running is None:
                 self.repairs.append(Repair(-1, -1, self.version))
             lead = self.scene.repairs[(len(self.repairs) - 1) % len(self.scene.repairs)][0]
-            head = [phrase(f'"//": {json.dumps(lead.rstrip(",:"))}').fused()]
+            head = [one_word(f'"//": {json.dumps(lead.rstrip(",:"))}')]
             running = self._repair = Utterance(Phrase())
         bodies = [part for key in keys for part in (",", (key, self.scene.body(key, values)))]
         running.phrase = phrase(*head, *bodies)
@@ -58,9 +58,6 @@ class Writing(Speech):
         self._open = True
         assert self.scene.frame is not None
         return (" " if self.length else "") + self.scene.frame[0]
-
-    def _show(self, value: str) -> str:
-        return "null" if value == NONE else value
 
     def _stop(self) -> str:
         return ""

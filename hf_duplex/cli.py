@@ -186,24 +186,51 @@ def speed(
 def revision(
     model: Annotated[list[str] | None, typer.Option(help="Model folder or Hub name; may be repeated.")] = None,
     samples: Samples = 1000,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Any split of the builder; may be repeated.", show_default="test")
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(help="Write the results here, the cases beside it; an interrupted run goes on from there."),
+    ] = None,
     seed: int = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Conversations at a time.")] = 16,
     device: Annotated[str, typer.Option(help="Where to run, as torch names it.")] = "cpu",
+    data: Annotated[Path | None, typer.Option(help="A data set that was built, instead of new samples.")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Build config that samples are made from: a file, tiny, small or full.")
+    ] = None,
 ) -> None:
-    """How often a model ends with the right value after updates, read back out of what it says.
+    """How well models revise what they say: six metrics, read back out of free-running text.
+
+    A model is a folder or Hub name. Behind an @ it takes part in another way:
+    restart (stopped and told anew), deaf, frozen, relocated, or a control that
+    must lose: shuffled, late, noise, permuted. NAME=PATH,PATH,PATH joins
+    training seeds. The first model is held against the others.
+
+    [bold]Examples[/]
 
     [cyan]hf-duplex bench revision --model runs/workspace --model runs/baseline --samples 200[/]
+
+    [cyan]hf-duplex bench revision --model runs/baseline --model runs/baseline@restart --split late --json late.json[/]
     """
+    from dataset_builder.build_config import load_build_config
+
     from .evaluation import print_revision_table, run_revision_benchmark
     from .session.checkpoints import BASELINE, WORKSPACE, find_checkpoint
 
     shipped = [find_checkpoint(None, name, "--model") for name in (WORKSPACE, BASELINE)] if not model else []
-    names = [find_checkpoint(name, WORKSPACE, "--model") for name in model or ()] + shipped
     print_revision_table(
         run_revision_benchmark(
-            names, samples=samples, split=split, seed=seed, batch_size=batch_size, device=device, json_path=json
+            list(model or shipped),
+            splits=split or ["test"],
+            samples=samples,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            json_path=json,
+            data=data,
+            builder=None if config is None else load_build_config(config).builder_config(),
         )
     )
 

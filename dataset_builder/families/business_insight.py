@@ -77,7 +77,7 @@ _FIGURE_KINDS = ("correction", "refinement", "invalidation", "addition")
 _LIMIT_KINDS = ("correction", "invalidation", "constraint")  # the first one alone where a limit is there to stay
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BusinessScene(Scene):
     """A scene with the rule behind each limit that may change."""
 

@@ -356,9 +356,9 @@ class PermutedWorkspaceModel(WorkspaceModel):
         orders = draw_orders(self.turns, self.config.n_slots).to(embeds.device)[said % self.turns]
         taken, drawn = free.int(), orders.masked_fill(free, torch.inf)
         taken, drawn = (order.argsort(dim=1, stable=True) for order in (taken, drawn))
-        bias = heard.bias[:, 0, 0, 1:]
-        bias = bias.scatter(1, taken, bias.gather(1, drawn))
-        return replace(heard, bias=torch.nn.functional.pad(bias, (1, 0))[:, None, None])
+        validity = cache.memory.log_validity
+        validity = validity.scatter(1, taken, validity.gather(1, drawn))
+        return replace(heard, bias=self.cross_bias(replace(cache.memory, log_validity=validity)))
 
 
 class PermutedWorkspaceForCausalLM(WorkspaceForCausalLM):

@@ -1,5 +1,6 @@
 """Free-running conversations: samples played to a model in batches, each row hearing its own updates as it speaks."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,12 +24,16 @@ class Transcript:
         text (`str`): The same, end tokens spelt out.
         heard_at (`list[int]`): For each update, the length of the text when it was heard.
         ended (`bool`): Whether the model stopped by itself.
+        heard_after (`list[int]`): For each update, how many tokens had been emitted when it was heard.
+        milliseconds (`list[float]`): For each update, from handing it over to the next token, of the whole batch.
     """
 
     tokens: list[int]
     text: str
     heard_at: list[int]
     ended: bool
+    heard_after: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Row:
     waiting: deque[tuple[float, list[int]]]
     tokens: list[int] = field(default_factory=list)
     heard_after: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
 
 
 class Schedule:
@@ -48,8 +54,18 @@ class Schedule:
 
     def __init__(self, rows: Sequence[Row], pad: int, eos: int, resume: bool):
         self.rows, self.pad, self.silent, self.resume = rows, pad, (pad, eos), resume
+        self.handed_over: list[Row] = []
+        self.since = 0.0
+
+    def note_time(self) -> None:
+        """The next token is out: that is how long the updates took that were handed over last."""
+        now = time.perf_counter()
+        for row in self.handed_over:
+            row.milliseconds.append((now - self.since) * 1000)
+        self.handed_over, self.since = [], now
 
     def __call__(self, input_ids: torch.LongTensor) -> Interrupt | None:
+        self.note_time()
         # Padding behind a row that ended before its neighbours was not said.
         lengths = (input_ids != self.pad).sum(1).tolist()
         due: list[list[list[int]]] = []
@@ -60,6 +76,7 @@ class Schedule:
                 until = position if self.resume else length
                 while row.waiting and row.waiting[0][0] <= until:
                     now.append(row.waiting.popleft()[1])
+                    self.handed_over.append(row)
                     row.heard_after.append(len(row.tokens) if self.resume else length - 1)
             due.append(now)
         self.resume = False
@@ -97,6 +114,7 @@ def converse(
     while speaking:
         schedule = Schedule([rows[index] for index in speaking], pad, eos, resume)
         output = model.generate(**given, interrupt_callback=schedule, **arguments)
+        schedule.note_time()
         for index, sequence in zip(speaking, output.sequences.tolist(), strict=True):
             rows[index].tokens = [token for token in sequence[1:] if token != pad]
         kept = [at for at, index in enumerate(speaking) if rows[index].waiting]
@@ -111,4 +129,4 @@ def converse(
 def _transcript(tokenizer: PreTrainedTokenizerBase, row: Row) -> Transcript:
     text = tokenizer.decode(row.tokens)
     heard_at = [len(tokenizer.decode(row.tokens[:after])) for after in row.heard_after]
-    return Transcript(row.tokens, text, heard_at, text.endswith(END))
+    return Transcript(row.tokens, text, heard_at, text.endswith(END), row.heard_after, row.milliseconds)

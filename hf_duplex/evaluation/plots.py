@@ -73,8 +73,8 @@ def _models(results: Mapping[str, Any]) -> Mapping[str, Any]:
     models = results.get("models")
     if results.get("format") != 2 or not isinstance(models, Mapping) or not models:
         raise ValueError(
-            "`results` must be what a results file of format 2 holds, with at least one model: measure again with this "
-            "version."
+            "`results` must be what a results file of format 2 holds, with at least one model: measure again with "
+            "this version."
         )
     return models
 
@@ -311,7 +311,7 @@ def slot_movement(inspection: Mapping[str, Any], path: str | Path) -> None:
 
 def _short(text: str, most: int = 28) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def ablation_figure(results: Mapping[str, Any], path: str | Path, metric: str = "revision_accuracy") -> None:

@@ -1,233 +1,304 @@
 """
-How well a model revises what it says: values are read back out of free-running text by the parsers of the families.
+How well models revise what they say: held-out conversations played to each, free-running, everything read back out of
+the text and judged alike.
 
-    hf-duplex bench revision --model A --model B --json FILE
+    hf-duplex bench revision --model A --model B@restart --split test --split more_updates --json FILE
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from scipy import stats
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from dataset_builder import FAMILIES, Builder, BuilderConfig, Sample, split_config
-from dataset_builder.world import World
+from dataset_builder import SPLITS, Builder, BuilderConfig, Sample, split_config
 
 from ..record import command_line, describe_commit, describe_machine, describe_versions, write_json
-from .conversation import Transcript, converse
+from .cases import FORMAT, Case, CaseFile, score
+from .contestants import Contestant, load_contestant
+from .metrics import RATIOS
+from .statistics import breakdown, holm, latency_summary, paired_difference
+from .tables import COLUMNS, figure_cell
 
 
-# Samples a batch (on a processor more are slower, on a GPU faster), and how many tokens a model may emit each time it
-# speaks.
+# Conversations a batch: on a processor more are slower, on a GPU faster.
 BATCH_SIZE = 16
-MAX_NEW_TOKENS = 400
-# What the checkpoints that ship were trained on.
-RELEASED = {
-    "families": ("variable_substitution", "fact_correction"),
-    "kinds": {"correction": 1.0},
-    "sources": 0.0,
-    "keep_going": 0.0,
-}
+# Conversations that are played one at a time, to tell what batches are worth.
+ONE_AT_A_TIME = 24
 
 
-@dataclass
-class Score:
+def held_out_samples(builder: BuilderConfig, split: str, samples: int, seed: int) -> list[Sample]:
     """
-    What one transcript is worth, in counts.
+    The samples of a split, the same for every model.
 
-    Attributes:
-        revised, revised_right (`int`): Answers that the updates changed, and those whose last statement has the final
-            value. An answer that cannot be read counts as wrong.
-        answers, answers_right (`int`): The same over all answers.
-        unread (`int`): Answers that were never stated readably.
-        claims_after, contradictions (`int`): Values said after an update that changed them, and those among them that
-            an update had already replaced.
-        ended (`int`): 1 if the model stopped by itself.
+    Raises:
+        ValueError: There is no such split.
     """
-
-    revised: int = 0
-    revised_right: int = 0
-    answers: int = 0
-    answers_right: int = 0
-    unread: int = 0
-    claims_after: int = 0
-    contradictions: int = 0
-    ended: int = 0
+    if split not in SPLITS:
+        raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {split!r}.")
+    config = split_config(builder, split)
+    return list(Builder(BuilderConfig(**{**vars(config), "seed": seed})).samples(samples))
 
 
-def score(builder: Builder, sample: Sample, transcript: Transcript) -> Score:
-    """Reads the values back out of a transcript and holds them against what was true when each was said."""
-    _, scene, updates = builder.scene(sample.index)
-    now = World(scene.facts, scene.rules)
-    worlds = [dict(now.values)]
-    for update in updates:
-        for fact, value in update.changes:
-            now.set(fact, value)
-        worlds.append(dict(now.values))
+def stored_samples(folder: str | Path, split: str, samples: int) -> list[Sample]:
+    """
+    Samples of a data set that was built, evenly spread over its split.
 
-    claims = FAMILIES[sample.task_type].read(transcript.text)
-    last = {claim.key: claim.value for claim in claims}
-    result = Score(ended=int(transcript.ended))
-    for key, value in ((answer["key"], answer["value"]) for answer in sample.answers):
-        changed = value != worlds[0][key]
-        right = last.get(key) == value
-        result.answers += 1
-        result.answers_right += right
-        result.revised += changed
-        result.revised_right += changed and right
-        result.unread += key not in last
-    for claim in claims:
-        if claim.key not in worlds[0]:
-            continue
-        # What counts is what was known when the value was said, not when its sentence began; a word begins with the
-        # space before it.
-        said_at = max(claim.start, transcript.text.rfind(claim.value, claim.start, claim.end))
-        said_at -= transcript.text[said_at - 1 : said_at] == " "
-        heard = sum(at <= said_at for at in transcript.heard_at)
-        true = worlds[heard][claim.key]
-        replaced = {world[claim.key] for world in worlds[:heard]} - {true}
-        result.claims_after += bool(replaced)
-        result.contradictions += claim.value in replaced
-    return result
+    Raises:
+        ValueError: There is no such data set, or it has no such split.
+    """
+    from dataset_builder.stored import StoredDataset
+
+    dataset = StoredDataset(folder)
+    if split not in dataset.splits:
+        raise ValueError(f"`split`: {folder} has no {split!r}; choose from {', '.join(dataset.splits)}.")
+    names = list(Sample.__dataclass_fields__)
+    rows = [row for shard, numbers in dataset.spread(split, samples) for row in shard.take(numbers, names)]
+    return [Sample(**row) for row in rows]
 
 
-def ratio(scores: Sequence[Score], part: str, whole: str, seed: int = 0) -> dict[str, Any]:
-    """A share over samples with its bootstrap 95 % interval (resampling samples; scipy)."""
-    parts, wholes = (np.array([getattr(entry, name) for entry in scores], dtype=float) for name in (part, whole))
-    if not wholes.sum():
-        return {"value": None, "interval": None, "n": 0}
-    value = float(parts.sum() / wholes.sum())
-    interval = [value, value]
-    if len(scores) > 1 and 0 < value < 1:
-        found = stats.bootstrap(
-            (parts, wholes),
-            lambda p, w, axis: p.sum(axis=axis) / np.maximum(w.sum(axis=axis), 1),
-            paired=True,
-            vectorized=True,
-            n_resamples=1000,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        )
-        interval = [float(found.confidence_interval.low), float(found.confidence_interval.high)]
-    return {"value": value, "interval": interval, "n": int(wholes.sum())}
+def longest_text(samples: Sequence[Sample]) -> int:
+    """Tokens that a model may emit each time it speaks: twice what the longest gold text can have, and some."""
+    return 64 + max(len(sample.target) for sample in samples)
 
 
-def summarize(scores: Sequence[Score]) -> dict[str, Any]:
-    """The figures of a set of scores, each with interval and number of cases."""
-    return {
-        "samples": len(scores),
-        "revision_accuracy": ratio(scores, "revised_right", "revised"),
-        "contradiction_rate": ratio(scores, "contradictions", "claims_after"),
-        "answer_accuracy": ratio(scores, "answers_right", "answers"),
-        "unread": sum(entry.unread for entry in scores),
-        "ended": sum(entry.ended for entry in scores) / max(1, len(scores)),
-    }
+def play(
+    contestant: Contestant, samples: Sequence[Sample], batch_size: int, model: str | None = None
+) -> Iterator[list[Case]]:
+    """
+    Plays samples to a contestant, those of like length together, and scores what comes of it.
+
+    Args:
+        contestant ([`Contestant`]): Who speaks.
+        samples (`Sequence[Sample]`): What is played.
+        batch_size (`int`): Conversations at a time; no case depends on it.
+        model (`str`, *optional*): What its cases are called; its own name if it is not given.
+    """
+    by_length = sorted(samples, key=lambda sample: (len(sample.target), sample.split, sample.seed, sample.index))
+    for start in range(0, len(by_length), batch_size):
+        batch = by_length[start : start + batch_size]
+        transcripts = contestant.converse(batch, longest_text(batch))
+        pairs = zip(batch, transcripts, strict=True)
+        yield [score(sample, said, model or contestant.name) for sample, said in pairs]
+
+
+def read_specs(models: Sequence[str]) -> dict[str, list[str]]:
+    """
+    The models of a comparison: by name, what each of its training seeds is.
+
+    Args:
+        models (`Sequence[str]`): `PATH`, `PATH@MODE`, or `NAME=PATH,PATH,PATH` for several training seeds of one.
+
+    Raises:
+        ValueError: There is none, or two have the same name.
+    """
+    if not models:
+        raise ValueError("`models` is empty: name at least one model folder or Hub name.")
+    found: dict[str, list[str]] = {}
+    for model in models:
+        name, equals, paths = model.partition("=")
+        specs = [path.strip() for path in paths.split(",")] if equals else [model]
+        name = name if equals else Path(model).name
+        if not name or not all(specs):
+            raise ValueError(f"`models`: {model!r} must be PATH, PATH@MODE, or NAME=PATH,PATH.")
+        if name in found:
+            raise ValueError(f"`models` must have names that differ, got {name} twice: call one NAME=PATH.")
+        found[name] = specs
+    return found
 
 
 def run_revision_benchmark(
     models: Sequence[str],
+    splits: Sequence[str] = ("test",),
     samples: int = 1000,
-    split: str = "test",
     seed: int = 0,
     batch_size: int = BATCH_SIZE,
     device: str = "cpu",
     json_path: str | Path | None = None,
+    data: str | Path | None = None,
+    builder: BuilderConfig | None = None,
+    one_at_a_time: int = ONE_AT_A_TIME,
     progress: bool = True,
-    builder: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """
-    Plays held-out samples to each model, free-running and greedy, and scores what it says.
+    Plays held-out samples to each model, free-running and greedy, and judges what it says.
 
     Args:
-        models (`Sequence[str]`): Folders or Hub names; each must keep the contract and carry its tokenizer.
-        samples (`int`, *optional*, defaults to 1000): How many.
-        split (`str`, *optional*, defaults to `"test"`): The builder's split.
-        seed (`int`, *optional*, defaults to 0): For samples and intervals.
+        models (`Sequence[str]`): `PATH`, `PATH@MODE` (see [`~contestants.load_contestant`]), or `NAME=PATH,PATH,PATH`
+            for training seeds of one model. The first is held against each of the others.
+        splits (`Sequence[str]`, *optional*, defaults to `("test",)`): The builder's splits.
+        samples (`int`, *optional*, defaults to 1000): How many of each split.
+        seed (`int`, *optional*, defaults to 0): For samples, intervals and tests.
         batch_size (`int`, *optional*, defaults to 16): Conversations at a time.
         device (`str`, *optional*, defaults to `"cpu"`): Where to run.
-        json_path (`str` or `Path`, *optional*): Where the results are written.
+        json_path (`str` or `Path`, *optional*): Where the results are written; the cases go beside it, as
+            `*.cases.jsonl`. A run that was interrupted goes on from there.
+        data (`str` or `Path`, *optional*): A data set that was built, instead of samples made on the spot.
+        builder (`BuilderConfig`, *optional*): What is made on the spot, before a split changes it.
+        one_at_a_time (`int`, *optional*, defaults to 24): Samples that are played again one by one, to tell what
+            batches are worth; 0 for none.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
-        builder (`dict`, *optional*): Fields of [`~dataset_builder.BuilderConfig`] other than in `RELEASED`.
 
     Returns:
-        For each model and family, and overall: revision accuracy, contradiction rate, answer accuracy, with intervals.
+        For each model and split every metric, with intervals, over all and apart by family, kind of update, number of
+        updates and place; latencies; and the paired comparisons of the first model with the others.
 
     Raises:
         ValueError: An argument is unusable; the message names it.
     """
-    if not models:
-        raise ValueError("`models` is empty: name at least one model folder or Hub name.")
-    names = [Path(name).name for name in models]
-    if len(set(names)) < len(names):
-        raise ValueError(f"`models` must have names that differ, got {', '.join(names)}: results go by them.")
+    specs = read_specs(models)
     for name, value in (("samples", samples), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
-    config = split_config(BuilderConfig(seed=seed, **{**RELEASED, **(builder or {})}), split)
-    maker = Builder(config)
-    rows = list(maker.samples(samples))
+    if not splits or len(set(splits)) < len(splits):
+        raise ValueError(f"`splits` must be names that differ, at least one, got {list(splits)!r}.")
+    base = builder or BuilderConfig()
+    played = {
+        split: stored_samples(data, split, samples) if data else held_out_samples(base, split, samples, seed)
+        for split in splits
+    }
+    for split, rows in played.items():
+        if not any(row.updates for row in rows):
+            raise ValueError(f"`split`: {split!r} has no updates here, so there is nothing to revise; take another.")
+    made_of = {"data": Path(data).name} if data else {"builder": {**asdict(base), "seed": seed}}
+    settings = {"samples": samples, "seed": seed, "decoding": "greedy, free-running", **made_of}
     results: dict[str, Any] = {
         "benchmark": "revision",
+        "format": FORMAT,
         "command": command_line(),
         "commit": describe_commit(),
-        "settings": {"samples": samples, "seed": seed, "builder": asdict(config), "decoding": "greedy, free-running"},
+        "settings": {**settings, "splits": list(splits), "batch_size": batch_size, "device": device},
         "versions": describe_versions(),
         "machine": describe_machine(),
         "models": {},
+        "comparisons": [],
     }
-    with Progress(console=Console(stderr=True), disable=not progress) as bar:
-        for name in models:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32).to(device).eval()
-            task = bar.add_task(Path(name).name, total=samples)
-            scores: list[Score] = []
-            for start in range(0, samples, batch_size):
-                batch = rows[start : start + batch_size]
-                transcripts = converse(model, tokenizer, batch, MAX_NEW_TOKENS)
-                scores += [score(maker, *pair) for pair in zip(batch, transcripts, strict=True)]
-                bar.advance(task, len(batch))
-            families = {
-                family: summarize([entry for entry, row in zip(scores, rows, strict=True) if row.task_type == family])
-                for family in config.families
-            }
-            results["models"][Path(name).name] = {
-                "model_type": model.config.model_type,
-                "parameters": model.num_parameters(),
-                **summarize(scores),
-                "families": families,
-            }
-            write_json(results, json_path)
+    path = None if json_path is None else Path(json_path)
+    cases = CaseFile(path and path.with_suffix(".cases.jsonl"), settings)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+        tasks = {name: bar.add_task(name, total=len(paths) * samples * len(splits)) for name, paths in specs.items()}
+        for name, paths in specs.items():
+            told = _play_all(name, paths, played, cases, batch_size, device, one_at_a_time, bar, tasks[name])
+            results["models"][name] = told | {"splits": {}}
+            for split in splits:
+                runs = [cases.of(_run_name(name, paths, run), split) for run in range(len(paths))]
+                results["models"][name]["splits"][split] = _figures(runs, seed)
+            write_json(results, path)
+    results["comparisons"] = _comparisons(specs, splits, cases, seed)
+    write_json(results, path)
     return results
 
 
-def print_revision_table(results: dict[str, Any], console: Console | None = None) -> None:
-    """Prints the results as a table, 95 % intervals beside the figures."""
+def _run_name(name: str, paths: Sequence[str], run: int) -> str:
+    return name if len(paths) == 1 else f"{name}#{run}"
 
-    def cell(figure: dict[str, Any]) -> str:
-        if figure["value"] is None:
-            return "-"
-        low, high = figure["interval"]
-        return f"{figure['value']:.3f} [dim]{low:.3f}–{high:.3f}[/]"
 
-    settings = results["settings"]
-    table = Table(title=f"Revision on {settings['samples']} {settings['builder']['split']} samples, free-running")
-    for column in ("model", "family", "revision accuracy", "contradiction rate", "answer accuracy", "unread"):
-        table.add_column(column)
-    for name, model in results["models"].items():
-        for family, figures in [("all", model), *model["families"].items()]:
-            table.add_row(
-                name if family == "all" else "",
-                family,
-                cell(figures["revision_accuracy"]),
-                cell(figures["contradiction_rate"]),
-                cell(figures["answer_accuracy"]),
-                str(figures["unread"]),
+def _play_all(
+    name: str,
+    paths: Sequence[str],
+    played: dict[str, list[Sample]],
+    cases: CaseFile,
+    batch_size: int,
+    device: str,
+    one_at_a_time: int,
+    bar: Progress,
+    task: TaskID,
+) -> dict[str, Any]:
+    """Plays to every training seed of a model what it has not heard yet. Returns the facts of the model."""
+    facts: dict[str, Any] = {"specs": list(paths)}
+    for run, spec in enumerate(paths):
+        called = _run_name(name, paths, run)
+        contestant = load_contestant(spec, device)
+        facts |= {"model_type": contestant.model_type, "parameters": contestant.parameters}
+        for split, rows in played.items():
+            due = [row for row in rows if (called, split, row.seed, row.index) not in cases]
+            bar.advance(task, len(rows) - len(due))
+            started = time.perf_counter()
+            for found in play(contestant, due, batch_size, called):
+                cases.add(found)
+                bar.advance(task, len(found))
+            if due and run == 0:
+                rate = len(due) / (time.perf_counter() - started)
+                facts.setdefault("samples_per_second", {})[split] = round(rate, 2)
+        if run == 0 and one_at_a_time and "samples_per_second" in facts:
+            facts["batched_against_one_at_a_time"] = _worth_of_batches(
+                contestant, next(iter(played.values()))[:one_at_a_time], batch_size
             )
-    (console or Console()).print(table)
+    return facts
+
+
+def _worth_of_batches(contestant: Contestant, rows: list[Sample], batch_size: int) -> float:
+    """How many times as fast the same samples are in batches as one at a time."""
+    seconds = []
+    for size in (1, batch_size):
+        started = time.perf_counter()
+        for _ in play(contestant, rows, size):
+            pass
+        seconds.append(time.perf_counter() - started)
+    return round(seconds[0] / seconds[1], 2)
+
+
+def _figures(runs: list[list[Case]], seed: int) -> dict[str, Any]:
+    milliseconds = sorted(value for cases in runs for case in cases for value in case["milliseconds"])
+    return breakdown(runs, seed) | {
+        "latency": latency_summary([case["latencies"] for cases in runs for case in cases], seed),
+        "median_milliseconds": milliseconds[len(milliseconds) // 2] if milliseconds else None,
+        "incoherent": {
+            name: sum(case["counts"][name] for cases in runs for case in cases)
+            for name in ("unended", "loop", "unreadable", "arithmetic", "json")
+        },
+    }
+
+
+def _comparisons(
+    specs: dict[str, list[str]], splits: Sequence[str], cases: CaseFile, seed: int
+) -> list[dict[str, Any]]:
+    """The first model against each of the others: every metric on every split, and revision accuracy by family with
+    Holm's correction over families."""
+    first, *others = specs
+    found = []
+    for other in others:
+        for split in splits:
+            runs = [
+                [cases.of(_run_name(name, specs[name], run), split) for run in range(len(specs[name]))]
+                for name in (first, other)
+            ]
+            about = {"a": first, "b": other, "split": split}
+            for metric in COLUMNS:
+                part, whole = RATIOS[metric]
+                found.append(about | {"metric": metric} | paired_difference(*runs, part, whole, seed))
+            families = sorted({case["family"] for case in runs[0][0]})
+            part, whole = RATIOS["revision_accuracy"]
+            apart = {}
+            for family in families:
+                chosen = [
+                    [[case for case in cases if case["family"] == family] for cases in side] for side in runs
+                ]
+                apart[family] = paired_difference(*chosen, part, whole, seed)
+            corrected = holm({family: difference["p"] for family, difference in apart.items()})
+            for family, difference in apart.items():
+                entry = about | {"metric": "revision_accuracy", "family": family} | difference
+                found.append(entry | {"p_holm": corrected[family]})
+    return found
+
+
+def print_revision_table(results: dict[str, Any], console: Console | None = None) -> None:
+    """Prints the metrics of every model on every split, 95 % intervals beside the figures."""
+    settings = results["settings"]
+    for split in settings["splits"]:
+        table = Table(title=f"Revision on {settings['samples']} {split} samples, free-running")
+        for column in ("model", "family", *(name.replace("_", " ") for name in COLUMNS), "latency"):
+            table.add_column(column)
+        for name, model in results["models"].items():
+            found = model["splits"][split]
+            for family, figures in [("all", found["metrics"]), *found["families"].items()]:
+                cells = [figure_cell(figures[column]) for column in COLUMNS]
+                latency = found["latency"]["median"]
+                shown = "-" if latency is None or family != "all" else f"{latency:g}"
+                table.add_row(name if family == "all" else "", family, *cells, shown)
+        (console or Console()).print(table)

@@ -155,6 +155,9 @@ class WorkspaceConfig(DuplexConfig):
             first; with the other rules slots are learned latents, and 8 to 32 of them are usual.
         max_message_distance (`int`, *optional*, defaults to 16):
             With `"validity"`: how many messages back doubt can tell apart; older ones count as this far.
+        recency_bias (`bool`, *optional*, defaults to `True`):
+            With `"validity"`: cross-attention adds to its logits, beside how far a slot is believed, a learned number
+            for each head that tells how many messages ago it was written: what was heard just now.
     """
 
     model_type = "duplex_workspace"
@@ -163,6 +166,7 @@ class WorkspaceConfig(DuplexConfig):
     update_type: str = "validity"
     n_slots: int = 256
     max_message_distance: int = 16
+    recency_bias: bool = True
 
     def validate_architecture(self):
         super().validate_architecture()

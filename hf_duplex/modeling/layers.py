@@ -129,7 +129,7 @@ class Heard:
     Attributes:
         states (`torch.Tensor` of shape `(batch, slots, hidden_size)`, *optional*): To be projected by each layer.
         key_values (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Projected already, one pair a layer.
-        bias (`torch.Tensor` of shape `(batch, 1, queries or 1, slots)`): Added to the attention logits.
+        bias (`torch.Tensor` of shape `(batch, 1 or heads, queries or 1, slots)`): Added to the attention logits.
     """
 
     bias: torch.Tensor

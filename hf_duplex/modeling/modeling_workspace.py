@@ -46,6 +46,9 @@ class WorkspaceModel(DuplexModel):
         self.encoder = MessageEncoder(config)
         self.update_rule: LatentSlots | ValidityUpdate = UPDATE_RULES[config.update_type](config)
         self.slot_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        # Believed or not, what was heard just now is where a repair begins.
+        recent = config.recency_bias and config.update_type == "validity"
+        self.recency = nn.Embedding(config.max_message_distance, config.num_attention_heads) if recent else None
         self.post_init()
 
     def update_workspace(
@@ -139,8 +142,18 @@ class WorkspaceModel(DuplexModel):
             known = visible_versions(length, positions)
         ids, mask = parts[0] if len(parts) == 1 else join_messages(*parts)
         slots, log_validity = self.update_rule.all_versions(self.encode(ids, mask), mask, n_prompt)
-        bias = log_validity.gather(1, known[..., None].expand(-1, -1, log_validity.shape[-1]))
-        return Heard(nn.functional.pad(bias, (1, 0))[:, None], states=self.slot_norm(slots))
+        bias = log_validity[:, None]
+        if self.recency is not None:
+            heard = nn.functional.pad(mask.any(-1).cumsum(-1), (1, 0))  # how many messages each version has heard
+            writer = (heard[:, 1:] - 1).repeat_interleave(ids.shape[-1], dim=1)
+            bias = bias + self.recency_of(heard[:, n_prompt:, None] - writer[:, None])
+        bias = bias.gather(2, known[:, None, :, None].expand(-1, bias.shape[1], -1, bias.shape[-1]))
+        return Heard(nn.functional.pad(bias, (1, 0)), states=self.slot_norm(slots))
+
+    def recency_of(self, age: torch.LongTensor) -> torch.Tensor:
+        """The bias of slots by how many messages ago they were written, from 1: (b, v, s) -> (b, heads, v, s)."""
+        index = (age - 1).clamp(0, self.config.max_message_distance - 1)
+        return self.recency(index).permute(0, 3, 1, 2)
 
     def project(self, workspace: Workspace) -> list:
         """Keys and values of a workspace's slots, a pair for each layer."""
@@ -170,8 +183,14 @@ class WorkspaceModel(DuplexModel):
         ]
 
     def cross_bias(self, workspace: Workspace) -> torch.Tensor:
-        """What cross-attention adds to its logits, `(batch, 1, 1, 1 + n_slots)`: one column for hearing nothing."""
-        return nn.functional.pad(workspace.log_validity, (1, 0))[:, None, None]
+        """
+        What cross-attention adds to its logits, `(batch, 1 or heads, 1, 1 + n_slots)`: one column for hearing nothing.
+        """
+        bias = workspace.log_validity[:, None, None]
+        if self.recency is not None:
+            writer = workspace.slot_ids // self.config.max_message_length
+            bias = bias + self.recency_of((workspace.version[:, None] - writer)[:, None])
+        return nn.functional.pad(bias, (1, 0))
 
     def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
         if cache is not None and cache.cross is not None:

@@ -69,6 +69,8 @@ class DataArguments:
         data_seed_offset (`int`, *optional*, defaults to 0): Added to the seed of the data.
         samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (a try: 0.001).
         eval_samples (`int`, *optional*, defaults to 1024): Held-out samples for the loss during training.
+        telemetry_samples (`int`, *optional*, defaults to 8): Held-out samples on which the workspace is looked into at
+            each logging step; 0 for no telemetry.
         num_proc (`int`, *optional*): Processes that make the samples; one for each core where it is not given.
         cache_dir (`str`, *optional*): Keep the samples there, for the next run and for processes beside this one.
         serialized (`bool`, *optional*, defaults to `False`): Collate one line of text, as for a plain causal language
@@ -81,6 +83,9 @@ class DataArguments:
     data_seed_offset: int = field(default=0, metadata={"help": "Added to the seed of the data."})
     samples_scale: float = field(default=1.0, metadata={"help": "Multiplies the samples of every phase."})
     eval_samples: int = field(default=1024, metadata={"help": "Held-out samples for the loss during training."})
+    telemetry_samples: int = field(
+        default=8, metadata={"help": "Held-out samples on which the workspace is looked into; 0 for none."}
+    )
     num_proc: int = field(
         default_factory=lambda: os.cpu_count() or 1, metadata={"help": "Processes that make the samples."}
     )
@@ -95,6 +100,8 @@ class DataArguments:
         for name in ("samples_scale", "eval_samples", "num_proc"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
+        if self.telemetry_samples < 0:
+            raise ValueError(f"`telemetry_samples` must be 0 (none) or more, got {self.telemetry_samples}.")
 
 
 def read_phases(phases: Any, scale: float) -> list[Phase]:

@@ -23,6 +23,7 @@ from dataset_builder import Builder, BuilderConfig
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
 from ..record import describe_machine, describe_versions
 from .arguments import ModelArguments, parse_arguments
+from .telemetry import Telemetry
 from .trainer import DuplexTrainer
 
 
@@ -93,6 +94,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     train_dataset = CurriculumDataset(data_args.phases, tokenizer, seed=seed, **made)
     held_out = [Phase(data_args.eval_samples, data_args.phases[-1].builder)]
     eval_dataset = CurriculumDataset(held_out, tokenizer, split="validation", **made)
+    telemetry = None
+    if data_args.telemetry_samples and model_args.model_type != "baseline":
+        telemetry = Telemetry.from_samples(eval_dataset, ChannelCollator(tokenizer), data_args.telemetry_samples)
     trainer = DuplexTrainer(
         model=model,
         args=args,
@@ -100,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         eval_dataset=eval_dataset,
         data_collator=(SerializedCollator if data_args.serialized else ChannelCollator)(tokenizer),
         processing_class=tokenizer,
+        telemetry=telemetry,
     )
     last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
     checkpoint = args.resume_from_checkpoint or last

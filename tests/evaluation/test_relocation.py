@@ -1,10 +1,16 @@
 """Relocated updates: where they stand is where they would have stood, and nothing that was said is read again."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
-from tiny_models import BOS, Schedule, pad_rows, step_by_step, tiny_config, tiny_model, words
 
 from hf_duplex.evaluation.relocation import RelocatedForCausalLM
+
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "modeling"))
+from tiny_models import BOS, Schedule, pad_rows, step_by_step, tiny_config, tiny_model, words  # noqa: E402
 
 
 LENGTH = 9
@@ -89,4 +95,10 @@ def test_what_was_said_is_not_read_again(shape):
     assert (logits[2, -1] - expected[2, -1]).abs().max() > 1e-3
     incoming = sum(map(len, with_updates(UPDATES)))
     assert output.past_key_values.processed_tokens == incoming + 3 * (1 + LENGTH)
-    assert output.versions[:, -1].tolist() == [row.version for row in versions(PROMPTS, UPDATES)]
+    assert output.versions[:, -1].tolist() == [3, 1, 3]
+
+
+def test_a_sliding_window_is_refused():
+    model = RelocatedForCausalLM(tiny_config("baseline", sliding_window=4)).eval()
+    with pytest.raises(ValueError, match="`sliding_window` must be None"):
+        play(model, PROMPTS)

@@ -1,4 +1,4 @@
-"""python -m dataset_builder show | build | inspect | check | push | bench"""
+"""python -m dataset_builder show | build | inspect | check | push | disfl-qa | bench"""
 
 from .cli import main
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -11,8 +13,9 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .build_config import load_build_config
 from .builder import Builder
@@ -22,57 +25,113 @@ from .config import BuilderConfig
 if TYPE_CHECKING:
     from rich.console import Console
 
-GROUP = 1000
+WARM_UP = 100
 POLL_SECONDS = 0.05
 
 
-def measure_speed(config: BuilderConfig, num: int) -> dict[str, dict[str, float]]:
+def measure_speed(config: BuilderConfig, num: int, repeats: int) -> dict[str, dict[str, float]]:
     """
-    Samples a second of one core, by the processor time of this process, so that neighbours do not count.
+    Samples a second of one core: made and written as `build` does it, by the processor time of this process.
+
+    A machine that others use too is slower for that, by spells. So each family has several runs, in turn with the
+    other families; the best one tells what the core can do, the median what it did.
 
     Args:
         config (`BuilderConfig`): What samples to make; each of its families is measured alone.
-        num (`int`): Samples of each family.
+        num (`int`): Samples of a run.
+        repeats (`int`): Runs of each family, after one of a few samples to warm up.
 
     Returns:
-        `dict[str, dict[str, float]]`: For each family `made`, samples a second as Python objects, and `written`, as
-        parquet in memory; `updates` and `characters`, means of a sample; `repaired`, the share with a repair.
+        `dict[str, dict[str, float]]`: For each family, in samples a second, `made`, as Python objects, and `written`,
+        as parquet in memory, of the best run, and `median`, `written` of the median run; `updates` and `characters`,
+        means of a sample; `repaired`, the share with a repair.
     """
+    builders = {family: Builder(replace(config, families=(family,))) for family in dict.fromkeys(config.families)}
+    for builder in builders.values():
+        _run(builder, range(num, num + WARM_UP))
+    runs: dict[str, list[_Run]] = {family: [] for family in builders}
+    for _ in range(repeats):
+        for family, builder in builders.items():
+            runs[family].append(_run(builder, range(num)))
     results = {}
-    for family in dict.fromkeys(config.families):
-        builder = Builder(replace(config, families=(family,)))
-        for sample in builder.samples(50, num):  # caches
-            sample.to_row()
-        start = time.process_time()
-        samples = list(builder.samples(num))
-        made = time.process_time() - start
+    for family, told in runs.items():
+        seconds = [run.made + run.written for run in told]
         results[family] = {
-            "made": num / made,
-            "written": num / (made + _seconds_to_write(samples)),
-            "updates": sum(len(sample.updates) for sample in samples) / num,
-            "characters": sum(len(sample.target) for sample in samples) / num,
-            "repaired": sum(sample.requires_revision for sample in samples) / num,
+            "made": num / min(run.made for run in told),
+            "written": num / min(seconds),
+            "median": num / median(seconds),
+            "updates": told[0].updates / num,
+            "characters": told[0].characters / num,
+            "repaired": told[0].repaired / num,
         }
     return results
 
 
-def _seconds_to_write(samples: list[Any]) -> float:
-    """Processor time from samples to parquet, the hash of each pair included."""
+class _Run(NamedTuple):
+    """Processor time that it took to make samples, and from there to parquet; and what was made."""
+
+    made: float
+    written: float
+    updates: int
+    characters: int
+    repaired: int
+
+
+def _run(builder: Builder, indices: range) -> _Run:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from .pairs import pair_hash
     from .schema import SCHEMA
+    from .shards import ROWS_PER_GROUP, garbage_kept
 
-    pa.Table.from_pylist([samples[0].to_row()], schema=SCHEMA)  # arrow's first conversion loads what it needs
-    start = time.process_time()
+    made = written = 0.0
+    updates = characters = repaired = 0
     with pq.ParquetWriter(BytesIO(), SCHEMA, compression="zstd") as writer:
-        for first in range(0, len(samples), GROUP):
-            rows = [sample.to_row() for sample in samples[first : first + GROUP]]
+        for first in range(0, len(indices), ROWS_PER_GROUP):
+            start = time.process_time()
+            with garbage_kept():
+                rows = [builder.sample(index).to_row() for index in indices[first : first + ROWS_PER_GROUP]]
+            between = time.process_time()
             for row in rows:
                 pair_hash(row)
             writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
-    return time.process_time() - start
+            written += time.process_time() - between
+            made += between - start
+            updates += sum(len(row["updates"]) for row in rows)
+            characters += sum(len(row["initial_target"] + row["revised_target"]) for row in rows)
+            repaired += sum(row["requires_revision"] for row in rows)
+        start = time.process_time()
+    return _Run(made, written + time.process_time() - start, updates, characters, repaired)
+
+
+def describe() -> dict[str, Any]:
+    """What goes with every result: the command, the commit, the machine, and how busy it was."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": _commit(),
+        "machine": {
+            "cpu": models[0] if models else platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+            "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        },
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this source, with a + if the builder has changes that are not in it; None outside of one."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
+        changes = subprocess.run(["git", "status", "--porcelain", "."], cwd=here, capture_output=True, text=True)
+    except OSError:
+        return None
+    return commit.stdout.strip() + "+" * bool(changes.stdout.strip()) if commit.returncode == 0 else None
 
 
 def sizes_of(text: str) -> list[int]:
@@ -156,16 +215,26 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def print_speed(results: dict[str, dict[str, float]], console: Console) -> None:
+def print_machine(told: dict[str, Any], console: Console) -> None:
+    """Prints what [`describe`] gives."""
+    machine = told["machine"]
+    busy = "" if machine["load"] is None else f", load {machine['load']}"
+    console.print(f"{machine['cpu']}, {machine['cores']} cores{busy}, Python {machine['python']}, {told['commit']}")
+
+
+def print_speed(results: dict[str, dict[str, float]], repeats: int, console: Console) -> None:
     """Prints what [`measure_speed`] gives."""
     from rich.table import Table
 
-    table = Table(title="Samples a second and core", title_justify="left", box=None, pad_edge=False)
-    for column in ("family", "made", "written", "updates", "characters", "with repair"):
+    title = f"Samples a second and core, best of {repeats} runs"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("family", "made", "written", "median", "updates", "letters", "repaired"):
         table.add_column(column, justify="left" if column == "family" else "right")
     for family, told in results.items():
-        numbers = [f"{told['made']:,.0f}", f"{told['written']:,.0f}", f"{told['updates']:.1f}"]
-        table.add_row(family, *numbers, f"{told['characters']:,.0f}", f"{told['repaired']:.0%}")
+        numbers = [f"{told[name]:,.0f}" for name in ("made", "written", "median")]
+        table.add_row(
+            family, *numbers, f"{told['updates']:.1f}", f"{told['characters']:,.0f}", f"{told['repaired']:.0%}"
+        )
     console.print(table)
 
 

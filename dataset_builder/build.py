@@ -75,6 +75,13 @@ def build_dataset(
             raise BuildError(
                 f"The disk of {folder} is full. Finished shards are kept: make room, run the same command to resume."
             ) from error
+        if error.errno == errno.EFBIG:
+            raise BuildError(
+                f"`samples_per_shard` of {config.samples_per_shard} makes files larger than {folder} may hold. Lower "
+                "it, or raise that limit (`ulimit -f`) and run the same command to resume. Finished shards are kept."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+            raise BuildError(f"`out`: {folder} cannot be written into ({error.strerror}).") from error
         raise
 
 

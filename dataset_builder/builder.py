@@ -127,6 +127,7 @@ class Builder:
     def __init__(self, config: BuilderConfig):
         self.config = config
         self.mixes = {name: Mix(FAMILIES[name], config) for name in config.families}
+        self._rng = Chance(0)  # seeded anew for each sample
         self.partition = config.split if config.split in _EIGHTHS else "test"
 
     def samples(self, num: int, start: int = 0) -> Iterator[Sample]:
@@ -146,7 +147,8 @@ class Builder:
         if index < 0:
             raise ValueError(f"`index` must not be negative, got {index}.")
         config = self.config
-        rng = Chance(f"{config.seed}-{config.split}-{index}" + f"-{attempt}" * (attempt > 0))
+        rng = self._rng
+        rng.seed(f"{config.seed}-{config.split}-{index}" + f"-{attempt}" * (attempt > 0))
         family = FAMILIES[rng.choice(config.families)]
         count = rng.choice(config.update_counts) if config.update_counts else rng.randint(*config.num_updates)
         for _ in range(1000):
@@ -266,6 +268,7 @@ class Conversation:
         self.listener = Listener(rng, family, scene, config, mix, speakers)
         self.heard: list[Heard] = []
         self.effects: list[tuple[int, bool]] = []
+        self._known_end: int | None = None
 
     def hold(self, count: int) -> None:
         """Says all of it, `count` updates on the way."""
@@ -281,7 +284,7 @@ class Conversation:
                 groups.append(1)
         endless = speech.scene.endless
         rounds = max(rng.randint(*config.rounds), -(-count // UPDATES_A_ROUND)) if endless else 1
-        length = speech.remaining() * rounds
+        length = self._end() * rounds
         start, stop = (int(length * share) for share in config.window)
         if len(groups) > length:
             raise ValueError(
@@ -294,7 +297,7 @@ class Conversation:
                 speech.speak()
                 position = speech.length
             else:
-                left = stop if stop < length or endless or not number else speech.length + speech.remaining()
+                left = stop if stop < length or endless else self._end()
                 at = max(start, speech.length)
                 share = 1 - rng.random() ** (1 / (len(groups) - late - number))
                 position = max(at + int((max(0, left - at) + 1) * share), self._next_place())
@@ -305,6 +308,12 @@ class Conversation:
         if endless:
             self._hear(max(length, speech.length, self._next_place()), 1, False, stop=True)
         speech.speak()
+
+    def _end(self) -> int:
+        """Where the text ends, or this round of it, if no further update changes anything."""
+        if self._known_end is None:
+            self._known_end = self.speech.length + self.speech.remaining()
+        return self._known_end
 
     def _next_place(self) -> int:
         """Where the next update may come: those that come at the same place are one group."""
@@ -325,6 +334,9 @@ class Conversation:
             group.append(Heard(position, text, kind, source, changes))
         earliest = speech.length
         taken_back = speech.hear(position, [update.changes for update in group])
+        if any(update.changes for update in group):
+            self._known_end = None
         stale = {fact for key in taken_back for fact in speech.world.depends(key)}
         self.heard += group
-        self.effects += [(earliest, any(fact in stale for fact, _ in update.changes)) for update in group]
+        for update in group:
+            self.effects.append((earliest, bool(stale) and any(fact in stale for fact, _ in update.changes)))

@@ -322,18 +322,37 @@ def print_report(report: Report, console: Console) -> None:
     for (severity, check), count in report.hidden.items():
         console.print(Text(f"{severity} {check}  ... and {count:,} more", _STYLES[severity]))
     if any(tally.rows for tally in report.tallies.values()):
-        for title, lines in _balance(report.tallies):
-            table = Table("", *report.tallies, title=title, title_justify="left", box=None, pad_edge=False)
-            for column in table.columns[1:]:
-                column.justify = "right"
-            for name, cells in lines:
-                table.add_row(name, *cells)
-            console.print(table)
+        for tallies in _side_by_side(report.tallies, console.width):
+            for title, lines in _balance(tallies):
+                table = Table("", *tallies, title=title, title_justify="left", box=None, pad_edge=False)
+                table.columns[0].width = _NAMES
+                for column in table.columns[1:]:
+                    column.justify, column.min_width = "right", _SHARES
+                for name, cells in lines:
+                    table.add_row(name, *cells)
+                console.print(table)
     errors = len(report.errors) + sum(count for (severity, _), count in report.hidden.items() if severity == "error")
     rows = sum(tally.rows for tally in report.tallies.values())
     read = f"{rows:,} rows, {report.judged:,} of them by the oracle"
     verdict = Text.assemble(("ok", "bold green")) if report.ok else Text(f"failed: {errors:,} errors", "bold red")
     console.print(Text.assemble(f"{report.folder}: ", verdict, f" ({read})"), soft_wrap=True)
+
+
+_NAMES, _SHARES = len("structured_transformation"), len("1,000,000")
+"""Widths of the first column and, at least, of the others."""
+
+
+def _side_by_side(tallies: dict[str, Tally], width: int) -> Iterator[dict[str, Tally]]:
+    """As many splits at a time as can be told from each other on a console of that width."""
+    left, part = width - _NAMES, dict[str, Tally]()
+    for split, tally in tallies.items():
+        needed = max(len(split), _SHARES) + 2
+        if part and needed > left:
+            yield part
+            left, part = width - _NAMES, {}
+        part[split] = tally
+        left -= needed
+    yield part
 
 
 Line = tuple[str, list[str]]

@@ -1,5 +1,6 @@
 """
-The command line: `hf-duplex data show | build | inspect | check | push | bench`, or `python -m dataset_builder ...`.
+The command line: `hf-duplex data show | build | inspect | check | push | disfl-qa | bench`, or
+`python -m dataset_builder ...`.
 
 Only typer is imported before a command runs, so that help is there at once.
 """
@@ -212,10 +213,56 @@ def push(
     typer.echo(push_dataset(dir, repo_id, private=private, token=token))
 
 
+@app.command("disfl-qa")
+def disfl_qa(
+    path: Annotated[
+        Path, typer.Argument(help="Folder that holds train.json and dev.json.", metavar="PATH", show_default=False)
+    ],
+    split: Annotated[
+        list[str] | None, typer.Option(help="train, dev or test; may be repeated.", show_default="train and dev")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the rows here, one parquet file a split.", metavar="DIR")
+    ] = None,
+    only_cut: Annotated[bool, typer.Option("--only-cut", help="Write no question in which no cue was found.")] = False,
+    show: Annotated[int, typer.Option(min=0, help="Rows of each split to show.")] = 0,
+    cues: Annotated[int, typer.Option(min=0, help="How many cues to list.")] = 20,
+    json: Annotated[Path | None, typer.Option(help="Write all figures here.")] = None,
+) -> None:
+    """Read Disfl-QA: questions that people corrected while they asked them, as rows of the same columns.
+
+    The question up to its repair cue ("no wait") is the prompt, still being
+    spoken; the rest is the update. Tells how often the rule finds a cue, and
+    what two baselines score: the question as said, and as repaired by rule
+    (EM and F1 normalised as in SQuAD).
+    The data are not part of this package; they are CC-BY-4.0, at
+    https://github.com/google-research-datasets/Disfl-QA.
+
+    [bold]Example[/]
+
+    [cyan]hf-duplex data disfl-qa disfl_qa/ --show 5 --out data/disfl_qa[/]
+    """
+    from .disfl_qa import load_disfl_qa, report, summary, write_parquet
+    from .disfl_qa import show as show_row
+
+    try:
+        splits = {name: load_disfl_qa(path, name) for name in split or ("train", "dev")}
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from None
+    found = {name: summary(rows) for name, rows in splits.items()}
+    for name, rows in splits.items():
+        print("\n".join([report(name, found[name], cues), *map(show_row, rows[:show])]))
+        if out is not None:
+            write_parquet([row for row in rows if row["updates"] or not only_cut], out / f"{name}.parquet")
+    if json is not None:
+        json.write_text(jsonlib.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 @app.command()
 def bench(
     family: Family = None,
-    num: Annotated[int, typer.Option(min=1, help="Samples of each family.")] = 2000,
+    num: Annotated[int, typer.Option(min=1, help="Samples of a run of one family.")] = 1000,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each family; the best one counts.")] = 5,
     updates: Updates = (0, 4),
     memory: Annotated[
         str | None, typer.Option(help="Build so many samples too, and tell the peak memory.", metavar="10000,100000")
@@ -236,14 +283,17 @@ def bench(
     """
     from rich.console import Console
 
-    from .bench import measure_memory, measure_speed, print_memory, print_speed, sizes_of
+    from .bench import describe, measure_memory, measure_speed, print_machine, print_memory, print_speed, sizes_of
 
-    sizes = sizes_of(memory) if memory is not None else []
-    results: dict[str, Any] = {"speed": measure_speed(_builder_config(family, num_updates=updates), num)}
-    print_speed(results["speed"], Console())
+    console, sizes = Console(), sizes_of(memory) if memory is not None else []
+    results = describe()
+    print_machine(results, console)
+    speed = measure_speed(_builder_config(family, num_updates=updates), num, repeats)
+    results["speed"] = {"updates": list(updates), "samples": num, "runs": repeats, "families": speed}
+    print_speed(speed, repeats, console)
     if sizes:
         results["memory"] = measure_memory(config, sizes, num_workers)
-        print_memory(results["memory"], Console())
+        print_memory(results["memory"], console)
     if json is not None:
         json.write_text(jsonlib.dumps(results, indent=2) + "\n", encoding="utf-8")
 

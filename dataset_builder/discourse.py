@@ -309,54 +309,58 @@ class Speech:
         return "."
 
     def _say(self, utterance: Utterance, until: float) -> None:
-        """Says words of one utterance up to its end or to `until`, and keeps the record of its claims."""
-        content = utterance.phrase
-        words, tails, owners = content.words, content.tails, content.owners
-        values, count, pieces, nothing = self.world.values, len(words), self._pieces, self.nothing
-        repairing = utterance is self._repair
-        at, length = utterance.at, self.length
-        previous = owners[at - 1] if at else ""
-        while at < count and length < until:
+        """Says words of one utterance, one at least, up to its end or to `until`, and keeps the record of its
+        claims."""
+        words, tails, owners = utterance.phrase.words, utterance.phrase.tails, utterance.phrase.owners
+        values, count = self.world.values, len(words)
+        at, length, claim = utterance.at, self.length, utterance.claim
+        owner = owners[at - 1] if at else None
+        repairing, say = utterance is self._repair, self._pieces.append
+        while True:
             before, slot, after = words[at]
-            key, text = owners[at], before + after
-            if slot and slot[0] != "!":
-                value = values[slot]
-                text = before + (nothing if value == NONE else value) + after
-            space = " " if at else self._opens()
-            start = length + len(space)
+            text = (" " if at else self._opens()) + before
             if repairing and not at:
-                self.repairs[-1].start = start
-            end = start + len(text)
-            if key:
-                if at == 0 or previous != key:
-                    utterance.start, utterance.claim = start, None
-                if slot:
-                    self._state(utterance, key, slot.lstrip("!"))
-                claim = utterance.claim
+                self.repairs[-1].start = length + len(text) - len(before)
+            if owners[at] != owner:
                 if claim:
-                    claim.end = end
-                    claim.complete = at + 1 == count or owners[at + 1] != key
-            tail = tails[at]
-            previous = key
+                    claim.complete = True
+                owner, claim = owners[at], None
+                utterance.start = length + len(text) - len(before)
+            if slot:
+                if slot[0] != "!":
+                    value = values[slot]
+                    text += self.nothing if value == NONE else value
+                if owner:
+                    claim = self._state(utterance, claim, owner, slot.lstrip("!"))
+            text += after
+            length += len(text)
+            if claim:
+                claim.end = length
+            if tails[at]:
+                text += tails[at]
+                length += len(tails[at])
+            say(text)
             at += 1
-            utterance.at = at
-            if at == count and repairing and not self._in_progress():
-                tail += self._stop()
-                self._repair = None
-            pieces.append(space + text + tail)
-            length = end + len(tail)
-            self.length = length
+            if at == count or length >= until:
+                break
+        if claim and (at == count or owners[at] != owner):
+            claim.complete = True
+        utterance.at, utterance.claim, self.length = at, claim, length
         if repairing:
-            self.repairs[-1].end = length
+            if at == count and not self._in_progress():
+                self._emit(self._stop())
+                self._repair = None
+            self.repairs[-1].end = self.length
         if at == count and utterance is self._sentence:
             self._sentence = None
 
-    def _state(self, utterance: Utterance, key: str, slot: str) -> None:
-        """Notes that the claim `key` has just spoken the value `slot`."""
-        values, claim = self.world.values, utterance.claim
+    def _state(self, utterance: Utterance, claim: Statement | None, key: str, slot: str) -> Statement:
+        """Notes that the claim `key`, which may have begun before, has just spoken the value `slot`."""
+        values = self.world.values
         if claim is None:
             claim = Statement(key, "", utterance.start, 0, self.version, self.world.depends(key))
-            utterance.claim = utterance.statements[key] = self._latest[key] = claim
+            utterance.statements[key] = self._latest[key] = claim
             self.claims.append(claim)
         claim.said[slot] = values[slot]
         claim.value, claim.version = values[key], self.version
+        return claim

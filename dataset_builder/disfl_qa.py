@@ -4,16 +4,14 @@ Gupta et al., "Disfl-QA: A Benchmark Dataset for Understanding Disfluencies in Q
 The data do not come with this package: get `train.json`, `dev.json` and `test.json` from
 https://github.com/google-research-datasets/Disfl-QA and give the path of their folder.
 
-python -m dataset_builder.disfl_qa disfl_qa/ --show 5
+hf-duplex data disfl-qa disfl_qa/ --show 5 --out data/disfl_qa
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import string
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,6 +127,7 @@ def _row(prompt: str, update: str, original: str, split: str, index: int) -> Row
         "facts": [],
         "provenance": [],
         "repairs": [],
+        "timeline": [],
         "answers": [],
         "task_type": TASK_TYPE,
         "update_step": 0 if update else -1,
@@ -275,38 +274,14 @@ def show(row: Row) -> str:
     return "\n".join([*lines, f"  repair  {guess}" + "   (wrong)" * (not exact_match(guess, meant))])
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m dataset_builder.disfl_qa",
-        description="How often a repair cue is found in Disfl-QA, which cues those are, and what two baselines score: "
-        "copying the question as said, and repairing it by rule. EM and F1 are normalised as in SQuAD.",
-        epilog=f"example: python -m dataset_builder.disfl_qa disfl_qa/ --show 5; the data: {SOURCE} (CC-BY-4.0)",
-    )
-    parser.add_argument("path", metavar="PATH", type=Path, help="the folder with train.json and dev.json")
-    parser.add_argument("--split", action="append", choices=SPLITS, help="a split to read (default: train and dev)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
-    parser.add_argument("--show", type=int, default=0, metavar="N", help="show the first N rows of each split")
-    parser.add_argument("--cues", type=int, default=20, metavar="N", help="how many cues to list (default: 20)")
-    options = parser.parse_args(arguments)
-    for name in ("show", "cues"):
-        if getattr(options, name) < 0:
-            parser.error(f"--{name} must not be negative, got {getattr(options, name)}")
-    try:
-        splits = {split: load_disfl_qa(options.path, split) for split in options.split or ("train", "dev")}
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    found = {split: summary(rows) for split, rows in splits.items()}
-    if options.json is not None:
-        try:
-            options.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            parser.error(f"--json {options.json} cannot be written: {error.strerror}")
-    for split, rows in splits.items():
-        print("\n".join([report(split, found[split], options.cues), *map(show, rows[: options.show])]))
+def write_parquet(rows: Sequence[Row], path: Path) -> None:
+    """Writes rows under the columns of `schema.SCHEMA`; the file appears whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
+    from .schema import SCHEMA
+    from .shards import whole_file
 
-if __name__ == "__main__":
-    try:
-        main()
-    except BrokenPipeError:
-        sys.stderr.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), file, compression="zstd")

@@ -38,19 +38,21 @@ class Phrase:
         tails: list[str] = []
         owners: list[str] = []
         for part in self._parts or ():
-            if isinstance(part, Phrase):
+            if isinstance(part, tuple):
+                key, text = part
+            elif isinstance(part, str):
+                key, text = "", part
+                if part[:1] in _CLOSING and words:
+                    mark, _, text = part.partition(" ")
+                    tails[-1] += mark
+                if not text:
+                    continue
+            else:
                 words += part.words
                 tails += part.tails
                 owners += part.owners
                 continue
-            key, text = ("", part) if isinstance(part, str) else part
-            if not key and text[:1] in _CLOSING and words:
-                mark, _, text = text.partition(" ")
-                tails[-1] += mark
-            if "{" in text:
-                found = _WORD.findall(text)
-            else:
-                found = [(word, "", "") for word in text.split()]
+            found = _WORD.findall(text) if "{" in text else [(word, "", "") for word in text.split()]
             words += found
             tails += [""] * len(found)
             owners += [key] * len(found)

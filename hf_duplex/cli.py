@@ -1,5 +1,5 @@
 """
-The command line: `hf-duplex demo | chat | train | bench | data`.
+The command line: `hf-duplex demo | chat | inspect | train | bench | data`.
 
 Only typer is imported before a command runs, so that help is there at once.
 """
@@ -67,7 +67,16 @@ def about() -> None:
 
 MODEL_HELP = "Model folder or Hub name; the shipped {} if not given."
 Threads = Annotated[int, typer.Option(min=1, help="Threads of torch; more do not help a small model.")]
-Samples = Annotated[int, typer.Option(min=1, help="How many held-out samples.")]
+Samples = Annotated[int, typer.Option(min=1, help="How many held-out samples of a split.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Conversations at a time.")]
+Device = Annotated[str, typer.Option(help="Where to run, as torch names it.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--num_workers", "--num-workers", min=1, help="Processes.", show_default="all cores; 1 on a GPU"),
+]
+Config = Annotated[
+    str | None, typer.Option(help="Build config that samples are made from: a file, tiny, small or full.")
+]
 
 
 @app.command()
@@ -142,6 +151,39 @@ def chat(
     run_chat(model, pace, threads, max_new_tokens)
 
 
+@app.command()
+def inspect(
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
+    prompt: Annotated[str | None, typer.Option(help="What is said first; a scene of the demo if not given.")] = None,
+    update: Annotated[list[str] | None, typer.Option(help="What arrives while it speaks; may be repeated.")] = None,
+    after: Annotated[
+        list[str] | None, typer.Option(help="After how many tokens each update arrives, or end.", show_default="12")
+    ] = None,
+    versions: Annotated[
+        tuple[int, int] | None, typer.Option(help="Compare these two versions of the workspace, 0 the empty one.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write everything here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw it into this file, .png or .svg.")] = None,
+    threads: Threads = 1,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 200,
+) -> None:
+    """Look inside a model while it is corrected.
+
+    Which slots each message wrote, doubted or moved and by how much, how far
+    gates opened, and what each emitted token attended to. Works for all three
+    generators; a model without a workspace shows its attention alone.
+
+    [bold]Examples[/]
+
+    [cyan]hf-duplex inspect --png inside.png[/]
+
+    [cyan]hf-duplex inspect --prompt "Let k = 2, compute 4k + 1." --update "No, k = 6." --after 8 --versions 2 3[/]
+    """
+    from .evaluation.inspection import run_inspect
+
+    run_inspect(model, prompt, update or [], after or [], versions, json, png, threads, max_new_tokens)
+
+
 @app.command(context_settings=PASS_ON)
 def train(ctx: typer.Context) -> None:
     """Train a generator: CONFIG.yaml, then --any_field value. [dim]--help lists all fields.[/]
@@ -194,12 +236,11 @@ def revision(
         typer.Option(help="Write the results here, the cases beside it; an interrupted run goes on from there."),
     ] = None,
     seed: int = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Conversations at a time.")] = 16,
-    device: Annotated[str, typer.Option(help="Where to run, as torch names it.")] = "cpu",
+    batch_size: BatchSize = 16,
+    device: Device = "cpu",
+    num_workers: Workers = None,
     data: Annotated[Path | None, typer.Option(help="A data set that was built, instead of new samples.")] = None,
-    config: Annotated[
-        str | None, typer.Option(help="Build config that samples are made from: a file, tiny, small or full.")
-    ] = None,
+    config: Config = None,
 ) -> None:
     """How well models revise what they say: six metrics, read back out of free-running text.
 
@@ -228,11 +269,50 @@ def revision(
             seed=seed,
             batch_size=batch_size,
             device=device,
+            num_workers=num_workers,
             json_path=json,
             data=data,
             builder=None if config is None else load_build_config(config).builder_config(),
         )
     )
+
+
+@bench.command()
+def ablations(
+    plan: Annotated[Path, typer.Argument(help="YAML file with the variants.", metavar="PLAN", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for table, figure, cases and models.", show_default=False)],
+    samples: Samples = 1000,
+    split: Annotated[str, typer.Option(help="Any split of the builder.")] = "test",
+    seed: int = 0,
+    batch_size: BatchSize = 16,
+    device: Device = "cpu",
+    config: Config = None,
+) -> None:
+    """What each part is worth: variants of models, trained where they are not there yet, in one table and one figure.
+
+    Controls that must hurt are among them. Where one does not, the command
+    names it and ends with status 1. An interrupted run goes on from OUT.
+
+    [bold]Example[/]
+
+    [cyan]hf-duplex bench ablations examples/configs/ablations.yaml --out runs/ablations --samples 500[/]
+    """
+    from dataset_builder.build_config import load_build_config
+
+    from .evaluation.ablations import read_plan, run_ablations
+    from .evaluation.revision import evaluator
+    from .evaluation.tables import ablation_table
+
+    builder = None if config is None else load_build_config(config).builder_config()
+    read = read_plan(plan)
+    settings = {"samples": samples, "split": split, "seed": seed, "config": config}
+    evaluate = evaluator(builder, split, samples, seed, batch_size, device)
+    results = run_ablations(read, out, evaluate, settings, seed=seed)
+    typer.echo(ablation_table(results))
+    for failure in results["failures"]:
+        typer.echo(f"Failed: {failure}", err=True)
+    if results["failures"]:
+        raise typer.Exit(1)
 
 
 def main() -> None:

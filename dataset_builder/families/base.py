@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle, islice, permutations
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -83,12 +84,33 @@ class Family(ABC):
         )
 
 
+PROMPT_WORDINGS = 8
+
+
+def word_prompt(make: Callable[[], str], accepts: Callable[[str], bool]) -> str | None:
+    """A prompt that is accepted, out of a few ways to word the same; None if there is none among them."""
+    for _ in range(PROMPT_WORDINGS):
+        prompt = make()
+        if accepts(prompt):
+            return prompt
+    return None
+
+
+def in_every_order(leads: Sequence[str], links: Sequence[str] = ("",)) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Lead-ins of repairs in every order, with the links to what follows in turn, from each of them on."""
+    return tuple(
+        tuple(zip(order, islice(cycle(links), first, None)))
+        for order in permutations(leads)
+        for first in range(len(links))
+    )
+
+
 def clauses(*parts: str) -> str:
     """Joins the parts of a prompt; sentences open with a capital, unless they open with a variable."""
-    made: list[str] = []
+    made, opens = [], True
     for part in parts:
-        opens = not made or made[-1][-1] in ".?!"
         made.append(upper_first(part) if opens else part)
+        opens = part[-1] in ".?!"
     return " ".join(made)
 
 

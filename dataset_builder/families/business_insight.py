@@ -21,7 +21,7 @@ from ..reading import Claim
 from ..reading.business_insight import read
 from ..scene import Part, Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Values
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, word_prompt
 from .business_case import Case, draw_amount, draw_case, draw_limit, draw_subjects, new_amount
 from .business_claims import NOT_KNOWN, Topical, say_advice, say_difference, say_figure, say_leader, say_total
 from .business_terms import (
@@ -131,8 +131,8 @@ class BusinessInsight(Family):
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         case, absent = draw_case(rng, config), rng.choice(NOT_KNOWN)
         asked = self._ask(rng, case, absent, config)
-        prompt = self._prompt(rng, case, asked, config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: self._prompt(rng, case, asked, config), accepts)
+        if prompt is None:
             return None
         spoken = {item.key: item for item in asked}
         opening, sentences, closing = self._sentences(rng, case, asked, spoken, absent)

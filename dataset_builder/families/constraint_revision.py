@@ -18,7 +18,7 @@ from ..reading.constraint_revision import read
 from ..scene import Part, Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Values
 from . import constraint_terms as terms
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 from .constraint_plan import Line, Plan
 from .constraint_terms import ITEMS, POOLS, TERMS, THEMES, Item, dollars, settle
 
@@ -58,7 +58,7 @@ _BUDGETS = [
 ]
 _OPENERS = ("Sure.", "Let's see.", "All right.", "Okay.", "Here is the plan.")
 _CLOSERS = ("That is all.", "Done.", "That's it.", "That is the plan.")
-_LEADS = ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,")
+_REPAIRS = in_every_order(("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"))
 _KINDS = {
     "budget": ("correction", "refinement"),
     "count": ("correction",),
@@ -88,8 +88,8 @@ class ConstraintRevision(Family):
 
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         plan = self._plan(rng, config)
-        prompt = self._prompt(rng, plan, config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: self._prompt(rng, plan, config), accepts)
+        if prompt is None:
             return None
         lines = plan.lines()
         chains = self._chains(plan, lines)
@@ -111,7 +111,7 @@ class ConstraintRevision(Family):
             bodies=bodies,
             mentions={},
             absences=absences,
-            repairs=[(lead, "") for lead in rng.sample(_LEADS, len(_LEADS))],
+            repairs=rng.choice(_REPAIRS),
             questions=plan.questions,
             opening=phrase(rng.choice(_OPENERS)) if rng.random() < 0.15 else None,
             closing=phrase(rng.choice(_CLOSERS)) if rng.random() < 0.1 else None,

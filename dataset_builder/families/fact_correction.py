@@ -17,7 +17,7 @@ from ..reading import Claim
 from ..reading.fact_correction import read
 from ..scene import Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Values
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ _ASK_MANY_UNSEEN = (
 )
 _OPENERS = ("Sure.", "Let's see.", "Of course.", "Gladly.", "Here is what I know.")
 _CLOSERS = ("That is all.", "That's it.", "That is what I know.", "There is no more to say.")
-_LEADS = ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,")
+_REPAIRS = in_every_order(("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"))
 _CORRECTIONS = Wordings(
     (
         "Correction: the {a} of {e} is {the}{v}.",
@@ -154,8 +154,8 @@ class FactCorrection(Family):
         asked = rng.sample(pairs, min(rng.randint(*config.num_questions), len(pairs)))
         if len(facts) > 1 and config.kinds.get("addition") and rng.random() < 0.15:
             facts[rng.choice(list(facts))] = NONE
-        prompt = self._prompt(rng, facts, pairs, asked, config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: self._prompt(rng, facts, pairs, asked, config), accepts)
+        if prompt is None:
             return None
         opening, sentences, closing = self._sentences(rng, asked)
         return Scene(
@@ -169,7 +169,7 @@ class FactCorrection(Family):
             },
             mentions={},
             absences={name: f"the {name} is not known{{!{name}}}" for name in facts},
-            repairs=[(lead, "") for lead in rng.sample(_LEADS, len(_LEADS))],
+            repairs=rng.choice(_REPAIRS),
             questions=[f"{attribute} of {entity}" for attribute, entity in asked],
             opening=opening,
             closing=closing,

@@ -16,7 +16,7 @@ from ..reading import Claim
 from ..reading.list_editing import read
 from ..scene import Scene, phrase
 from ..world import Fact, Values
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 from .list_edits import (
     NOVEL_SORTS,
     SEPARATOR,
@@ -104,7 +104,7 @@ _ASK_MANY_UNSEEN = (
 )
 _OPENERS = ("Sure.", "Let's see.", "Of course.", "All right.", "Okay.")
 _CLOSERS = ("That is all.", "That's it.", "Done.")
-_LEADS = ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,")
+_REPAIRS = in_every_order(("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"))
 
 _COMMANDS = {
     "correction": Wordings(
@@ -144,8 +144,8 @@ class ListEditing(Family):
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         lists = self._lists(rng, config)
         asked = self._ask(rng, lists, config)
-        prompt = self._prompt(rng, lists, asked, config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: self._prompt(rng, lists, asked, config), accepts)
+        if prompt is None:
             return None
         plan = Plan()
         for question in asked:
@@ -163,7 +163,7 @@ class ListEditing(Family):
             bodies=plan.bodies,
             mentions={},
             absences=plan.absences,
-            repairs=[(lead, "") for lead in rng.sample(_LEADS, len(_LEADS))],
+            repairs=rng.choice(_REPAIRS),
             questions=plan.answers,
             opening=phrase(rng.choice(_OPENERS)) if rng.random() < 0.15 else None,
             closing=phrase(rng.choice(_CLOSERS)) if rng.random() < 0.1 else None,

@@ -20,7 +20,7 @@ from ..reading import Claim
 from ..reading.logic_redirection import read
 from ..scene import Scene, phrase
 from ..world import NONE, Values
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, word_prompt
 from .logic_argument import Argument, Step, Talk, draw_word
 
 
@@ -203,8 +203,8 @@ class LogicRedirection(Family):
             key, text = _question(rng, step, config)
             questions[key] = step
             asked.append(text)
-        prompt = _prompt(rng, argument, asked, config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: _prompt(rng, argument, asked, config), accepts)
+        if prompt is None:
             return None
         talk = Talk(rng, argument, questions)
         return Scene(

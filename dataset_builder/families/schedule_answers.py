@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from random import Random
 
 from ..scene import Part, Scene, Sentence, phrase
+from .base import in_every_order
 from .schedule import STEPPED, Schedule, split
 from .schedule_terms import THINGS
 
 
 _OPENERS = ("Sure.", "Let's see.", "All right.", "Gladly.", "Here is the plan.")
 _CLOSERS = ("That is all.", "That's it.", "That is the plan.", "These are the answers.")
-_LEADS = tuple(permutations(("wait,", "sorry,", "no,", "correction:")))  # of one word, so that none is ever cut
+_LEADS = ("wait,", "sorry,", "no,", "correction:")  # of one word, so that none is ever cut
+_REPAIRS = in_every_order(_LEADS, (":", ":", ", so", ", so"))
+_REPAIRS_WITHOUT_SO = in_every_order(_LEADS, (":",))
 _OPEN = ("is open", "is not known", "is not settled")
 _RECKONED = (
     "{does} {n} minutes {after} {t}, which is {v}",
@@ -51,7 +53,7 @@ class Answers:
         sentences = self._sentences()
         mentions = {name: self._plain(name) for name in self.spoken if self._is_told_in_short(name)}
         bodies = {key: self._body(key) for key in self.said if key not in mentions}
-        links = (":",) if any(" so " in body for body in bodies.values()) else (":", ", so")
+        repairs = _REPAIRS_WITHOUT_SO if any(" so " in body for body in bodies.values()) else _REPAIRS
         return Scene(
             prompt=prompt,
             facts={name: schedule.fact(name) for name in schedule.facts},
@@ -60,7 +62,7 @@ class Answers:
             bodies=bodies,
             mentions=mentions,
             absences={key: self._absence(key) for key in (*bodies, *mentions)},
-            repairs=[(lead, rng.choice(links)) for lead in rng.choice(_LEADS)],
+            repairs=rng.choice(repairs),
             questions=self.asked,
             opening=opening,
             closing=closing,

@@ -16,7 +16,7 @@ from ..reading import Claim
 from ..reading.scheduling import read
 from ..scene import Scene
 from ..world import NONE, Values
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, word_prompt
 from .schedule import (
     CLOCK,
     CLOSED,
@@ -163,8 +163,11 @@ class Scheduling(Family):
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         schedule = Schedule(rng, config)
         asked = self._ask(rng, schedule, config)
-        prompt = self._prompt(rng, schedule, asked, config)
-        if not accepts(prompt) or not _names_all(prompt, schedule):
+        prompt = word_prompt(
+            lambda: self._prompt(rng, schedule, asked, config),
+            lambda prompt: accepts(prompt) and _names_all(prompt, schedule),
+        )
+        if prompt is None:
             return None
         return Answers(rng, schedule, asked).scene(prompt)
 

@@ -19,7 +19,7 @@ from ..reading.structured_transformation import read
 from ..scene import Scene, Sentence, phrase
 from ..world import NONE, Fact, Rule, Values, needing
 from ..writing import Writing
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ _WRAP = Wordings(
     ("wrap it in {name}.", "put all of it under {name}.", "the object goes under the key {name}."),
     ("nest it below {name}.",),
 )
-_LEADS = ("wait", "sorry", "no", "hold on", "correction", "scratch that")
+_REPAIRS = in_every_order(("wait", "sorry", "no", "hold on", "correction", "scratch that"))
 _UPDATES = {
     "correction": Wordings(
         (
@@ -255,8 +255,8 @@ class StructuredTransformation(Family):
         asked = rng.sample([*told, *derived], min(rng.randint(*config.num_questions), len(told) + len(derived)))
         derived = {key: item for key, item in derived.items() if key in asked}
         name = thing.name if rng.random() < 0.2 else ""
-        prompt = self._prompt(rng, told, derived, asked, name, config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: self._prompt(rng, told, derived, asked, name, config), accepts)
+        if prompt is None:
             return None
         extra = [key for key in thing.fields if key not in told] if config.kinds.get("addition") else []
         extra = rng.sample(extra, min(len(extra), rng.randint(0, 2)))
@@ -271,7 +271,7 @@ class StructuredTransformation(Family):
             bodies=members,
             mentions={},
             absences={key: f'"{key}": null{{!{key}}}' for key in members},
-            repairs=[(lead, "") for lead in rng.sample(_LEADS, len(_LEADS))],
+            repairs=rng.choice(_REPAIRS),
             questions=asked,
             frame=(f'{{"{name}": {{', "}}") if name else ("{", "}"),
         )

@@ -15,7 +15,7 @@ from ..reading import Claim
 from ..reading.variable_substitution import read
 from ..scene import Part, Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Rule, Values, needing
-from .base import ORDINALS, Family, clauses
+from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ _ASK_MANY_UNSEEN = (("determine", "{n}) {q}"), ("give me", "{q} {ordinal}"), (""
 """What opens the questions, and how each carries its place within its own clause."""
 _OPENERS = ("Let's see.", "Sure.", "All right.", "Okay.", "Step by step.")
 _CLOSERS = ("That is all.", "Done.", "That's it.", "These are the answers.")
-_LEADS = ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,")
+_REPAIRS = in_every_order(
+    ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"), (":", ":", ", so", ", so")
+)
 _UPDATES = {
     "correction": Wordings(
         (
@@ -157,8 +159,8 @@ class VariableSubstitution(Family):
             questions[question.key] = question
         if len(told) > 1 and config.kinds.get("addition") and rng.random() < 0.15:
             told[rng.choice(letters)] = NONE
-        prompt = self._prompt(rng, told, list(questions), config)
-        if not accepts(prompt):
+        prompt = word_prompt(lambda: self._prompt(rng, told, list(questions), config), accepts)
+        if prompt is None:
             return None
         asked = list(questions.values())
         is_now = rng.choice(("{0} is {{{0}}}", "{0} = {{{0}}}", "{0} is now {{{0}}}"))
@@ -174,7 +176,7 @@ class VariableSubstitution(Family):
             mentions={letter: is_now.format(letter) for letter in letters},
             absences={letter: f"{letter} is unknown{{!{letter}}}" for letter in letters}
             | {key: f"{key} cannot be computed{{!{key}}}" for key in questions},
-            repairs=[(lead, rng.choice((":", ", so"))) for lead in rng.sample(_LEADS, len(_LEADS))],
+            repairs=rng.choice(_REPAIRS),
             questions=list(questions),
             opening=opening,
             closing=closing,

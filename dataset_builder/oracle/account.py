@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..reading import Claim, threads
-from .listener import Conversation, Said
 from ..reading.repairs import Repair, spoken, written
+from .listener import Conversation, Said
 
 
 class Statement(NamedTuple):

@@ -9,10 +9,10 @@ from itertools import takewhile
 from typing import Any
 
 from ..reading import Claim
+from ..reading.repairs import Repair
 from ..world import NONE
 from .account import Account, Moment, Statement
 from .listener import NotUnderstood, Said, hear
-from ..reading.repairs import Repair
 
 
 END = "<eos>"
@@ -35,7 +35,8 @@ def disagreements(row: Mapping[str, Any]) -> list[str]:
     except NotUnderstood as error:
         return [f"The prompt is not understood: {error}"]
     account = Account(conversation)
-    found = [*wrong_values(account), *wrong_answers(account), *wrong_end(account), *wrong_repairs(account)]
+    found = [*wrong_values(account), *wrong_answers(account), *wrong_asides(account), *wrong_end(account)]
+    found += [*wrong_repairs(account), *idle_repairs(account)]
     if not account.listener.gives_reasons:
         found += [*said_twice(account), *wrong_order(account)]
     return found + account.listener.faults(conversation)
@@ -68,6 +69,20 @@ def wrong_answers(account: Account) -> Iterator[str]:
             and not (account.listener.skips_absent and due == NONE)
         ):
             yield f"{key} was asked for and never said; in the end it is {due}."
+
+
+def wrong_asides(account: Account) -> Iterator[str]:
+    """What was said unasked, on the way to an answer, and not taken back like an answer."""
+    for key in sorted({statement.claim.key for statement in account.statements}.difference(account.questions)):
+        own = (statement for statement in account.statements if statement.claim.key == key)
+        said = [part for statement in own for part in statement.parts if part.key == key]
+        if said and said[-1].value != account.value(-1, key):
+            yield f"{key} was last said to be {said[-1].value}; in the end it is {account.value(-1, key)}."
+        for place, before, after in account.moments:
+            latest = [part.value for part in said if part.place <= place][-1:]
+            stale = latest == [account.value(before, key)] != [account.value(after, key)]
+            if stale and not any(repair.after < place < repair.end for repair in account.repairs):
+                yield f"At {place}, {key} is stale, and nothing takes it back."
 
 
 def wrong_end(account: Account) -> Iterator[str]:
@@ -190,6 +205,17 @@ def wrong_repairs(account: Account) -> Iterator[str]:
         excused = any(repair.after < moment.place < repair.end for repair in account.repairs)
         if stale and not excused and not _about_to_be_cut(account, moment):
             yield f"At {moment.place}, {stale[0]} is stale, and nothing takes it back."
+
+
+def idle_repairs(account: Account) -> Iterator[str]:
+    """Repairs behind a sentence that was finished, of nothing that had been said."""
+    for repair in account.repairs:
+        if not account.text[: repair.start].rstrip().endswith((".", END)):
+            continue
+        said = [statement for statement in account.statements if statement.claim.end <= repair.start]
+        moments = [moment for moment in account.moments if repair.after < moment.place <= repair.by]
+        if not any(account.changed(item, moment.before, moment.after) for moment in moments for item in said):
+            yield f"At {repair.start}, there is a repair, though all that was said is right."
 
 
 def _about_to_be_cut(account: Account, moment: Moment) -> bool:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from ..reading import Claim
 from ..world import NONE
-from .account import Account
-from .listener import Conversation, Listener, NotUnderstood, Said, State
+from .listener import Listener, NotUnderstood, Said, State
 
 
 _TOKENS = {
@@ -221,10 +220,6 @@ class ConstraintRevision(Listener):
     def may_say(self, state: State, key: str) -> bool:
         return key in state.questions or key == "budget" or key.removeprefix("left after ") in _shares(state)
 
-    def faults(self, conversation: Conversation) -> list[str]:
-        account = Account(conversation)
-        return [*_stale_asides(account), *_idle_repairs(account)]
-
     def parts(self, claim: Claim, said: str) -> list[Said]:
         """Every number on the way to a value: what is multiplied, summed up, or taken away, and why."""
         usual = super().parts(claim, said)
@@ -418,30 +413,6 @@ def _summed_up(claim: Claim, said: str) -> Iterator[Said]:
         yield Said(claim.key, chain["terms"], chain.start())
     for key, number in zip(meant, numbers, strict=False):
         yield Said(key, number[0], chain.start() + number.start())
-
-
-def _stale_asides(account: Account) -> Iterator[str]:
-    """What was said unasked, of the budget or of what an item leaves, must be taken back like an answer."""
-    for key in sorted({item.claim.key for item in account.statements}.difference(account.questions)):
-        said = [item.parts[0] for item in account.statements if item.claim.key == key]
-        if said[-1].value != account.value(-1, key):
-            yield f"{key} was last said to be {said[-1].value}; in the end it is {account.value(-1, key)}."
-        for place, before, after in account.moments:
-            latest = [part.value for part in said if part.place <= place][-1:]
-            stale = latest == [account.value(before, key)] != [account.value(after, key)]
-            if stale and not any(repair.after < place < repair.end for repair in account.repairs):
-                yield f"At {place}, {key} is stale, and nothing takes it back."
-
-
-def _idle_repairs(account: Account) -> Iterator[str]:
-    """Repairs behind a sentence that was finished, of nothing that had been said."""
-    for repair in account.repairs:
-        if not account.text[: repair.start].rstrip().endswith((".", "<eos>")):
-            continue
-        said = [item for item in account.statements if item.claim.end <= repair.start]
-        moments = [moment for moment in account.moments if repair.after < moment.place <= repair.by]
-        if not any(account.changed(item, moment.before, moment.after) for moment in moments for item in said):
-            yield f"At {repair.start}, there is a repair, though all that was said is right."
 
 
 LISTENER = ConstraintRevision()

@@ -58,9 +58,7 @@ def written(text: str, members: list[int]) -> Iterator[Repair]:
     """The repairs of JSON whose members begin at the given places: a member that has begun is finished first."""
     for lead in _MEMBER.finditer(text):
         before = [start for start in members if start < lead.start()]
-        yield Repair(
-            lead.start(), lead.end(), begins(text, before[-1]) if before else -1, begins(text, lead.start())
-        )
+        yield Repair(lead.start(), lead.end(), begins(text, before[-1]) if before else -1, begins(text, lead.start()))
 
 
 def begins(text: str, member: int) -> int:

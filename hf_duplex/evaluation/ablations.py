@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from huggingface_hub.errors import StrictDataclassError
 
+from ..modeling import InterruptError
 from ..record import command_line, describe_commit, describe_machine, describe_versions, write_json
 from .metrics import LOWER_IS_BETTER, RATIOS
 from .plots import ablation_figure
@@ -424,7 +425,7 @@ def _measure(
         runs: list[list[Case]] = [list(evaluate(spec, dict(variant.config))) for spec in row["specs"]]
         if not all(runs):
             raise ValueError("no sample was played; raise the number of samples.")
-    except ValueError as error:
+    except (ValueError, InterruptError) as error:
         return {**row, "status": f"failed: {error}"}
     _write_cases(runs, path)
     cases[variant.name] = runs

@@ -2,8 +2,8 @@
 Cases: the score of one transcript each, kept as lines of JSON as soon as they are known.
 
 A case is all that statistics see: who spoke (`model`), which sample (`split`, `seed`, `index`) of which `family` with
-which `updates`, `kinds` and `places`, and what was counted (`counts`, `latencies`, `milliseconds`). The text stays with
-it, so that it can be judged again.
+which `updates`, `kinds` and `places`, and what was counted (`counts`, `latencies`, `milliseconds`). The text stays
+with it, so that it can be judged again.
 """
 
 import json
@@ -28,8 +28,8 @@ _TOKEN = re.compile(rf"{END}|\w+|[^\w\s]")
 
 
 def token_places(text: str) -> list[int]:
-    """Where each word and mark of a text begins, with the space before it. Latency is counted in these, so that it does
-    not depend on a model's own tokens."""
+    """Where each word and mark of a text begins, with the space before it. Latency is counted in these, so that it
+    does not depend on a model's own tokens."""
     return [match.start() - (text[match.start() - 1 : match.start()] == " ") for match in _TOKEN.finditer(text)]
 
 

@@ -451,16 +451,18 @@ def load_part(part: Any, path: str, **kwargs: Any) -> Any:
         logging.enable_progress_bar()
 
 
-def load_contestant(spec: str, device: str = "cpu") -> Contestant:
+def load_contestant(spec: str, device: str = "cpu", **overrides: Any) -> Contestant:
     """
     A model, ready to take part.
 
     Args:
         spec (`str`): Folder or Hub name, and behind an "@" one of `MODES`.
         device (`str`, *optional*, defaults to `"cpu"`): Where it runs.
+        overrides: Fields of its configuration that are to be others, as `n_slots=64`.
 
     Raises:
-        ValueError: There is no such model, or it cannot take part that way; the message says what to do.
+        ValueError: There is no such model, it has no such field, or it cannot take part that way; the message says
+            what to do.
     """
     path, mode = split_spec(spec)
     is_folder = Path(path).is_dir()
@@ -468,6 +470,14 @@ def load_contestant(spec: str, device: str = "cpu") -> Contestant:
     if is_folder and not Path(path, "config.json").is_file():
         raise ValueError(f"`--model`: the folder {path} has no config.json: name a model folder or a Hub model.")
     config = load_part(AutoConfig, path)
+    for field, _value in overrides.items():
+        if field not in config.to_dict():
+            raise ValueError(f"`config`: {path} ({config.model_type}) has no field {field!r}; remove it.")
+        if field == "n_slots" and config.update_type != "validity":
+            raise ValueError(
+                f"`config`: the slots of {path} ({config.update_type}) are learned; train it with others."
+            )
+    config = load_part(AutoConfig, path, **overrides)
     check_mode(path, mode, config)
     tokenizer = load_part(AutoTokenizer, path)
     if not config.model_type.startswith("duplex_"):
@@ -476,5 +486,5 @@ def load_contestant(spec: str, device: str = "cpu") -> Contestant:
     if getattr(tokenizer, "update_token_id", None) is None:
         raise ValueError(f"`--model`: the tokenizer of {path} has no `update_token`: name a model that has one.")
     taking_part = MODES[mode] if mode else AS_IT_IS
-    model = load_part(taking_part.head or AutoModelForCausalLM, path, dtype=torch.float32)
+    model = load_part(taking_part.head or AutoModelForCausalLM, path, config=config, dtype=torch.float32)
     return taking_part.contestant(name, model.to(device).eval(), tokenizer)

@@ -149,8 +149,8 @@ def _next_claim(hearing: Hearing, key: str, place: int) -> Judged | None:
 
 def recovery(hearing: Hearing) -> Counts:
     """
-    When something that was said went stale (`stale_said`): was it taken back at once, once, cleanly, and restated right
-    (`recovered`). The next thing that is claimed of it must be right, in a repair, with no other claim between; and it
+    When something that was said went stale (`stale_said`): was it taken back at once, once, cleanly, and restated
+    right (`recovered`). The next thing that is claimed of it must be right, in a repair, with no other claim between; and it
     must not be said twice in that repair unless it changed again. What was just being said of it may go on instead,
     with the new value.
     """
@@ -253,8 +253,8 @@ def latencies(hearing: Hearing, places: Sequence[int]) -> list[int | None]:
     For each group of updates that changed something which was said, or had to be said since: the tokens between the
     first place that could reflect it and the first that does; None where nothing ever does.
 
-    If something stale had been said, it could be reflected as soon as the word under way was out, by a repair or by the
-    new value. If not, where the first claim that depends on it is made.
+    If something stale had been said, it could be reflected as soon as the word under way was out, by a repair or by
+    the new value. If not, where the first claim that depends on it is made.
 
     Args:
         hearing ([`Hearing`]): The conversation.
@@ -263,9 +263,7 @@ def latencies(hearing: Hearing, places: Sequence[int]) -> list[int | None]:
     found: list[int | None] = []
     for place, before, after in _groups(hearing):
         changed = {key for version in range(before + 1, after + 1) for key in hearing.truth.changed(version)}
-        changed = {
-            key for key in changed if hearing.truth.value(key, before) != hearing.truth.value(key, after)
-        }
+        changed = {key for key in changed if hearing.truth.value(key, before) != hearing.truth.value(key, after)}
         later = [claim for claim in hearing.claims if claim.key in changed and place <= claim.said_at]
         shown = [claim.said_at for claim in later if claim.right]
         if _gone_stale(hearing, place, before, after):

@@ -378,7 +378,7 @@ def _whiskers(axis: "Axes", at: float, row: Mapping[str, Any], metric: str, refe
     """A variant's figure at height `at`, and in words what it is or why there is none."""
     entry = row.get("metrics", {}).get(metric)
     if not _known(entry):
-        axis.annotate(row["status"], (0.01, at), va="center", color=GREY, fontsize=7.5)
+        axis.annotate(_short(row["status"], 90), (0.01, at), va="center", color=GREY, fontsize=7.5)
         return
     control = row["group"] == "controls"
     colour, marker = (COLOURS[0], "o") if reference else (COLOURS[1], "D") if control else ("#333333", "o")

@@ -5,12 +5,17 @@ the text and judged alike.
     hf-duplex bench revision --model A --model B@restart --split test --split more_updates --json FILE
 """
 
+import multiprocessing
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -66,6 +71,12 @@ def longest_text(samples: Sequence[Sample]) -> int:
     return 64 + max(len(sample.target) for sample in samples)
 
 
+def batches(samples: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
+    """Samples of like length together, so that none waits for a long one."""
+    by_length = sorted(samples, key=lambda sample: (len(sample.target), sample.split, sample.seed, sample.index))
+    return [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
+
+
 def play(
     contestant: Contestant, samples: Sequence[Sample], batch_size: int, model: str | None = None
 ) -> Iterator[list[Case]]:
@@ -78,12 +89,49 @@ def play(
         batch_size (`int`): Conversations at a time; no case depends on it.
         model (`str`, *optional*): What its cases are called; its own name if it is not given.
     """
-    by_length = sorted(samples, key=lambda sample: (len(sample.target), sample.split, sample.seed, sample.index))
-    for start in range(0, len(by_length), batch_size):
-        batch = by_length[start : start + batch_size]
+    for batch in batches(samples, batch_size):
         transcripts = contestant.converse(batch, longest_text(batch))
         pairs = zip(batch, transcripts, strict=True)
         yield [score(sample, said, model or contestant.name) for sample, said in pairs]
+
+
+@lru_cache(maxsize=1)
+def _loaded(spec: str, device: str) -> Contestant:
+    return load_contestant(spec, device)
+
+
+def _play_batch(spec: str, device: str, batch: list[Sample], called: str) -> list[Case]:
+    """What a worker does: plays one batch to a model, which it keeps for the next."""
+    return next(play(_loaded(spec, device), batch, len(batch), called))
+
+
+def play_with_workers(
+    spec: str, device: str, samples: Sequence[Sample], batch_size: int, called: str, num_workers: int
+) -> Iterator[list[Case]]:
+    """[`play`] in several processes of one thread each; the longest batches first, so that all end together."""
+    due = batches(samples, batch_size)[::-1]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        futures = [pool.submit(_play_batch, spec, device, batch, called) for batch in due]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def evaluator(
+    builder: BuilderConfig | None, split: str, samples: int, seed: int, batch_size: int, device: str
+) -> Callable[[str, Mapping[str, Any]], list[Case]]:
+    """For ablations: what plays the same held-out samples to any contestant, and gives its cases."""
+    rows = held_out_samples(builder or BuilderConfig(), split, samples, seed)
+
+    def evaluate(spec: str, overrides: Mapping[str, Any]) -> list[Case]:
+        contestant = load_contestant(spec, device, **overrides)
+        return [case for cases in play(contestant, rows, batch_size) for case in cases]
+
+    return evaluate
 
 
 def read_specs(models: Sequence[str]) -> dict[str, list[str]]:
@@ -118,6 +166,7 @@ def run_revision_benchmark(
     seed: int = 0,
     batch_size: int = BATCH_SIZE,
     device: str = "cpu",
+    num_workers: int | None = 1,
     json_path: str | Path | None = None,
     data: str | Path | None = None,
     builder: BuilderConfig | None = None,
@@ -135,6 +184,8 @@ def run_revision_benchmark(
         seed (`int`, *optional*, defaults to 0): For samples, intervals and tests.
         batch_size (`int`, *optional*, defaults to 16): Conversations at a time.
         device (`str`, *optional*, defaults to `"cpu"`): Where to run.
+        num_workers (`int`, *optional*, defaults to 1): Processes that play, of one thread each; None is one for each
+            core, or one where a GPU plays.
         json_path (`str` or `Path`, *optional*): Where the results are written; the cases go beside it, as
             `*.cases.jsonl`. A run that was interrupted goes on from there.
         data (`str` or `Path`, *optional*): A data set that was built, instead of samples made on the spot.
@@ -177,13 +228,16 @@ def run_revision_benchmark(
         "models": {},
         "comparisons": [],
     }
+    if num_workers is None:
+        num_workers = (os.cpu_count() or 1) if device == "cpu" else 1
     path = None if json_path is None else Path(json_path)
     cases = CaseFile(path and path.with_suffix(".cases.jsonl"), settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         tasks = {name: bar.add_task(name, total=len(paths) * samples * len(splits)) for name, paths in specs.items()}
         for name, paths in specs.items():
-            told = _play_all(name, paths, played, cases, batch_size, device, one_at_a_time, bar, tasks[name])
+            how = batch_size, device, num_workers, one_at_a_time
+            told = _play_all(name, paths, played, cases, how, bar, tasks[name])
             results["models"][name] = told | {"splits": {}}
             for split in splits:
                 runs = [cases.of(_run_name(name, paths, run), split) for run in range(len(paths))]
@@ -203,13 +257,12 @@ def _play_all(
     paths: Sequence[str],
     played: dict[str, list[Sample]],
     cases: CaseFile,
-    batch_size: int,
-    device: str,
-    one_at_a_time: int,
+    how: tuple[int, str, int, int],
     bar: Progress,
     task: TaskID,
 ) -> dict[str, Any]:
     """Plays to every training seed of a model what it has not heard yet. Returns the facts of the model."""
+    batch_size, device, num_workers, one_at_a_time = how
     facts: dict[str, Any] = {"specs": list(paths)}
     for run, spec in enumerate(paths):
         called = _run_name(name, paths, run)
@@ -219,7 +272,11 @@ def _play_all(
             due = [row for row in rows if (called, split, row.seed, row.index) not in cases]
             bar.advance(task, len(rows) - len(due))
             started = time.perf_counter()
-            for found in play(contestant, due, batch_size, called):
+            if num_workers > 1 and len(due) > batch_size:
+                said = play_with_workers(spec, device, due, batch_size, called, num_workers)
+            else:
+                said = play(contestant, due, batch_size, called)
+            for found in said:
                 cases.add(found)
                 bar.advance(task, len(found))
             if due and run == 0:
@@ -264,22 +321,22 @@ def _comparisons(
     found = []
     for other in others:
         for split in splits:
-            runs = [
+            ours, theirs = (
                 [cases.of(_run_name(name, specs[name], run), split) for run in range(len(specs[name]))]
                 for name in (first, other)
-            ]
+            )
             about = {"a": first, "b": other, "split": split}
             for metric in COLUMNS:
                 part, whole = RATIOS[metric]
-                found.append(about | {"metric": metric} | paired_difference(*runs, part, whole, seed))
-            families = sorted({case["family"] for case in runs[0][0]})
+                found.append(about | {"metric": metric} | paired_difference(ours, theirs, part, whole, seed))
+            families = sorted({case["family"] for case in ours[0]})
             part, whole = RATIOS["revision_accuracy"]
             apart = {}
             for family in families:
-                chosen = [
-                    [[case for case in cases if case["family"] == family] for cases in side] for side in runs
-                ]
-                apart[family] = paired_difference(*chosen, part, whole, seed)
+                a, b = (
+                    [[case for case in run if case["family"] == family] for run in side] for side in (ours, theirs)
+                )
+                apart[family] = paired_difference(a, b, part, whole, seed)
             corrected = holm({family: difference["p"] for family, difference in apart.items()})
             for family, difference in apart.items():
                 entry = about | {"metric": "revision_accuracy", "family": family} | difference

@@ -97,7 +97,14 @@ class WorkspaceModel(DuplexModel):
                 f"a message of {ids.shape[-1]} tokens is longer than max_message_length "
                 f"({self.config.max_message_length}): send it as several messages."
             )
-        return self.encoder(self.embed_tokens(ids), mask)
+        # Most of a batch of messages is padding: those that are none are left out.
+        flat_ids, flat_mask = ids.flatten(0, 1), mask.flatten(0, 1)
+        heard = flat_mask.any(-1).nonzero()[:, 0]
+        if not len(heard):
+            return self.embed_tokens.weight.new_zeros(*ids.shape, self.config.hidden_size)
+        encoded = self.encoder(self.embed_tokens(flat_ids[heard])[None], flat_mask[heard][None])[0]
+        states = encoded.new_zeros(*flat_ids.shape, encoded.shape[-1]).index_copy(0, heard, encoded)
+        return states.unflatten(0, ids.shape[:2])
 
     def split_prompt(self, ids: torch.LongTensor, mask: torch.Tensor | None):
         """Messages of prompts `(batch, length)`, and their mask, each `(batch, messages, message_length)`."""
@@ -141,17 +148,17 @@ class WorkspaceModel(DuplexModel):
             parts.append((update_ids, update_mask))
             known = visible_versions(length, positions)
         ids, mask = parts[0] if len(parts) == 1 else join_messages(*parts)
-        slots, log_validity = self.update_rule.all_versions(self.encode(ids, mask), mask, n_prompt)
+        slots, log_validity, writer = self.update_rule.all_versions(self.encode(ids, mask), mask, n_prompt)
         bias = log_validity[:, None]
-        if self.recency is not None:
+        if self.recency is not None and writer is not None:
             heard = nn.functional.pad(mask.any(-1).cumsum(-1), (1, 0))  # how many messages each version has heard
-            writer = (heard[:, 1:] - 1).repeat_interleave(ids.shape[-1], dim=1)
             bias = bias + self.recency_of(heard[:, n_prompt:, None] - writer[:, None])
         bias = bias.gather(2, known[:, None, :, None].expand(-1, bias.shape[1], -1, bias.shape[-1]))
         return Heard(nn.functional.pad(bias, (1, 0)), states=self.slot_norm(slots))
 
     def recency_of(self, age: torch.LongTensor) -> torch.Tensor:
         """The bias of slots by how many messages ago they were written, from 1: (b, v, s) -> (b, heads, v, s)."""
+        assert self.recency is not None
         index = (age - 1).clamp(0, self.config.max_message_distance - 1)
         return self.recency(index).permute(0, 3, 1, 2)
 

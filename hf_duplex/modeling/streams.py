@@ -72,6 +72,8 @@ def serialize(input_ids, attention_mask, prompt_ids=None, prompt_mask=None, upda
     ids, mask, place = (torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True))
     place = place.masked_fill(~mask, 2 * length + 2)
     place, order = place.sort(dim=1, stable=True)
+    longest = int(mask.sum(1).max())
+    place, order = place[:, :longest].contiguous(), order[:, :longest]  # no further: behind all is padding
     # The token that predicts emitted token i + 1 is the last one that stands before it.
     predictor = torch.searchsorted(place, 2 * index + 3) - 1
     return ids.gather(1, order), mask.gather(1, order), predictor

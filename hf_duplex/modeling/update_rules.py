@@ -71,7 +71,9 @@ class LatentSlots(nn.Module):
             version=workspace.version + heard,
         )
 
-    def all_versions(self, states: torch.Tensor, mask: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def all_versions(
+        self, states: torch.Tensor, mask: torch.Tensor, first: int
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """
         The slots of every version side by side.
 
@@ -83,6 +85,7 @@ class LatentSlots(nn.Module):
         Returns:
             Slots `(batch, versions * n_slots, hidden_size)`, and the logarithm of their validity at each version,
             `(batch, versions, versions * n_slots)`: zero for a version's own slots, minus infinity for the others.
+            Last, None: no single message writes a latent slot.
         """
         batch_size, n_messages = states.shape[:2]
         slots = self.slots.expand(batch_size, -1, -1).to(states.dtype)
@@ -95,7 +98,7 @@ class LatentSlots(nn.Module):
         number = torch.arange(len(versions), device=states.device)
         own = number[:, None] == number.repeat_interleave(self.n_slots)
         log_validity = torch.zeros(own.shape, device=states.device).masked_fill(~own, -torch.inf)
-        return torch.cat(versions, dim=1), log_validity.expand(batch_size, -1, -1)
+        return torch.cat(versions, dim=1), log_validity.expand(batch_size, -1, -1), None
 
     def init_weights(self, std: float) -> None:
         init.normal_(self.slots, std=1.0)

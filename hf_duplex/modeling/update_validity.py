@@ -99,7 +99,9 @@ class ValidityUpdate(nn.Module):
             version=workspace.version + mask.any(-1),
         )
 
-    def all_versions(self, states: torch.Tensor, mask: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def all_versions(
+        self, states: torch.Tensor, mask: torch.Tensor, first: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.LongTensor]:
         """
         Every message's slots side by side, and how far each is believed at every version.
 
@@ -109,31 +111,50 @@ class ValidityUpdate(nn.Module):
             first (`int`): The first version wanted is the one after this many messages.
 
         Returns:
-            Slots `(batch, messages * length, hidden_size)`, and the logarithm of their validity at each version,
-            `(batch, versions, messages * length)`, minus infinity where a version does not hold a slot.
+            Slots `(batch, slots, hidden_size)`, those of a row side by side, padding behind them; the logarithm of
+            their validity at each version, `(batch, versions, slots)`, minus infinity where a version does not hold a
+            slot; and which message, of those that are there, wrote each slot, `(batch, slots)`.
         """
-        batch_size, n_messages, length, width = states.shape
-        slots = states.flatten(1, 2)
-        queries, keys = self.query(states), self.key(slots)
+        n_messages, length = mask.shape[1:]
+        number = mask.any(-1).cumsum(-1) - 1
+        flat = mask.flatten(1)
+        n_slots = max(1, int(flat.sum(1).max()))
+        place = flat.int().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
+        taken, message = flat.gather(1, place), place // length
+        writer = number.gather(1, message)
+        slots = states.flatten(1, 2).gather(1, place[..., None].expand(-1, -1, states.shape[-1]))
 
         # Scores of every token against every slot, and against the distance between their messages.
-        scores = queries.flatten(1, 2) @ keys.transpose(1, 2)
-        index = mask.any(-1).cumsum(-1) - 1
-        distance = self._distance_index(index[:, :, None], index[:, None, :])
-        by_distance = queries @ self.distance.weight.T
-        by_distance = by_distance.gather(-1, distance[:, :, None, :].expand(-1, -1, length, -1))
-        scores = scores.unflatten(1, (n_messages, length)) + by_distance.repeat_interleave(length, dim=-1)
+        queries, keys = self.query(slots), self.key(slots)
+        distance = self._distance_index(writer[:, :, None], writer[:, None, :])
+        scores = queries @ keys.transpose(1, 2) + (queries @ self.distance.weight.T).gather(-1, distance)
+        doubt = self._doubt_by_message(scores, message.masked_fill(~taken, n_messages), n_messages)
 
-        number = torch.arange(n_messages, device=states.device)
-        writer = number.repeat_interleave(length)
-        doubt = self._doubt(scores, mask[..., None]).masked_fill(writer >= number[:, None], 0.0)
-        written = mask.flatten(1)[:, None] & (writer <= number[:, None])
+        messages = torch.arange(n_messages, device=states.device)[:, None]
+        doubt = doubt.masked_fill(message[:, None] >= messages, 0.0)
+        written = taken[:, None] & (message[:, None] <= messages)
         log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
-        if int(mask.flatten(1).sum(1).max()) > self.n_slots:
+        if n_slots > self.n_slots:
             log_validity = self._forget(log_validity)
+        before_any = torch.full_like(log_validity[:, :1], -torch.inf)
+        return slots, torch.cat([before_any, log_validity], dim=1)[:, first:], writer
 
-        before_any = log_validity.new_full((batch_size, 1, slots.shape[1]), -torch.inf)
-        return slots, torch.cat([before_any, log_validity], dim=1)[:, first:]
+    def _doubt_by_message(self, scores: torch.Tensor, message: torch.LongTensor, n_messages: int) -> torch.Tensor:
+        """
+        Doubt of each message from the scores of all tokens side by side, `message` telling whose token each is (one
+        behind the last for padding): (b, tokens, slots), (b, tokens) -> (b, messages, slots). As in [`_doubt`], a
+        logsumexp over the tokens of each message; a message without tokens doubts nothing.
+        """
+        scores = scores.float() * self.width**-0.5
+        index = message[..., None].expand_as(scores)
+        top = scores.new_full((len(scores), n_messages + 1, scores.shape[-1]), torch.finfo(torch.float32).min)
+        top = top.scatter_reduce(1, index, scores.detach(), "amax", include_self=True)
+        weights = (scores - top.gather(1, index)).exp()
+        own = nn.functional.one_hot(message, n_messages + 1).to(weights.dtype)
+        with torch.autocast(scores.device.type, enabled=False):
+            total = own.transpose(1, 2) @ weights
+        doubt = nn.functional.softplus(total.clamp(min=1e-30).log() + top + self.bias.float())
+        return doubt[:, :n_messages]
 
     def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:
         """Drops, version after version, what a workspace of N slots would have: (b, versions, s) -> the same."""

@@ -85,6 +85,8 @@ class AttentionProbe(Probe):
         self._weights: dict[str, list[torch.Tensor]] = {"cross": [], "own": []}
 
     def attach(self) -> None:
+        # Compiled blocks would not see the hooks.
+        self._open.enter_context(torch.compiler.set_stance("force_eager"))
         before = self.model.config._attn_implementation
         self._open.callback(self.model.set_attn_implementation, before)
         self.model.set_attn_implementation("eager")

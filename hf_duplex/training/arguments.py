@@ -26,6 +26,9 @@ class ModelArguments:
         model_type (`str`, *optional*, defaults to `"workspace"`): `"workspace"`, `"baseline"` or `"dual_stream"`.
         model_name_or_path (`str`, *optional*): Go on from this checkpoint instead of starting from scratch.
 
+        compile_blocks (`bool`, *optional*, defaults to `False`): Compile the blocks of generator and encoder, one for
+            all. What is computed stays the same; it pays on a GPU.
+
     The others are fields of [`WorkspaceConfig`].
     """
 
@@ -35,6 +38,7 @@ class ModelArguments:
     model_name_or_path: str | None = field(
         default=None, metadata={"help": "Checkpoint to go on from, with its tokenizer; the sizes below do not count."}
     )
+    compile_blocks: bool = field(default=False, metadata={"help": "Compile the blocks; it pays on a GPU."})
     hidden_size: int = field(default=192, metadata={"help": "Width of the generator."})
     intermediate_size: int = field(default=576, metadata={"help": "Inner width of the feed-forward blocks."})
     num_hidden_layers: int = field(default=4, metadata={"help": "Blocks of the generator."})
@@ -54,7 +58,7 @@ class ModelArguments:
     def config(self):
         """The configuration of the model to train."""
         sizes = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for name in ("model_type", "model_name_or_path"):
+        for name in ("model_type", "model_name_or_path", "compile_blocks"):
             del sizes[name]
         workspace = WorkspaceConfig(**sizes)
         return workspace if self.model_type == "workspace" else equal_size_configs(workspace)[self.model_type]

@@ -125,7 +125,8 @@ class Telemetry:
         else:
             values["mean_validity"] = workspace.validity[full].mean()
             values["doubted_slots"] = (workspace.validity[full] < self.doubted_below).float().mean()
-            values["dead_slots"] = (largest[mask.flatten(1)] < self.dead_below).float().mean()
+            # What is padding beside the slots that were written weighs nothing.
+            values["dead_slots"] = 1 - (largest >= self.dead_below).sum() / mask.sum()
         return values
 
     def _messages(self, model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,12 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase, set_seed
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from dataset_builder import Builder, BuilderConfig
 
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
+from ..modeling.layers import DuplexDecoderLayer
 from ..record import describe_machine, describe_versions
 from .arguments import ModelArguments, parse_arguments
 from .telemetry import Telemetry
@@ -61,6 +69,13 @@ def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: P
             )
 
 
+def compile_blocks(model: PreTrainedModel) -> None:
+    """Compiles each block in place, for any lengths: equal blocks share their code, so it is done in seconds."""
+    for module in model.modules():
+        if isinstance(module, DuplexDecoderLayer):
+            module.compile(dynamic=True)
+
+
 def earlier_run(name: str | None) -> dict | None:
     """The facts of the run that this one goes on from, if it left any."""
     path = Path(name or "", "training.json")
@@ -88,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         model = AutoModelForCausalLM.from_config(model_args.config())
     check_fit(model.config, model_args, tokenizer)
+    if model_args.compile_blocks:
+        compile_blocks(model)
 
     made: dict[str, Any] = {"num_proc": data_args.num_proc, "cache_dir": data_args.cache_dir}
     seed = args.seed + data_args.data_seed_offset

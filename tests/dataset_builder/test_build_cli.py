@@ -31,11 +31,11 @@ def test_help_needs_nothing_heavy():
     script += "finally: print('heavy:', sorted({'pyarrow', 'numpy', 'yaml', 'matplotlib'} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "heavy: []" in found.stdout
-    for command in ("show", "build", "inspect", "check", "push", "bench"):
+    for command in ("show", "build", "inspect", "check", "push", "disfl-qa", "bench"):
         assert f" {command} " in found.stdout
 
 
-@pytest.mark.parametrize("command", ["show", "build", "inspect", "check", "push", "bench"])
+@pytest.mark.parametrize("command", ["show", "build", "inspect", "check", "push", "disfl-qa", "bench"])
 def test_help_teaches_by_example(command):
     shown = data(command, "--help", env={"COLUMNS": "120"})
     assert shown.exit_code == 0 and f"hf-duplex data {command} " in shown.output
@@ -183,18 +183,24 @@ def test_push_prints_the_address(monkeypatch, tmp_path):
 
 def test_bench_writes_its_results(tmp_path):
     path = tmp_path / "bench.json"
-    done = data("bench", "--family", "fact_correction", "--num", 40, "--updates", 0, 0, "--json", path)
+    arguments = ("--family", "fact_correction", "--num", 40, "--repeats", 3, "--updates", 0, 0)
+    done = data("bench", *arguments, "--json", path)
     assert done.exit_code == 0, done.output
-    told = json.loads(path.read_text())["speed"]
-    assert list(told) == ["fact_correction"] and "fact_correction" in done.stdout
-    speed = told["fact_correction"]
-    assert 0 < speed["written"] < speed["made"] and speed["updates"] == speed["repaired"] == 0
+    told = json.loads(path.read_text())
+    assert set(told) == {"command", "commit", "machine", "speed"}
+    assert told["machine"]["cores"] and told["machine"]["cpu"] in done.stdout.replace("\n", " ")
+    speed = told["speed"]
+    assert (speed["samples"], speed["runs"], speed["updates"]) == (40, 3, [0, 0])
+    assert list(speed["families"]) == ["fact_correction"] and "fact_correction" in done.stdout
+    family = speed["families"]["fact_correction"]
+    assert 0 < family["median"] <= family["written"] < family["made"]
+    assert family["updates"] == family["repaired"] == 0 and family["characters"] > 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_bench_measures_memory(config, tmp_path):
     path = tmp_path / "bench.json"
-    arguments = ("--num", 10, "--memory", "40", "--config", config, "--num_workers", 2, "--json", path)
+    arguments = ("--num", 10, "--repeats", 1, "--memory", "40", "--config", config, "--num_workers", 2, "--json", path)
     done = data("bench", "--family", "fact_correction", *arguments)
     assert done.exit_code == 0, done.output
     memory = json.loads(path.read_text())["memory"]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 from random import Random
 
@@ -109,6 +110,18 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, stub, monkeypatch):
         quietly(small_config(), tmp_path)
     assert finished_shards(small_config(), tmp_path) == (3, 7)
     assert not list(tmp_path.rglob("*.part")) and not (tmp_path / "build.json").exists()
+
+
+@pytest.mark.parametrize(
+    "number, told", [(errno.EFBIG, "`samples_per_shard` of"), (errno.EACCES, "`out`: .* cannot be written into")]
+)
+def test_what_else_keeps_a_build_from_writing_is_told(tmp_path, stub, monkeypatch, number, told):
+    def make(self, shard, on_rows):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(shards.ShardMaker, "make", make)
+    with pytest.raises(BuildError, match=told):
+        quietly(small_config(), tmp_path)
 
 
 def test_finished_shards_are_not_made_again(tmp_path, stub, monkeypatch):

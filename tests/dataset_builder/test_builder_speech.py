@@ -208,6 +208,25 @@ def test_an_update_that_is_undone_at_once_leaves_no_trace(builder, index, positi
     assert speak(family, scene, there_and_back).text == plain.text
 
 
+@given(st.sampled_from(BUILDERS), st.integers(0, 10**6))
+@settings(max_examples=150, deadline=None)
+def test_an_update_that_is_undone_in_the_end_leaves_the_world_and_the_answers_as_without_it(builder, index):
+    family, scene, updates = builder.scene(index)
+    changing = [update for update in updates if update.changes and update.kind != "stop"]
+    if not changing or scene.endless:
+        return
+    last = changing[-1]
+    others = [update for update in updates if update is not last]
+    without = speak(family, scene, others)
+    back = tuple((fact, without.world.values[fact]) for fact, _ in last.changes)
+    whole = speak(family, scene, updates)
+    undone = speak(family, scene, [*updates, Heard(len(whole.text), "", "retraction", "user", back)])
+    assert undone.world.values == without.world.values
+    answers = [{claim.key: claim.value for claim in speech.claims} for speech in (undone, without)]
+    for key in scene.questions:
+        assert answers[0].get(key, NONE) == answers[1].get(key, NONE) == without.world.values[key], undone.text
+
+
 @given(st.sampled_from(BUILDERS), st.integers(0, 10**6), st.data())
 @settings(max_examples=250, deadline=None)
 def test_updates_anywhere(builder, index, data):

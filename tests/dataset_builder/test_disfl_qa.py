@@ -7,10 +7,14 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from dataset_builder.cli import app
 from dataset_builder.discourse import END
 from dataset_builder.disfl_qa import (
     copy_baseline,
@@ -18,7 +22,6 @@ from dataset_builder.disfl_qa import (
     exact_match,
     is_reachable,
     load_disfl_qa,
-    main,
     repair_baseline,
     summary,
     token_f1,
@@ -223,18 +226,23 @@ def test_files_of_another_form_are_refused(tmp_path: Path, content: object, mess
         load_disfl_qa(write(tmp_path, content))
 
 
-def test_the_command_prints_and_writes_the_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main([str(folder), "--json", str(folder / "out.json"), "--show", "3"])
-    printed = capsys.readouterr().out
-    assert "train: 4 questions, 3 with a cue (75.0%)" in printed and "dev: 4 questions" in printed
-    assert "no wait 1" in printed and "(no cue found)" in printed
+def test_the_command_prints_and_writes(folder: Path, tmp_path: Path) -> None:
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["disfl-qa", *map(str, arguments)])
+
+    done = run(folder, "--json", folder / "out.json", "--show", 3, "--out", tmp_path / "rows")
+    assert done.exit_code == 0, done.output
+    assert "train: 4 questions, 3 with a cue (75.0%)" in done.stdout and "dev: 4 questions" in done.stdout
+    assert "no wait 1" in done.stdout and "(no cue found)" in done.stdout
     assert json.loads((folder / "out.json").read_text())["dev"] == summary(load_disfl_qa(folder, "dev"))
-    with pytest.raises(SystemExit):
-        main([str(folder / "nowhere")])
-    assert "nowhere does not exist" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([str(folder), "--show", "-1"])
-    assert "--show must not be negative" in capsys.readouterr().err
+    written = pq.read_table(tmp_path / "rows" / "dev.parquet")
+    assert written.schema.equals(SCHEMA) and written.to_pylist() == load_disfl_qa(folder, "dev")
+    assert run(folder, "--split", "dev", "--only-cut", "--out", tmp_path / "cut").exit_code == 0
+    assert pq.read_table(tmp_path / "cut" / "dev.parquet").num_rows == 3
+    assert [file.name for file in (tmp_path / "cut").iterdir()] == ["dev.parquet"]
+    for arguments, told in (((folder / "nowhere",), "nowhere does not exist"), ((folder, "--split", "x"), "`split`")):
+        refused = run(*arguments)
+        assert refused.exit_code == 2 and told in refused.stderr and refused.stderr.startswith("Error: ")
 
 
 @pytest.mark.skipif("DISFL_QA" not in os.environ, reason="set DISFL_QA to the folder of the real data to run this")

@@ -8,6 +8,7 @@ import yaml
 from toy_runs import write_config
 
 from hf_duplex.evaluation.ablations import Trainings, Variant, read_plan, run_ablations, train_model
+from hf_duplex.modeling import InterruptError
 
 
 SAMPLES = 60
@@ -34,14 +35,14 @@ def write_plan(folder, **fields):
 class Fake:
     """Plays nothing; its cases are right as often as the mode of the contestant says."""
 
-    def __init__(self, right=RIGHT, fails=None):
-        self.right, self.fails, self.played = right, fails, []
+    def __init__(self, right=RIGHT, fails=None, error=ValueError):
+        self.right, self.fails, self.error, self.played = right, fails, error, []
 
     def __call__(self, spec, config):
         self.played.append((spec, config))
         _, _, mode = spec.partition("@")
         if mode == self.fails:
-            raise ValueError(f"{spec} cannot be played: no such model.")
+            raise self.error(f"{spec} cannot be played: no such model.")
         good = round(SAMPLES * self.right[mode]) - 6 * len(config)
         return [
             {
@@ -127,8 +128,14 @@ def test_a_control_without_the_intact_model_proves_nothing(tmp_path):
     assert "shuffled: a control that could not be held against intact in revision accuracy" in results["failures"]
 
 
-def test_a_variant_that_cannot_be_played_leaves_the_others(tmp_path):
-    results = run(tmp_path, Fake(fails="deaf"))
+def interrupted(message):
+    """What a model raises that is handed an update that it cannot read."""
+    return InterruptError(message, None, None)
+
+
+@pytest.mark.parametrize("error", [ValueError, interrupted])
+def test_a_variant_that_cannot_be_played_leaves_the_others(tmp_path, error):
+    results = run(tmp_path, Fake(fails="deaf", error=error))
     (failure,) = results["failures"]
     assert failure.startswith("no update: failed: models/good@deaf cannot be played")
     assert results["variants"]["shuffled"]["hurts"] is True

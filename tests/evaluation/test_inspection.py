@@ -98,11 +98,26 @@ def test_the_probe_takes_the_mean_over_layers_and_heads_of_cross_attention():
     for module, (hidden, (keys, _), bias) in queries:
         for head in range(4):
             query = module.q_proj(hidden)[0, :, 8 * head : 8 * head + 8]
-            wanted += (query @ keys[0, head].T / 8**0.5 + bias[0, 0]).softmax(-1).detach() / 8
+            wanted += (query @ keys[0, head].T / 8**0.5 + bias.expand(1, 4, -1, -1)[0, head]).softmax(-1).detach() / 8
     for hook in hooks:
         hook.remove()
     close(probe.cross[0], wanted)
     assert probe.own is None
+
+
+def test_the_probe_sees_through_compiled_blocks():
+    ids, prompt = words(1, 3), words(1, 5, seed=1)
+    plain, model = (tiny_model("gated", seed=4, attention="eager", rms_norm_eps=eps) for eps in (1e-6, 1.0001e-6))
+    for layer in model.model.layers:
+        layer.compile(backend="eager")
+    seen = []
+    for listener in (plain, model):
+        with torch.no_grad():
+            listener(ids, prompt_ids=prompt)
+            with AttentionProbe(listener) as probe:
+                listener(ids, prompt_ids=prompt)
+        seen.append(probe.cross)
+    close(*seen)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -140,14 +155,14 @@ def test_validity_attends_step_by_step_as_in_one_forward(inspections):
     cross = parallel_cross("validity", inspection)
     assert len(cross) == len(inspection.tokens)
     lengths = [len(ids) for ids in heard_ids(inspection)]
-    by_message = cross[:, 1:].unflatten(1, (len(lengths), -1))
-    for token, nothing, weights in zip(inspection.tokens, cross[:, 0], by_message, strict=True):
-        close(token.nothing, nothing)
-        close(token.messages, weights.sum(-1)[: token.version])
-        close(
-            [token.slots[32 * message + at] for message in range(token.version) for at in range(lengths[message])],
-            torch.cat([weights[message, : lengths[message]] for message in range(token.version)]),
-        )
+    # The slots of all messages lie side by side.
+    by_message = cross[:, 1:].split(lengths, dim=1)
+    for at, token in enumerate(inspection.tokens):
+        weights = [slots[at] for slots in by_message[: token.version]]
+        close(token.nothing, cross[at, 0])
+        close(token.messages, [float(slots.sum()) for slots in weights])
+        known = [token.slots[32 * message + at] for message in range(token.version) for at in range(lengths[message])]
+        close(known, torch.cat(weights))
 
 
 @pytest.mark.parametrize("name", LATENT)
@@ -195,7 +210,7 @@ def test_the_baseline_attends_as_over_the_line_that_it_has_read(window):
 @pytest.mark.parametrize("name", RULES)
 def test_effects_are_the_changes_of_the_workspace(inspections, name):
     inspection, model = inspections[name], talking_model(name)
-    workspace = model.model.update_rule.initial(1)
+    workspace = inspection.workspaces[0]
     for message, ids in zip(inspection.messages, heard_ids(inspection), strict=True):
         with torch.no_grad():
             after = model.update_workspace(torch.tensor([ids]), workspace=workspace)

@@ -9,7 +9,10 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 ARGS ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto
+
+# A test has one thread, so that as many run side by side as there are cores.
+export OMP_NUM_THREADS ?= 1
 
 BIN := .venv/bin
 FLOOR := .venv-floor
@@ -26,7 +29,7 @@ say = echo "[make] $(1)" >&2
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  ARGS="..." goes to the demo, PYTEST_ARGS="..." to pytest, PYTHON=... is the interpreter for new environments.'
+	@echo '  ARGS="..." goes to the demo, PYTEST_ARGS="..." to pytest (-n auto if not given), PYTHON=... is the interpreter for new environments.'
 
 demo: .venv/.installed-demo ## watch a model change its mind mid-sentence; ARGS="--json" for a program
 	@$(BIN)/hf-duplex demo $(ARGS)
@@ -83,5 +86,5 @@ $(FLOOR)/.installed: setup.cfg constraints.txt Makefile | $(FLOOR)/bin/pip
 	@$(call say,Installing the oldest supported transformers beside torch$(comma) once: about 2 minutes ...)
 	@grep -vE '^($(FLOOR_REPLACES))==' constraints.txt > $(FLOOR)/constraints.txt
 	@printf '%s\n' $(FLOOR_PINS) >> $(FLOOR)/constraints.txt
-	@$(FLOOR)/bin/python $(PIP_INSTALL) -c $(FLOOR)/constraints.txt -e . hypothesis pytest
+	@$(FLOOR)/bin/python $(PIP_INSTALL) -c $(FLOOR)/constraints.txt -e . hypothesis pytest pytest-xdist
 	@touch $@

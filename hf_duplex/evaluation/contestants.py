@@ -473,7 +473,7 @@ def load_contestant(spec: str, device: str = "cpu", **overrides: Any) -> Contest
     for field, _value in overrides.items():
         if field not in config.to_dict():
             raise ValueError(f"`config`: {path} ({config.model_type}) has no field {field!r}; remove it.")
-        if field == "n_slots" and config.update_type != "validity":
+        if field == "n_slots" and not config.slots_are_tokens:
             raise ValueError(
                 f"`config`: the slots of {path} ({config.update_type}) are learned; train it with others."
             )

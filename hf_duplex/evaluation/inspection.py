@@ -183,7 +183,7 @@ class Inspection:
     @property
     def latent(self) -> bool:
         """Whether its slots are latent, read from no token."""
-        return self.update_type not in (None, "validity")
+        return self.update_type not in (None, "validity", "defeasible")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the tensors, for `json`."""
@@ -211,7 +211,7 @@ class Reader:
 
     def __init__(self, model: Any, tokenizer: Any, prompt: str, updates: Sequence[Update]):
         self.model, self.tokenizer, self.config = model, tokenizer, model.config
-        self.latent = model.config.model_type == "duplex_workspace" and model.config.update_type != "validity"
+        self.latent = model.config.model_type == "duplex_workspace" and not model.config.slots_are_tokens
         self.own = model.config.model_type != "duplex_workspace"
         self.probe = AttentionProbe(model, own=self.own)
         self.scene = Scene("own", "inspected", prompt, tuple(updates))

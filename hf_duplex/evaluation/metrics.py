@@ -150,9 +150,9 @@ def _next_claim(hearing: Hearing, key: str, place: int) -> Judged | None:
 def recovery(hearing: Hearing) -> Counts:
     """
     When something that was said went stale (`stale_said`): was it taken back at once, once, cleanly, and restated
-    right (`recovered`). The next thing that is claimed of it must be right, in a repair, with no other claim between; and it
-    must not be said twice in that repair unless it changed again. What was just being said of it may go on instead,
-    with the new value.
+    right (`recovered`). The next thing that is claimed of it must be right, in a repair, with no other claim between;
+    and it must not be said twice in that repair unless it changed again. What was just being said of it may go on
+    instead, with the new value.
     """
     counts = {"stale_said": 0, "recovered": 0}
     for place, before, after in _groups(hearing):

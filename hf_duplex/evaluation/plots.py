@@ -275,7 +275,7 @@ def slot_movement(inspection: Mapping[str, Any], path: str | Path) -> None:
     messages = inspection.get("messages", [])
     if not any(message.get("slots") for message in messages):
         raise ValueError("`inspection` has no messages with `slots`: inspect a workspace model.")
-    latent = inspection.get("update_type") not in (None, "validity")
+    latent = inspection.get("update_type") not in (None, "validity", "defeasible")
     cells: dict[int, dict[int, float]] = {}
     label: dict[int, str] = {}
     for column, message in enumerate(messages):

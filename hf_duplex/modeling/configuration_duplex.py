@@ -149,14 +149,16 @@ class WorkspaceConfig(DuplexConfig):
         encoder_layers (`int`, *optional*, defaults to 2):
             Number of blocks in the message encoder.
         update_type (`str`, *optional*, defaults to `"validity"`):
-            How a message changes the workspace: `"validity"`, `"gated"`, `"gru"`, `"residual"` or `"slot"`.
+            How a message changes the workspace: `"validity"`, `"defeasible"` (a doubt counts as far as the doubter is
+            believed, rather than in full), `"gated"`, `"gru"`, `"residual"` or `"slot"`.
         n_slots (`int`, *optional*, defaults to 256):
-            Number N of slots. With `"validity"` a slot holds one token of a message and the least valid slot goes
-            first; with the other rules slots are learned latents, and 8 to 32 of them are usual.
+            Number N of slots. With `"validity"` and `"defeasible"` a slot holds one token of a message and the least
+            valid slot goes first; with the other rules slots are learned latents, and 8 to 32 of them are usual.
         max_message_distance (`int`, *optional*, defaults to 16):
-            With `"validity"`: how many messages back doubt can tell apart; older ones count as this far.
+            With these two: how many messages back doubt can tell apart; older ones count as this far. With
+            `"defeasible"`, the doubts of as many messages can be taken back.
         recency_bias (`bool`, *optional*, defaults to `True`):
-            With `"validity"`: cross-attention adds to its logits, beside how far a slot is believed, a learned number
+            With these two: cross-attention adds to its logits, beside how far a slot is believed, a learned number
             for each head that tells how many messages ago it was written: what was heard just now.
     """
 
@@ -168,11 +170,16 @@ class WorkspaceConfig(DuplexConfig):
     max_message_distance: int = 16
     recency_bias: bool = True
 
+    @property
+    def slots_are_tokens(self) -> bool:
+        """Whether a slot holds a token of a message, rather than a learned latent."""
+        return self.update_type in ("validity", "defeasible")
+
     def validate_architecture(self):
         super().validate_architecture()
         if self.n_slots < 1:
             raise ValueError(f"n_slots must be at least 1, got {self.n_slots}.")
-        if self.update_type == "validity" and self.n_slots < self.max_message_length:
+        if self.slots_are_tokens and self.n_slots < self.max_message_length:
             raise ValueError(
                 f"n_slots ({self.n_slots}) must hold at least one whole message: "
                 f"raise it to max_message_length ({self.max_message_length}) or lower that."

@@ -15,6 +15,7 @@ from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import join_messages, sort_updates, visible_versions
+from .update_defeasible import DefeasibleUpdate
 from .update_rules import GatedUpdate, GRUUpdate, LatentSlots, ResidualUpdate, SlotUpdate
 from .update_validity import ValidityUpdate
 from .workspace import Workspace
@@ -24,6 +25,7 @@ logger = logging.get_logger(__name__)
 
 UPDATE_RULES: dict[str, type[LatentSlots] | type[ValidityUpdate]] = {
     "validity": ValidityUpdate,
+    "defeasible": DefeasibleUpdate,
     "gated": GatedUpdate,
     "gru": GRUUpdate,
     "residual": ResidualUpdate,
@@ -47,7 +49,7 @@ class WorkspaceModel(DuplexModel):
         self.update_rule: LatentSlots | ValidityUpdate = UPDATE_RULES[config.update_type](config)
         self.slot_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         # Believed or not, what was heard just now is where a repair begins.
-        recent = config.recency_bias and config.update_type == "validity"
+        recent = config.recency_bias and config.slots_are_tokens
         self.recency = nn.Embedding(config.max_message_distance, config.num_attention_heads) if recent else None
         self.post_init()
 

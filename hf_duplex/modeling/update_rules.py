@@ -34,6 +34,7 @@ class LatentSlots(nn.Module):
             log_validity=torch.zeros(batch_size, self.n_slots, device=slots.device),
             slot_ids=numbers,
             token_ids=torch.full_like(numbers, -1),
+            doubts=torch.zeros(batch_size, self.n_slots, 0, device=slots.device),
             version=numbers.new_zeros(batch_size),
         )
 
@@ -68,6 +69,7 @@ class LatentSlots(nn.Module):
             log_validity=workspace.log_validity,
             slot_ids=workspace.slot_ids,
             token_ids=workspace.token_ids,
+            doubts=workspace.doubts,
             version=workspace.version + heard,
         )
 

@@ -21,6 +21,8 @@ from .workspace import Workspace
 class ValidityUpdate(nn.Module):
     """Slots are the tokens of messages, at most N of them; the least valid go first, among equals the oldest."""
 
+    remembered = 0  # numbers kept of each slot, beside its validity
+
     def __init__(self, config):
         super().__init__()
         width = config.hidden_size
@@ -40,6 +42,7 @@ class ValidityUpdate(nn.Module):
             log_validity=torch.full((batch_size, self.n_slots), -torch.inf, device=device),
             slot_ids=empty,
             token_ids=empty,
+            doubts=torch.zeros(batch_size, self.n_slots, self.remembered, device=device),
             version=empty.new_zeros(batch_size),
         )
 
@@ -81,8 +84,8 @@ class ValidityUpdate(nn.Module):
         doubt = self._doubt(self.query(states) @ keys.transpose(1, 2), mask[..., None])
 
         offset = mask.cumsum(-1) - 1
+        doubts = self._remember(workspace, doubt, mask.any(-1))
         old_and_new = {
-            "log_validity": (workspace.log_validity - doubt, torch.zeros(mask.shape, device=mask.device), -torch.inf),
             "slot_ids": (workspace.slot_ids, version * self.stride + offset, -1),
             "token_ids": (workspace.token_ids, token_ids, -1),
         }
@@ -90,14 +93,31 @@ class ValidityUpdate(nn.Module):
             name: torch.cat([old, new.masked_fill(~mask, filler)], dim=1)
             for name, (old, new, filler) in old_and_new.items()
         }
-        keep = self._most_valid(all_slots["log_validity"])
+        doubts = nn.functional.pad(doubts, (0, 0, 0, mask.shape[1]))
+        after = workspace.version + mask.any(-1)
+        log_validity = nn.functional.pad(workspace.log_validity - doubt, (0, mask.shape[1]))
+        log_validity = self._believed(log_validity, doubts, after, all_slots["slot_ids"])
+        log_validity = log_validity.masked_fill(all_slots["slot_ids"] < 0, -torch.inf)
+        keep = self._most_valid(log_validity)
         states = (states * mask[..., None]).to(workspace.slots.dtype)
         slots = torch.cat([workspace.slots, states], dim=1)
         return Workspace(
             slots=slots.gather(1, keep[..., None].expand(-1, -1, self.width)),
+            log_validity=log_validity.gather(1, keep),
             **{name: value.gather(1, keep) for name, value in all_slots.items()},
-            version=workspace.version + mask.any(-1),
+            doubts=doubts.gather(1, keep[..., None].expand(-1, -1, self.remembered)),
+            version=after,
         )
+
+    def _remember(self, workspace: Workspace, doubt: torch.Tensor, heard: torch.BoolTensor) -> torch.Tensor:
+        """What is kept of the doubts of each slot, once a message has cast its own: here nothing, they are final."""
+        return workspace.doubts
+
+    def _believed(
+        self, log_validity: torch.Tensor, doubts: torch.Tensor, version: torch.LongTensor, slot_ids: torch.LongTensor
+    ) -> torch.Tensor:
+        """How far slots are believed, given the doubts of all messages counted in full: here just so far."""
+        return log_validity
 
     def all_versions(
         self, states: torch.Tensor, mask: torch.Tensor, first: int
@@ -114,6 +134,21 @@ class ValidityUpdate(nn.Module):
             Slots `(batch, slots, hidden_size)`, those of a row side by side, padding behind them; the logarithm of
             their validity at each version, `(batch, versions, slots)`, minus infinity where a version does not hold a
             slot; and which message, of those that are there, wrote each slot, `(batch, slots)`.
+        """
+        slots, taken, message, writer, doubt = self._lay_out(states, mask)
+        messages = torch.arange(mask.shape[1], device=states.device)[:, None]
+        written = taken[:, None] & (message[:, None] <= messages)
+        log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
+        if slots.shape[1] > self.n_slots:
+            log_validity = self._forget(log_validity)
+        before_any = torch.full_like(log_validity[:, :1], -torch.inf)
+        return slots, torch.cat([before_any, log_validity], dim=1)[:, first:], writer
+
+    def _lay_out(self, states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """
+        All tokens of a row side by side, as slots: their states `(batch, slots, hidden_size)`; which are there, which
+        message each is from, counted with and without those that are none, `(batch, slots)` each; and the doubt that
+        each message casts on each older slot, `(batch, messages, slots)`.
         """
         n_messages, length = mask.shape[1:]
         number = mask.any(-1).cumsum(-1) - 1
@@ -132,12 +167,7 @@ class ValidityUpdate(nn.Module):
 
         messages = torch.arange(n_messages, device=states.device)[:, None]
         doubt = doubt.masked_fill(message[:, None] >= messages, 0.0)
-        written = taken[:, None] & (message[:, None] <= messages)
-        log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
-        if n_slots > self.n_slots:
-            log_validity = self._forget(log_validity)
-        before_any = torch.full_like(log_validity[:, :1], -torch.inf)
-        return slots, torch.cat([before_any, log_validity], dim=1)[:, first:], writer
+        return slots, taken, message, writer, doubt
 
     def _doubt_by_message(self, scores: torch.Tensor, message: torch.LongTensor, n_messages: int) -> torch.Tensor:
         """

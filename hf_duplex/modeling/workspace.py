@@ -19,6 +19,8 @@ class Workspace:
             Which message wrote a slot, and where in it: `message * max_message_length + offset`; -1 where it is empty.
             Latent slots keep their own number.
         token_ids (`torch.LongTensor` of shape `(batch, n_slots)`): The token that a slot was read from, -1 for none.
+        doubts (`torch.Tensor` of shape `(batch, n_slots, kept)`):
+            What has to be remembered of who doubted a slot, where a rule may take doubt back; of no width otherwise.
         version (`torch.LongTensor` of shape `(batch,)`): How many messages each row has heard.
     """
 
@@ -26,6 +28,7 @@ class Workspace:
     log_validity: torch.Tensor
     slot_ids: torch.LongTensor
     token_ids: torch.LongTensor
+    doubts: torch.Tensor
     version: torch.LongTensor
 
     @property

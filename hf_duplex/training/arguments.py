@@ -44,8 +44,14 @@ class ModelArguments:
     num_hidden_layers: int = field(default=4, metadata={"help": "Blocks of the generator."})
     num_attention_heads: int = field(default=6, metadata={"help": "Attention heads."})
     encoder_layers: int = field(default=2, metadata={"help": "Blocks of the message encoder."})
-    update_type: str = field(default="validity", metadata={"help": "validity, gated, gru, residual or slot."})
+    update_type: str = field(
+        default="validity", metadata={"help": "validity, defeasible, gated, gru, residual or slot."}
+    )
     n_slots: int = field(default=256, metadata={"help": "Slots of the workspace."})
+    recency_bias: bool = field(default=True, metadata={"help": "Tell the generator how long ago a slot was written."})
+    message_separator_token_id: int | None = field(
+        default=3, metadata={"help": "Ends a message in a prompt; none: prompts are read at once, up to the longest."}
+    )
     conv_width: int = field(default=4, metadata={"help": "Width of the short convolution; 0 leaves it out."})
     sliding_window: int | None = field(default=None, metadata={"help": "Reach of self-attention; all if not given."})
     max_message_length: int = field(default=64, metadata={"help": "Longest message, in tokens."})

@@ -62,7 +62,7 @@ def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: P
         raise ValueError(f"`vocab_size` is {config.vocab_size}, too small for the {len(tokenizer)} tokens there are.")
     for name, used in (("pad", "pad"), ("bos", "bos"), ("eos", "eos"), ("sep", "message_separator")):
         given, wanted = getattr(tokenizer, f"{name}_token_id"), getattr(config, f"{used}_token_id")
-        if given != wanted:
+        if given != wanted and not (name == "sep" and wanted is None):
             raise ValueError(
                 f"`tokenizer_name_or_path`: its {name} token is {given}, that of the model {wanted}; "
                 "use a tokenizer that `hf_duplex.data.train_tokenizer` made."

@@ -319,7 +319,18 @@ def test_a_plan_that_is_none_is_named(tmp_path):
 def test_the_plan_that_ships_has_every_row_and_can_be_trained(request, tmp_path):
     plan = read_plan(request.config.rootpath / "examples" / "configs" / "ablations.yaml")
     groups = list(dict.fromkeys(variant.group for variant in plan.variants))
-    assert groups == ["reference", "updates", "slots", "rule", "doubt", "conv", "prompt", "window", "controls"]
+    assert groups == [
+        "reference",
+        "updates",
+        "slots",
+        "rule",
+        "doubt",
+        "recency",
+        "conv",
+        "prompt",
+        "window",
+        "controls",
+    ]
     names = {variant.name for variant in plan.variants}
     assert {f"{rule}, {slots} slots" for rule in ("gated", "validity") for slots in (4, 8, 16, 32, 64, 128)} <= names
     modes = {variant.mode for variant in plan.variants if variant.group == "controls"}

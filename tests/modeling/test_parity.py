@@ -61,7 +61,7 @@ def both_ways(model, prompts, updates, left=False):
 @settings(max_examples=25)
 @given(conversation=conversations(), n_slots=st.sampled_from([6, 7, 11, 64]))
 def test_the_parallel_forward_equals_interrupted_generation(name, conversation, n_slots):
-    sizes = {"n_slots": n_slots} if name == "validity" else {}
+    sizes = {"n_slots": n_slots} if name in ("validity", "defeasible") else {}
     model = tiny_model(name, **conversation["model"], **sizes)
     parallel, stepwise = both_ways(model, conversation["prompts"], conversation["updates"], conversation["left"])
     torch.testing.assert_close(parallel, stepwise, atol=1e-4, rtol=0)

@@ -23,11 +23,11 @@ CHARACTERS = " abcdefghijklmnopqrstuvwxyz0123456789.,:;?!=+-*/()'\"<>#%&@_"
 assert FIRST_WORD + len(CHARACTERS) == VOCAB
 
 # Every generator, the workspace with each of its update rules.
-GENERATORS = ["baseline", "dual_stream", "validity", "gated", "gru", "residual", "slot"]
+GENERATORS = ["baseline", "dual_stream", "validity", "defeasible", "gated", "gru", "residual", "slot"]
 # One of each kind, where the rule makes no difference.
 KINDS = ["baseline", "dual_stream", "validity"]
 LISTENERS = ["dual_stream", "validity", "gated"]
-RULES = ["validity", "gated", "gru", "residual", "slot"]
+RULES = ["validity", "defeasible", "gated", "gru", "residual", "slot"]
 
 SIZES = {
     "vocab_size": VOCAB,
@@ -48,7 +48,7 @@ def tiny_config(name: str, **overrides):
         return DuplexBaselineConfig(**sizes)
     if name == "dual_stream":
         return DualStreamConfig(**{"encoder_layers": 1, **sizes})
-    n_slots = 32 if name == "validity" else 5
+    n_slots = 32 if name in ("validity", "defeasible") else 5
     return WorkspaceConfig(**{"update_type": name, "n_slots": n_slots, "encoder_layers": 1, **sizes})
 
 

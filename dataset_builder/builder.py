@@ -48,7 +48,7 @@ class Chance(Random):
         x[:] = self.sample(x, len(x))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sample:
     """
     One row.

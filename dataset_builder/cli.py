@@ -261,8 +261,8 @@ def disfl_qa(
 @app.command()
 def bench(
     family: Family = None,
-    num: Annotated[int, typer.Option(min=1, help="Samples of a run of one family.")] = 1000,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each family; the best one counts.")] = 5,
+    num: Annotated[int, typer.Option(min=1, help="Samples of a run of one family.")] = 200,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each family; the best one counts.")] = 25,
     updates: Updates = (0, 4),
     memory: Annotated[
         str | None, typer.Option(help="Build so many samples too, and tell the peak memory.", metavar="10000,100000")

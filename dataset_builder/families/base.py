@@ -75,13 +75,14 @@ class Family(ABC):
         if kind in self.updates and rng.random() < 0.6:
             wordings = self.updates[kind]
         template = wordings.draw(rng, config)
-        tell = self.tell(rng, scene, fact, new, config) if new != NONE and "ell}" in template else ""
-        noun = self.noun(scene, fact)
-        return upper_first(
-            template.format(
-                tell=tell, Tell=upper_first(tell), noun=noun, Noun=upper_first(noun), old=old, new=new, fact=fact
-            )
-        )
+        slots = {"old": old, "new": new, "fact": fact}
+        if "ell}" in template and new != NONE:
+            slots["tell"] = tell = self.tell(rng, scene, fact, new, config)
+            slots["Tell"] = upper_first(tell)
+        if "oun}" in template:
+            slots["noun"] = noun = self.noun(scene, fact)
+            slots["Noun"] = upper_first(noun)
+        return upper_first(template.format_map(slots))
 
 
 PROMPT_WORDINGS = 8

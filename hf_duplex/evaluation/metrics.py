@@ -86,12 +86,17 @@ def revision(hearing: Hearing) -> Counts:
     right = sum(claim.right for claim in after)
     missing = 0
     for key in hearing.questions:
-        changed_by = hearing.truth.changed_by(key, hearing.last)
-        since = any(claim.key == key and claim.version >= changed_by for claim in hearing.claims)
-        last = hearing.latest(key, len(hearing.text) + 1)
-        settled = last is not None and last.value == hearing.truth.value(key, hearing.last)
-        missing += bool(changed_by) and not since and not settled and _due(hearing, key)
+        missing += _unanswered(hearing, key)
     return {"revised": len(after) + missing, "revised_right": right}
+
+
+def _unanswered(hearing: Hearing, key: str) -> bool:
+    """Whether a question whose value an update changed was not answered since, though it had to be."""
+    changed_by = hearing.truth.changed_by(key, hearing.last)
+    since = any(claim.key == key and claim.version >= changed_by for claim in hearing.claims)
+    last = hearing.latest(key, len(hearing.text) + 1)
+    settled = last is not None and last.value == hearing.truth.value(key, hearing.last)
+    return bool(changed_by) and not since and not settled and _due(hearing, key)
 
 
 def contradiction(hearing: Hearing) -> Counts:
@@ -186,11 +191,16 @@ def _cleanly(hearing: Hearing, place: int, restated: Judged) -> bool:
         for claim in hearing.claims
         if claim.key == restated.key
         and restated.said_at < claim.said_at
-        and repair.start <= claim.start < repair.end
+        and (repair.start <= claim.start < repair.end or _repaired_again(hearing, restated, claim))
         and claim.changed_by <= restated.version
     ]
     # In JSON that goes on and on, the plan may call for the same member right behind the repair.
     return begun_before and (not again or (hearing.written and hearing.stopped))
+
+
+def _repaired_again(hearing: Hearing, restated: Judged, claim: Judged) -> bool:
+    """Whether a claim that was just repaired is repaired once more though nothing was heard since."""
+    return not hearing.written and claim.version == restated.version and hearing.repair_of(claim) is not None
 
 
 def _begins(hearing: Hearing, claim: Judged) -> int:
@@ -272,6 +282,8 @@ def latencies(hearing: Hearing, places: Sequence[int]) -> list[int | None]:
             shown = [*repairs[:1], *shown] if shown else []
         elif later and later[0].changed_by <= after:
             due = later[0].said_at
+        elif not later and any(_unanswered(hearing, key) for key in changed if key in hearing.questions):
+            due = place
         else:
             continue
         found.append(max(0, _index(places, min(shown)) - _index(places, due)) if shown else None)

@@ -21,7 +21,8 @@ LOOP = 3
 
 _NUMBER = r"-?\$?\d+(?: million)?"
 _TERM = rf"{_NUMBER}(?: (?:[-+*]|plus|minus|times) {_NUMBER})*"
-_EQUALITY = re.compile(rf"(?<![\w*+-] )(?<![\w$-])({_TERM})((?: (?:=|is|makes|equals) {_TERM})+)(?![\w:])")
+_STARTS = r"(?:(?<=\bis )|(?<=\bmakes )|(?<=\bequals )|(?<![\w*+-] ))(?<![\w$-])"
+_EQUALITY = re.compile(rf"{_STARTS}({_TERM})((?: (?:=|is|makes|equals) {_TERM})+)(?![\w:])")
 _CUT_SHORT = re.compile(rf" ?(?:[-+*]|plus|minus|times)? ?{CUT}")
 _SIGNS = {"plus": "+", "minus": "-", "times": "*"}
 

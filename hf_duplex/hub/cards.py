@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from .tables import figure, revision_table, speed_table
+from ..evaluation.tables import comparison_table, metrics_table
+from .tables import REVISION_COLUMNS, basis, latency_table, only, read_results, revision_table, speed_table
 
 
 WHAT = {
@@ -22,47 +24,88 @@ WHAT = {
     ),
 }
 
-COLUMNS = {"revision": "revision_accuracy", "contradiction": "contradiction_rate", "answer": "answer_accuracy"}
+# What is compared, and told apart by family in the metadata; the results file holds all of it.
+HEADLINES = ("revision_accuracy", "contradiction_rate")
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
+
+
+def name_in(results: dict[str, Any], folder: Path) -> str:
+    """
+    What results call the model of a folder: by the folder's name, or joined with its other training seeds.
+
+    Raises:
+        ValueError: They hold nothing of it.
+    """
+    for name, model in results["models"].items():
+        if name == folder.name or folder.name in [Path(spec).name for spec in model["specs"]]:
+            return name
+    raise ValueError(
+        f"{folder / 'results.json'} holds no results of {folder.name}, only of {', '.join(results['models'])}."
+    )
+
+
+def evaluated(model: dict[str, Any]) -> list[EvalResult]:
+    """A model's figures as metadata: every metric of every split, the headlines also by family."""
+    found = []
+    for split, measured in model["splits"].items():
+        parts = {"revision": (measured["metrics"], REVISION_COLUMNS)}
+        parts |= {family: (figures, HEADLINES) for family, figures in measured["families"].items()}
+        for part, (figures, metrics) in parts.items():
+            for metric in metrics:
+                if figures[metric]["value"] is None:
+                    continue
+                found.append(
+                    EvalResult(
+                        task_type="text-generation",
+                        dataset_type=f"hf_duplex/{part}",
+                        dataset_name=f"{'all families' if part == 'revision' else part} ({split})",
+                        dataset_split=split,
+                        metric_type=metric,
+                        metric_value=figures[metric]["value"],
+                    )
+                )
+    return found
+
+
+def draw_results(results: dict[str, Any], name: str) -> dict[str, Any]:
+    """The tables of a card, by their names in the template."""
+    own = only(results, name)
+    splits = own["models"][name]["splits"]
+    split = "test" if "test" in splits else next(iter(splits))
+    entries = [
+        entry for entry in results["comparisons"] if name in (entry["a"], entry["b"]) and entry["metric"] in HEADLINES
+    ]
+    return {
+        "by_split": revision_table(own),
+        "split": split,
+        "by_family": metrics_table(own, split, "families"),
+        "latency": latency_table(own),
+        "basis": basis(own),
+        "others": revision_table(results) if len(results["models"]) > 1 else None,
+        "comparison": comparison_table({"comparisons": entries}) if entries else None,
+    }
 
 
 def write_card(folder: str | Path) -> None:
     """
     Writes `README.md` of a model folder from its `config.json`, `training.json` and, where there is one,
     `results.json` as `hf-duplex bench revision` and `speed.json` as `hf-duplex bench speed` write them.
+
+    Raises:
+        ValueError: `results.json` is of another version, or holds nothing of this model.
     """
     folder = Path(folder)
     config = json.loads((folder / "config.json").read_text())
     training = json.loads((folder / "training.json").read_text())
     path = folder / "results.json"
-    results = json.loads(path.read_text()) if path.is_file() else None
+    results = read_results(path) if path.is_file() else None
+    name = name_in(results, folder) if results else folder.name
     speed_path = folder / "speed.json"
     speed = json.loads(speed_path.read_text()) if speed_path.is_file() else None
-    model = results["models"].get(folder.name) if results else None
-    if results and model is None:
-        raise ValueError(f"{path} holds no results of {folder.name}, only of {', '.join(results['models'])}.")
-    rows, evaluated, n = [], [], 0
     runs = [training]
     while runs[0].get("earlier"):
         runs.insert(0, runs[0]["earlier"])
-    if results and model:
-        n = model["revision_accuracy"]["n"]
-        for family, figures in [("all", model), *model["families"].items()]:
-            rows.append({"family": family} | {short: figure(figures[name]) for short, name in COLUMNS.items()})
-        for family, figures in model["families"].items():
-            for metric in ("revision_accuracy", "contradiction_rate"):
-                if figures[metric]["value"] is None:
-                    continue
-                evaluated.append(
-                    EvalResult(
-                        task_type="text-generation",
-                        dataset_type=f"hf_duplex/{family}",
-                        dataset_name=f"{family} ({results['settings']['builder']['split']})",
-                        metric_type=metric,
-                        metric_value=figures[metric]["value"],
-                    )
-                )
     data = ModelCardData(
         language="en",
         license="apache-2.0",
@@ -70,7 +113,7 @@ def write_card(folder: str | Path) -> None:
         pipeline_tag="text-generation",
         tags=["full-duplex", "interruptible", "revision", "trained-from-scratch"],
         model_name=folder.name,
-        eval_results=evaluated or None,
+        eval_results=(evaluated(results["models"][name]) or None) if results else None,
     )
     card = ModelCard.from_template(
         data,
@@ -80,10 +123,8 @@ def write_card(folder: str | Path) -> None:
         parameters=f"{training['parameters']:,}",
         runs=runs,
         results=results,
-        comparison=revision_table(results) if results and len(results["models"]) > 1 else None,
+        drawn=draw_results(results, name) if results else None,
         speed=speed_table(speed) if speed else None,
         speed_command=speed["command"] if speed else None,
-        rows=rows,
-        n=n,
     )
     card.save(folder / "README.md")

@@ -5,7 +5,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.cases import FORMAT
+from ..evaluation.tables import NOTHING, figure_cell, markdown
 
+
+REVISION_COLUMNS = (
+    "revision_accuracy",
+    "contradiction_rate",
+    "recovery",
+    "retention",
+    "coherence",
+    "over_revision",
+    "answer_accuracy",
+)
 LABELS = {
     "workspace": "workspace",
     "dual_stream": "dual stream",
@@ -16,26 +28,103 @@ LABELS = {
 }
 
 
-def figure(value: dict[str, Any]) -> str:
-    """A share with its 95 % interval."""
-    if value["value"] is None:
-        return "–"
-    low, high = value["interval"]
-    return f"{value['value']:.3f} ({low:.3f}–{high:.3f})"
+def read_results(path: str | Path) -> dict[str, Any]:
+    """
+    The results of a revision benchmark.
+
+    Raises:
+        ValueError: The file is of another version.
+    """
+    results = json.loads(Path(path).read_text())
+    if results.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is of format {results.get('format', 1)}, not {FORMAT}: measure again with "
+            "`hf-duplex bench revision --json FILE`."
+        )
+    return results
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
+def only(results: dict[str, Any], name: str) -> dict[str, Any]:
+    """The results of one model."""
+    return {**results, "models": {name: results["models"][name]}}
 
 
 def revision_table(results: dict[str, Any]) -> str:
-    """Every model of a revision benchmark, overall and by family."""
+    """A revision benchmark, a row for each model and split: metrics with intervals, and what they rest on."""
     rows = []
     for name, model in results["models"].items():
-        for family, figures in [("all", model), *model["families"].items()]:
-            shares = [figure(figures[key]) for key in ("revision_accuracy", "contradiction_rate", "answer_accuracy")]
-            rows.append([f"{name} ({model['parameters']:,})" if family == "all" else "", family, *shares])
-    return _table(["model (parameters)", "family", "revision accuracy", "contradiction rate", "answer accuracy"], rows)
+        for rank, (split, found) in enumerate(model["splits"].items()):
+            figures = found["metrics"]
+            basis = figures["revision_accuracy"]
+            cells = [figure_cell(figures[column]) for column in REVISION_COLUMNS]
+            counts = [f"{figures['coherence']['n'] // basis['seeds']:,}", f"{basis['n']:,}", str(basis["seeds"])]
+            shown = f"{name} ({model['parameters']:,})" if rank == 0 else ""
+            rows.append([shown, split, *cells, tokens_cell(found["latency"], "median"), *counts])
+    columns = [column.replace("_", " ") for column in REVISION_COLUMNS]
+    head = [
+        "model (parameters)",
+        "split",
+        *columns,
+        "median latency, tokens",
+        "samples",
+        "n revised",
+        "training seeds",
+    ]
+    return markdown(head, rows)
+
+
+def tokens_cell(latency: dict[str, Any], name: str) -> str:
+    """A latency in tokens. Where so many updates never showed that it has none: never."""
+    if not latency["n"]:
+        return NOTHING
+    return "never" if latency[name] is None else f"{latency[name]:g}"
+
+
+def latency_table(results: dict[str, Any]) -> str:
+    """From an update to the first token that reflects it, for each model and split."""
+    rows = []
+    for name, model in results["models"].items():
+        for rank, (split, found) in enumerate(model["splits"].items()):
+            latency, wait = found["latency"], found["median_milliseconds"]
+            low, high = latency["interval"] or (None, None)
+            bounds = ["never" if bound is None else f"{bound:g}" for bound in (low, high)]
+            median = tokens_cell(latency, "median") + (f" ({'–'.join(bounds)})" if latency["n"] else "")
+            rows.append(
+                [
+                    name if rank == 0 else "",
+                    split,
+                    median,
+                    tokens_cell(latency, "p95"),
+                    figure_cell(latency["never"]),
+                    NOTHING if wait is None else f"{wait:,.1f}",
+                    f"{latency['n']:,}",
+                    f"{latency['samples']:,}",
+                ]
+            )
+    head = ["model", "split", "median, tokens", "95th percentile", "never", "to the next token, ms", "n", "samples"]
+    return markdown(head, rows)
+
+
+def basis(results: dict[str, Any]) -> str:
+    """A sentence on what the figures rest on: which samples, how many training seeds, what the intervals are over."""
+    settings = results["settings"]
+    if "data" in settings:
+        drawn = f"the data set `{settings['data']}`"
+    else:
+        families = ", ".join(dict.fromkeys(settings["builder"]["families"])).replace("_", " ")
+        drawn = f"{families}, made with seed {settings['seed']}"
+    seeds = [
+        found["metrics"]["revision_accuracy"]["seeds"]
+        for model in results["models"].values()
+        for found in model["splits"].values()
+    ]
+    few, many = min(seeds), max(seeds)
+    trained = f"{few} training seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} training seeds"
+    over = "samples" if many == 1 else "training seeds and samples"
+    return (
+        f"Free-running, greedy, up to {settings['samples']:,} samples a split of {drawn}; values read back out of the "
+        f"text. {trained} a model; 95 % intervals are over {over}."
+    )
 
 
 def speed_table(results: dict[str, Any]) -> str:
@@ -47,7 +136,7 @@ def speed_table(results: dict[str, Any]) -> str:
         for history in histories:
             value = results["rows"][history][measure].get(name)
             median = value["median"] if isinstance(value, dict) else value
-            cells.append("–" if median is None else form.format(median))
+            cells.append(NOTHING if median is None else form.format(median))
         return [label, *cells]
 
     rows = [line(f"update to next token, ms: {LABELS[n]}", "update_ms", n) for n in ("workspace", "dual_stream")]
@@ -60,7 +149,7 @@ def speed_table(results: dict[str, Any]) -> str:
     }
     for name in ("workspace", "baseline"):
         rows.append([f"state, KiB: {name}", *(f"{kib[history][name]:,.0f}" for history in histories)])
-    return _table(["incoming tokens so far", *(f"{int(history):,}" for history in histories)], rows)
+    return markdown(["incoming tokens so far", *(f"{int(history):,}" for history in histories)], rows)
 
 
 def fill(text: str, name: str, content: str) -> str:
@@ -74,7 +163,8 @@ def fill(text: str, name: str, content: str) -> str:
 def fill_readme(readme: str | Path = "README.md", cards: str | Path = "model_cards") -> None:
     """Draws the README's tables from the results files of the released workspace model."""
     readme, folder = Path(readme), Path(cards, "duplex-workspace-4m")
-    revision = json.loads((folder / "results.json").read_text())
+    revision = read_results(folder / "results.json")
     speed = json.loads((folder / "speed.json").read_text())
-    text = fill(readme.read_text(), "revision", revision_table(revision))
+    drawn = f"{revision_table(revision)}\n\n{basis(revision)}\n\n`{revision['command']}`"
+    text = fill(readme.read_text(), "revision", drawn)
     readme.write_text(fill(text, "speed", speed_table(speed)))

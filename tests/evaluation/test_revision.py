@@ -1,227 +1,193 @@
-"""The revision benchmark: hand-written transcripts get the score worked out by hand, checkpoints keep theirs."""
+"""The revision benchmark: who plays what, what is kept, and what is refused."""
 
 import json
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
+from tiny_contestants import gold, stale, use
 from toy_runs import VOCAB_SIZE, toy_tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from dataset_builder import Builder, BuilderConfig, Heard, speak
-from dataset_builder.scene import Scene
-from dataset_builder.world import Fact, Rule
-from hf_duplex import WorkspaceConfig, WorkspaceForCausalLM
-from hf_duplex.evaluation import Transcript, print_revision_table, revision, run_revision_benchmark
-from hf_duplex.evaluation.revision import Score, ratio, score, summarize
-
-
-CAPITAL, CURRENCY = "capital of Chile", "currency of Chile"
-OLD, NEW, THIRD = (f"The capital of Chile is {city}." for city in ("Lima", "Cusco", "Quito"))
-PESO = " The currency of Chile is the peso."
-BACK = [(CAPITAL, "Cusco"), (CAPITAL, "Lima")]
+from dataset_builder import BuilderConfig
+from dataset_builder.build import build_dataset
+from dataset_builder.build_config import BuildConfig
+from hf_duplex import WorkspaceConfig
+from hf_duplex.evaluation import print_revision_table, run_revision_benchmark
+from hf_duplex.evaluation.revision import read_specs
+from hf_duplex.modeling import WorkspaceForCausalLM
 
 
-def judge(task, facts, rules, changes, questions, text, heard_at):
-    """The score of a text in a world in which `changes` are heard when the text has the lengths `heard_at`."""
-    facts = {name: Fact(value, "text") for name, value in facts.items()}
-    scene = Scene("", facts, rules, [], {}, [], questions, {}, {})
-    updates = [Heard(0, "", "correction", "user", (change,)) for change in changes]
-    world = revision.World(facts, rules)
-    for fact, value in changes:
-        world.set(fact, value)
-    sample = SimpleNamespace(
-        index=0, task_type=task, answers=[{"key": key, "value": world.values[key]} for key in questions]
+SETTINGS = {
+    "families": ("variable_substitution", "fact_correction"),
+    "kinds": {"correction": 1},
+    "sources": 0,
+    "keep_going": 0,
+}
+TWO = BuilderConfig(**SETTINGS)
+
+
+def bench(models, **fields):
+    return run_revision_benchmark(
+        models, **{"samples": 12, "builder": TWO, "one_at_a_time": 0, "progress": False} | fields
     )
-    builder = SimpleNamespace(scene=lambda index: (None, scene, updates))
-    return score(builder, sample, Transcript([], text, heard_at, text.endswith("<eos>")))
 
 
-# One update, Lima to Cusco. In the order of Score: revised, right; answers, right; unread; said after, of these
-# contradictions; ended.
-@pytest.mark.parametrize(
-    ("text", "heard_at", "expected"),
-    [
-        (f"{NEW}{PESO}<eos>", 0, (1, 1, 2, 2, 0, 1, 0, 1)),
-        (f"{OLD}{PESO}<eos>", 0, (1, 0, 2, 1, 0, 1, 1, 1)),
-        (f"{OLD}{PESO}<eos>", len(OLD), (1, 0, 2, 1, 0, 0, 0, 1)),
-        (f"{OLD}{PESO}<eos> Wait, the capital of Chile is Cusco.<eos>", 70, (1, 1, 2, 2, 0, 1, 0, 1)),
-        (f"{OLD[:-1]} -- wait, the capital of Chile is Cusco.{PESO}<eos>", len(OLD), (1, 1, 2, 2, 0, 1, 0, 1)),
-        (f"{OLD[:-1]} -- wait, the capital of Chile is Cusco. {OLD}{PESO}", 0, (1, 0, 2, 1, 0, 3, 2, 0)),
-        (f"{THIRD}{PESO}<eos>", 0, (1, 0, 2, 1, 0, 1, 0, 1)),
-        (f"{OLD} {NEW}<eos>", 0, (1, 1, 2, 1, 1, 2, 1, 1)),
-        (f"{NEW} {OLD}<eos>", 0, (1, 0, 2, 0, 1, 2, 1, 1)),
-        ("", 0, (1, 0, 2, 0, 2, 0, 0, 0)),
-        ("I do not know.<eos>", 0, (1, 0, 2, 0, 2, 0, 0, 1)),
-        ("Correction: the capital of Chile is Cusco.<eos>", 0, (1, 1, 2, 1, 1, 1, 0, 1)),
-        ("The capital of Peru is Lima.<eos>", 0, (1, 0, 2, 0, 2, 0, 0, 1)),
-        (f"The capital of Chile is{PESO}<eos>", 0, (1, 0, 2, 1, 1, 0, 0, 1)),
-    ],
-    ids=[
-        "new",
-        "old",
-        "old, before it was told",
-        "repaired after the end",
-        "repaired in place",
-        "restated right after the repair",
-        "neither",
-        "both, the new one last",
-        "both, the old one last",
-        "nothing",
-        "no answer",
-        "an echo of the update",
-        "another country",
-        "cut short",
-    ],
-)
-def test_a_transcript_gets_the_score_worked_out_by_hand(text, heard_at, expected):
-    facts = {CAPITAL: "Lima", CURRENCY: "peso"}
-    made = judge("fact_correction", facts, {}, [(CAPITAL, "Cusco")], list(facts), text, [heard_at])
-    assert made == Score(*expected)
+def values(results, name, split="test"):
+    return {metric: found["value"] for metric, found in results["models"][name]["splits"][split]["metrics"].items()}
 
 
-# 3x + 2 with x = 5, then 7.
-@pytest.mark.parametrize(
-    ("text", "heard_at", "expected"),
-    [
-        ("3x + 2 = 3 * 7 + 2 = 21 + 2 = 23.<eos>", 0, (1, 1, 1, 1, 0, 1, 0, 1)),
-        ("3x + 2 = 3 * 5 + 2 = 15 + 2 = 17.<eos>", 0, (1, 0, 1, 0, 0, 1, 1, 1)),
-        ("3x + 2 = 3 * 5 + 2 = 15 + 2 = 17.<eos>", 20, (1, 0, 1, 0, 0, 1, 1, 1)),
-        ("3x + 2 = 3 * 5 + 2 = 15 + 2 = 17.<eos>", 32, (1, 0, 1, 0, 0, 0, 0, 1)),
-        ("3x + 2 = 3 * 5 -- wait, x = 7, so 3x + 2 = 3 * 7 + 2 = 21 + 2 = 23.<eos>", 14, (1, 1, 1, 1, 0, 2, 0, 1)),
-        ("Actually x = 7.<eos>", 0, (1, 0, 1, 0, 1, 1, 0, 1)),
-        ("3x + 2 = 3 * 7 + 2 = 21 + 2 = 24.<eos>", 0, (1, 0, 1, 0, 0, 1, 0, 1)),
-    ],
-    ids=["new", "old", "cut in the middle", "told during the value", "repaired", "an echo of the update", "wrong sum"],
-)
-def test_a_computation_gets_the_score_worked_out_by_hand(text, heard_at, expected):
-    rules = {"3x + 2": Rule(("x",), lambda values: str(3 * int(values["x"]) + 2))}
-    made = judge("variable_substitution", {"x": "5"}, rules, [("x", "7")], ["3x + 2"], text, [heard_at])
-    assert made == Score(*expected)
-
-
-def test_a_value_that_came_back_is_no_revision_and_its_detour_is_stale():
-    facts = {CAPITAL: "Lima"}
-    for text, heard_at, expected in (
-        (f"{OLD}<eos>", [0, 0], (0, 0, 1, 1, 0, 1, 0, 1)),
-        (f"{NEW}<eos>", [0, 0], (0, 0, 1, 0, 0, 1, 1, 1)),
-        (f"{NEW} {OLD}<eos>", [0, 30], (0, 0, 1, 1, 0, 2, 0, 1)),
-    ):
-        assert judge("fact_correction", facts, {}, BACK, [CAPITAL], text, heard_at) == Score(*expected)
-
-
-def transcript_of(target, heard_at):
-    return Transcript([], target, heard_at, True)
-
-
-@pytest.mark.parametrize("listens", [True, False])
-def test_a_model_that_always_listens_is_right_and_one_that_never_does_is_wrong(listens):
-    builder = Builder(BuilderConfig(**revision.RELEASED, num_updates=(1, 1), going_back=0, after_end=0))
-    scores = []
-    for sample in builder.samples(300):
-        family, scene, updates = builder.scene(sample.index)
-        text = speak(family, scene, updates if listens else []).text
-        scores.append(score(builder, sample, transcript_of(text, [sample.updates[0]["position"]])))
-    figures = summarize(scores)
-    assert figures["unread"] == 0 and figures["ended"] == 1.0
-    revised, answered = figures["revision_accuracy"], figures["answer_accuracy"]
-    assert revised["n"] > 300 and answered["n"] > revised["n"]
-    assert revised["value"] == (1.0 if listens else 0.0)
-    assert figures["contradiction_rate"]["value"] == (0.0 if listens else 1.0)
-    assert answered["value"] == pytest.approx(1.0 if listens else 1 - revised["n"] / answered["n"])
-
-
-def counts(right, whole, number=100):
-    return [Score(revised=whole, revised_right=right)] * number
-
-
-def test_a_share_has_an_interval_around_it():
-    scores = counts(1, 1, 70) + counts(0, 1, 30)
-    share = ratio(scores, "revised_right", "revised")
-    low, high = share["interval"]
-    assert (share["value"], share["n"]) == (0.7, 100)
-    # The binomial interval of 70 in 100 is about 0.60 to 0.79.
-    assert 0.57 < low < 0.64 and 0.76 < high < 0.82
-    assert ratio(scores, "revised_right", "revised") == share
-    wider = ratio(scores[::10], "revised_right", "revised")["interval"]
-    assert wider[1] - wider[0] > 2 * (high - low)
-
-
-def test_the_interval_of_a_share_never_leaves_zero_to_one():
-    scores = counts(1, 1, 50) + counts(20, 20, 50) + counts(0, 1, 2)
-    low, high = ratio(scores, "revised_right", "revised")["interval"]
-    assert 0.99 < low < high <= 1
-
-
-def test_a_share_weighs_samples_by_their_cases():
-    assert ratio(counts(3, 3, 1) + counts(0, 1, 1), "revised_right", "revised")["value"] == 0.75
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        ([], {"value": None, "interval": None, "n": 0}),
-        (counts(0, 0), {"value": None, "interval": None, "n": 0}),
-        (counts(2, 2, 5), {"value": 1.0, "interval": [1.0, 1.0], "n": 10}),
-        (counts(1, 2, 1), {"value": 0.5, "interval": [0.5, 0.5], "n": 2}),
-    ],
-)
-def test_a_share_of_nothing_or_of_one_sample_is_said_so(scores, expected):
-    assert ratio(scores, "revised_right", "revised") == expected
-
-
-@pytest.fixture
-def random_folder(tmp_path):
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = WorkspaceConfig(vocab_size=VOCAB_SIZE, encoder_layers=1, **sizes)
-    WorkspaceForCausalLM(config).save_pretrained(tmp_path / "random")
-    toy_tokenizer().save_pretrained(tmp_path / "random")
-    return tmp_path / "random"
-
-
-def test_a_run_writes_what_it_measured_and_how(random_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(revision, "MAX_NEW_TOKENS", 12)
-    path = tmp_path / "deep" / "revision.json"
-    arguments = {"samples": 6, "seed": 3, "json_path": path, "progress": False, "builder": {"num_updates": (1, 2)}}
-    results = run_revision_benchmark([str(random_folder)], batch_size=4, **arguments)
-    assert json.loads(path.read_text()) == json.loads(json.dumps(results))
-    assert results["settings"]["samples"] == 6 and results["settings"]["builder"]["num_updates"] == (1, 2)
-    assert (results["settings"]["builder"]["split"], results["settings"]["builder"]["seed"]) == ("test", 3)
-    assert {"benchmark", "command", "commit", "versions", "machine"} <= results.keys()
-    model = results["models"]["random"]
-    assert model["model_type"] == "duplex_workspace" and model["samples"] == 6
-    assert sum(family["samples"] for family in model["families"].values()) == 6
-    assert model["revision_accuracy"]["value"] == 0.0 and model["unread"] == model["answer_accuracy"]["n"]
-    console = Console(record=True, width=160, file=open("/dev/null", "w"))
+def test_gold_texts_are_right_and_those_that_hear_nothing_are_not(monkeypatch):
+    use(monkeypatch, good=gold, bad=stale)
+    results = bench(["good", "bad"], splits=["test", "retraction"])
+    for split in ("test", "retraction"):
+        good = values(results, "good", split)
+        assert good["revision_accuracy"] == good["answer_accuracy"] == good["coherence"] == 1.0
+        assert good["contradiction_rate"] == good["unread"] == 0.0
+    assert values(results, "bad")["revision_accuracy"] == 0.0
+    families = results["models"]["good"]["splits"]["test"]["families"]
+    assert sum(figures["coherence"]["n"] for figures in families.values()) == 12
+    console = Console(record=True, width=250, file=open("/dev/null", "w"))
     print_revision_table(results, console)
-    text = console.export_text()
-    assert "random" in text and "fact_correction" in text and "0.000" in text and "6 test samples" in text
-    assert run_revision_benchmark([str(random_folder)], batch_size=1, **arguments)["models"] == results["models"]
+    printed = console.export_text()
+    assert "good" in printed and "12 test samples" in printed and "12 retraction samples" in printed
+
+
+def test_the_first_is_compared_with_each_of_the_others_with_holm(monkeypatch):
+    use(monkeypatch, good=gold, bad=stale, same=gold)
+    results = bench(["good", "bad", "same"])
+    assert {(entry["a"], entry["b"]) for entry in results["comparisons"]} == {("good", "bad"), ("good", "same")}
+    by_other = {entry["b"]: entry for entry in results["comparisons"] if entry["metric"] == "revision_accuracy"}
+    assert {name: entry["value"] for name, entry in by_other.items()} == {"bad": 1.0, "same": 0.0}
+    families = [entry for entry in results["comparisons"] if "family" in entry and entry["b"] == "bad"]
+    assert [entry["family"] for entry in families] == ["fact_correction", "variable_substitution"]
+    smallest = min(families, key=lambda entry: entry["p"])
+    assert smallest["p_holm"] == pytest.approx(min(1.0, 2 * smallest["p"]))
+
+
+def test_training_seeds_are_joined(monkeypatch, tmp_path):
+    use(monkeypatch, one=gold, two=stale, other=gold)
+    results = bench(["both=one,two", "other"], json_path=tmp_path / "r.json")
+    figure = results["models"]["both"]["splits"]["test"]["metrics"]["revision_accuracy"]
+    alone = results["models"]["other"]["splits"]["test"]["metrics"]["revision_accuracy"]
+    assert (figure["seeds"], results["models"]["both"]["specs"]) == (2, ["one", "two"])
+    # All that is right was said by the first of the two.
+    assert figure["value"] * figure["n"] == pytest.approx(alone["n"]) and figure["n"] > alone["n"]
+    lines = (tmp_path / "r.cases.jsonl").read_text().splitlines()[1:]
+    assert {json.loads(line)["model"] for line in lines} == {"both#0", "both#1", "other"}
+
+
+def test_an_interrupted_run_goes_on_from_its_cases(monkeypatch, tmp_path):
+    path, heard = tmp_path / "deep" / "r.json", []
+
+    def breaks(sample):
+        if len(heard) == 7:
+            raise KeyboardInterrupt
+        heard.append(sample.index)
+        return gold(sample)
+
+    def goes_on(sample):
+        heard.append(sample.index)
+        return gold(sample)
+
+    use(monkeypatch, model=breaks)
+    with pytest.raises(KeyboardInterrupt):
+        bench(["model"], json_path=path, batch_size=2)
+    file = path.with_suffix(".cases.jsonl")
+    assert len(file.read_text().splitlines()) == 1 + 6
+    # One more was cut short while it was written.
+    with file.open("a") as cases:
+        cases.write('{"model": "model", "spl')
+    heard.clear()
+    use(monkeypatch, model=goes_on)
+    results = bench(["model"], json_path=path, batch_size=2)
+    assert len(heard) == 6 and len(file.read_text().splitlines()) == 1 + 12
+    assert json.loads(path.read_text()) == json.loads(json.dumps(results))
+    whole = bench(["model"])
+    assert results["models"]["model"]["splits"] == whole["models"]["model"]["splits"]
+
+
+def test_cases_of_other_settings_are_refused_and_kept(monkeypatch, tmp_path):
+    use(monkeypatch, model=gold)
+    bench(["model"], json_path=tmp_path / "r.json")
+    before = (tmp_path / "r.cases.jsonl").read_text()
+    with pytest.raises(ValueError, match="holds cases of other settings or of another version"):
+        bench(["model"], json_path=tmp_path / "r.json", seed=1)
+    assert (tmp_path / "r.cases.jsonl").read_text() == before
+
+
+def test_a_stored_data_set_is_played_as_it_lies(monkeypatch, tmp_path):
+    use(monkeypatch, model=gold)
+    folder = tmp_path / "small"
+    build_dataset(BuildConfig(name="small", splits={"test": 20}, builder=SETTINGS), folder, progress=False)
+    results = bench(["model"], data=folder, samples=10)
+    assert results["settings"]["data"] == "small" and "builder" not in results["settings"]
+    figures = results["models"]["model"]["splits"]["test"]["metrics"]
+    assert figures["coherence"]["n"] == 10 and figures["answer_accuracy"]["value"] == 1.0
+    with pytest.raises(ValueError, match="`split`: .* has no 'late'; choose from test"):
+        bench(["model"], data=folder, splits=["late"])
 
 
 @pytest.mark.parametrize(
     ("models", "fields", "message"),
     [
         ([], {}, "`models` is empty"),
-        (["a/x", "b/x"], {}, "`models` must have names that differ, got x, x"),
+        (["a/x", "b/x"], {}, "`models` must have names that differ, got x twice"),
+        (["x="], {}, "must be PATH, PATH@MODE, or NAME=PATH,PATH"),
         (["x"], {"samples": 0}, "`samples` must be at least 1, got 0"),
         (["x"], {"batch_size": 0}, "`batch_size` must be at least 1, got 0"),
-        (["x"], {"split": "all"}, "`split` must be one of"),
+        (["x"], {"splits": []}, "`splits` must be names that differ, at least one"),
+        (["x"], {"splits": ["test", "test"]}, "`splits` must be names that differ"),
+        (["x"], {"splits": ["all"]}, "`split` must be one of train, .* got 'all'"),
+        (["x"], {"builder": BuilderConfig(num_updates=(0, 0))}, "'test' has no updates here"),
     ],
 )
-def test_unusable_arguments_of_the_revision_benchmark_are_named(models, fields, message):
+def test_unusable_arguments_are_named_before_anything_is_written(models, fields, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        run_revision_benchmark(models, progress=False, **fields)
+        bench(models, json_path=tmp_path / "r.json", **fields)
+    assert not list(tmp_path.iterdir())
+
+
+def test_specs():
+    assert read_specs(["m/a@restart", "b=m/c, m/d"]) == {"a@restart": ["m/a@restart"], "b": ["m/c", "m/d"]}
+
+
+@pytest.fixture
+def random_folder(tmp_path):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = WorkspaceConfig(vocab_size=VOCAB_SIZE, encoder_layers=1, initializer_range=0.3, **sizes)
+    WorkspaceForCausalLM(config).save_pretrained(tmp_path / "random")
+    toy_tokenizer().save_pretrained(tmp_path / "random")
+    return tmp_path / "random"
+
+
+def test_no_case_depends_on_its_batch(random_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("hf_duplex.evaluation.revision.longest_text", lambda samples: 12)
+    found = []
+    for size in (1, 4):
+        path = tmp_path / f"{size}.json"
+        results = bench([str(random_folder)], samples=6, batch_size=size, json_path=path)
+        assert results["models"]["random"]["model_type"] == "duplex_workspace"
+        lines = [json.loads(line) for line in path.with_suffix(".cases.jsonl").read_text().splitlines()[1:]]
+        found.append(sorted(({**line, "milliseconds": None} for line in lines), key=lambda line: line["index"]))
+    assert found[0] == found[1] and any(case["text"] for case in found[0])
+
+
+def test_a_model_without_the_contract_is_refused(tmp_path):
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=VOCAB_SIZE, **sizes)).save_pretrained(tmp_path / "llama")
+    toy_tokenizer().save_pretrained(tmp_path / "llama")
+    with pytest.raises(ValueError, match="llama"):
+        bench([str(tmp_path / "llama")], samples=2)
 
 
 @pytest.mark.parametrize("name", ["duplex-baseline-4m", "duplex-workspace-4m"])
 def test_the_checkpoints_that_ship_revise_what_they_say(request, name):
     """A floor far below what the cards say: it breaks with weights, tokenizer or code, not with chance."""
-    folder = request.config.rootpath / "model_cards" / name
-    builder = {"num_updates": (1, 2), "num_questions": (1, 2)}
-    results = run_revision_benchmark([str(folder)], samples=48, progress=False, builder=builder)
-    figures = results["models"][name]
-    assert figures["revision_accuracy"]["n"] > 40
-    assert figures["revision_accuracy"]["value"] >= 0.85
-    assert figures["ended"] > 0.9
+    folder = Path(request.config.rootpath, "model_cards", name)
+    easy = BuilderConfig(**SETTINGS, num_updates=(1, 2), num_questions=(1, 2))
+    results = bench([str(folder)], samples=32, builder=easy)
+    figure = results["models"][name]["splits"]["test"]["metrics"]["revision_accuracy"]
+    assert figure["n"] > 20 and figure["value"] >= 0.8

@@ -9,11 +9,15 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from safetensors import safe_open
+from tiny_contestants import gold, stale, use
 from toy_runs import toy_tokenizer, train, write_config
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from hf_duplex.evaluation import revision, run_revision_benchmark
+from dataset_builder import BuilderConfig
+from hf_duplex.evaluation import run_revision_benchmark
+from hf_duplex.evaluation.tables import figure_cell
 from hf_duplex.hub import release, write_card
+from hf_duplex.hub.tables import REVISION_COLUMNS
 
 
 TYPES = ["workspace", "baseline", "dual_stream"]
@@ -61,60 +65,96 @@ def test_stored_weights_are_bfloat16_and_their_log_is_short(folder):
     assert "log" not in facts and [entry["step"] for entry in facts["eval_losses"]][:1] == [1]
 
 
-def row_of(card, family):
-    """The figures in the row of a family, intervals apart."""
-    (line,) = re.findall(rf"^\| {family} \|(.*)\|$", card, re.MULTILINE)
-    return [cell.strip() for cell in line.split("|")]
+def rows_of(card, head):
+    """The cells of the first table whose head holds a word, line by line."""
+    table = re.search(rf"^\| [^\n]*{head}[^\n]*\n\| ---[^\n]*\n((?:\|[^\n]*\n)+)", card, re.MULTILINE)[1]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
 
 
-def figure(value):
-    low, high = value["interval"]
-    return f"{value['value']:.3f} ({low:.3f}–{high:.3f})"
+def measure(monkeypatch, models, **fields):
+    """Results of contestants whose lines are known: the folder's own model says what is right."""
+    builder = BuilderConfig(families=("variable_substitution", "fact_correction"), kinds={"correction": 1})
+    use(monkeypatch, **{"toy-model": gold, "other": stale, "again": gold})
+    settings = {"samples": 8, "builder": builder, "one_at_a_time": 0, "progress": False}
+    return json.loads(json.dumps(run_revision_benchmark(models, **settings | fields)))
 
 
 def test_the_card_says_what_was_measured(runs, folder, monkeypatch):
-    monkeypatch.setattr(revision, "MAX_NEW_TOKENS", 4)
-    results = run_revision_benchmark([str(folder)], samples=4, seed=5, progress=False)
-    model = results["models"]["toy-model"]
-    # Figures that a model of one training step does not reach.
-    for number, part in enumerate([model, *model["families"].values()]):
-        for offset, name in enumerate(("revision_accuracy", "contradiction_rate", "answer_accuracy")):
-            value = 0.9 - 0.1 * number - 0.01 * offset
-            part[name] = {"value": value, "interval": [value - 0.05, value + 0.05], "n": 40 + number}
+    results = measure(monkeypatch, ["m/toy-model", "other"], splits=["test", "retraction"])
+    splits = results["models"]["toy-model"]["splits"]
+    # Figures that are each found in one place only.
+    for number, found in enumerate(splits.values()):
+        for part, figures in enumerate([found["metrics"], *found["families"].values()]):
+            for offset, name in enumerate(figures):
+                value = 0.9 - 0.1 * number - 0.03 * part - 0.001 * offset
+                figures[name] |= {"value": value, "interval": [value - 0.05, value + 0.05]}
     (folder / "results.json").write_text(json.dumps(results))
     release(runs / "workspace", folder)
     card = ModelCard.load(folder / "README.md")
-    names = ("revision_accuracy", "contradiction_rate", "answer_accuracy")
-    assert row_of(card.text, "all") == [figure(model[name]) for name in names]
-    for family, figures in model["families"].items():
-        assert row_of(card.text, family) == [figure(figures[name]) for name in names]
-    assert "4 held-out samples (split `test`)" in card.text and "(n = 40)" in card.text
+    by_split = rows_of(card.text, "training seeds")
+    assert [row[1] for row in by_split] == ["test", "retraction"] and by_split[0][0] == "toy-model (4,321)"
+    for row, found in zip(by_split, splits.values(), strict=True):
+        assert row[2:9] == [figure_cell(found["metrics"][name]) for name in REVISION_COLUMNS]
+        assert row[-3:] == ["8", str(found["metrics"]["revision_accuracy"]["n"]), "1"]
+    by_family = rows_of(card.text, "family")
+    assert [row[1] for row in by_family] == sorted(splits["test"]["families"])
+    assert figure_cell(splits["test"]["families"]["fact_correction"]["recovery"]) in by_family[0]
+    compared = rows_of(card.text, "Holm")
+    assert {row[0] for row in compared} == {"toy-model − other"}
+    assert [row[1] for row in compared if row[5] != "–"][:2] == [
+        "test, fact_correction",
+        "test, variable_substitution",
+    ]
+    waits = rows_of(card.text, "95th percentile")
+    assert [row[:2] for row in waits] == [["toy-model", "test"], ["", "retraction"]] and waits[0][5] == "2.0"
+    told = "up to 8 samples a split of variable substitution, fact correction, made with seed 0"
+    assert told in card.text and "1 training seed a model; 95 % intervals are over samples." in card.text
     assert f"Command: `{results['command']}`" in card.text and results["versions"]["torch"] in card.text
-    told = {(entry.dataset_type, entry.metric_type): entry.metric_value for entry in card.data.eval_results}
-    assert told == {
-        (f"hf_duplex/{family}", name): figures[name]["value"]
-        for family, figures in model["families"].items()
-        for name in names[:2]
-    }
+    entries = {(entry.dataset_name, entry.metric_type): entry.metric_value for entry in card.data.eval_results}
+    assert entries["all families (retraction)", "retention"] == splits["retraction"]["metrics"]["retention"]["value"]
+    family = splits["test"]["families"]["fact_correction"]
+    assert entries["fact_correction (test)", "contradiction_rate"] == family["contradiction_rate"]["value"]
     training = json.loads((folder / "training.json").read_text())
     assert f"Command: `{training['command']}`" in card.text and f"{training['eval_loss']:.4f}" in card.text
     assert f"{training['parameters']:,} parameters" in card.text
 
 
+def test_training_seeds_and_a_stored_data_set_are_told(folder, monkeypatch):
+    results = measure(monkeypatch, ["joined=m/toy-model,again"])
+    results["settings"]["data"] = "conversations"
+    (folder / "results.json").write_text(json.dumps(results))
+    write_card(folder)
+    card = (folder / "README.md").read_text()
+    assert "of the data set `conversations`" in card
+    assert "2 training seeds a model; 95 % intervals are over training seeds and samples." in card
+    assert rows_of(card, "training seeds")[0][-3::2] == ["8", "2"] and "Holm" not in card
+
+
 def test_a_figure_without_cases_is_a_dash(folder, monkeypatch):
-    monkeypatch.setattr(revision, "MAX_NEW_TOKENS", 4)
-    results = run_revision_benchmark([str(folder)], samples=4, progress=False, builder={"num_updates": (0, 0)})
+    results = measure(monkeypatch, ["toy-model"])
+    found = results["models"]["toy-model"]["splits"]["test"]
+    found["metrics"]["recovery"] |= {"value": None, "interval": None, "n": 0}
+    found["latency"] |= {"median": None, "interval": [3.0, None]}
+    found["median_milliseconds"] = None
     (folder / "results.json").write_text(json.dumps(results))
     write_card(folder)
     card = ModelCard.load(folder / "README.md")
-    assert row_of(card.text, "all") == ["–", "–", figure(results["models"]["toy-model"]["answer_accuracy"])]
-    assert not card.data.eval_results
+    assert rows_of(card.text, "training seeds")[0][4] == "–"
+    assert rows_of(card.text, "95th percentile")[0][2] == "never (3–never)"
+    told = [entry.metric_type for entry in card.data.eval_results if entry.dataset_name == "all families (test)"]
+    assert "recovery" not in told and "retention" in told
 
 
-def test_results_of_another_model_are_refused(folder):
-    (folder / "results.json").write_text(json.dumps({"models": {"other": {}}}))
-    with pytest.raises(ValueError, match="holds no results of toy-model, only of other"):
-        write_card(folder)
+def test_results_of_another_model_or_of_another_version_are_refused(folder):
+    card = (folder / "README.md").read_text()
+    for results, message in (
+        ({"format": 2, "models": {"other": {"specs": ["m/other"]}}}, "holds no results of toy-model, only of other"),
+        ({"models": {"toy-model": {}}}, "is of format 1, not 2: measure again"),
+    ):
+        (folder / "results.json").write_text(json.dumps(results))
+        with pytest.raises(ValueError, match=message):
+            write_card(folder)
+    assert (folder / "README.md").read_text() == card
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):
@@ -142,4 +182,5 @@ def test_what_ships_is_small_and_agrees_with_its_card(request):
         assert f"{training['parameters']:,} parameters" in card and f"Command: `{training['command']}`" in card
         if (folder / "results.json").is_file():
             model = json.loads((folder / "results.json").read_text())["models"][folder.name]
-            assert row_of(card, "all")[0] == figure(model["revision_accuracy"])
+            figures = next(iter(model["splits"].values()))["metrics"]
+            assert rows_of(card, "training seeds")[0][2] == figure_cell(figures["revision_accuracy"])

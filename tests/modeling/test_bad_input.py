@@ -210,7 +210,7 @@ def test_a_bad_workspace_configuration_is_refused():
     with pytest.raises(Exception, match=r"n_slots \(4\) must hold at least one whole message: raise it"):
         tiny_config("validity", n_slots=4)
     with pytest.raises(
-        ValueError, match="update_type must be one of validity, gated, gru, residual, slot, got 'magic'"
+        ValueError, match="update_type must be one of validity, defeasible, gated, gru, residual, slot, got 'magic'"
     ):
         WorkspaceForCausalLM(tiny_config("validity", update_type="magic"))
     with pytest.raises(Exception, match="conv_width"):

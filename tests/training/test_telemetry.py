@@ -23,6 +23,7 @@ NAMES = {
     "baseline": set(),
     "dual_stream": {"attention_to_heard"},
     "validity": ALWAYS | {"mean_validity", "doubted_slots"},
+    "defeasible": ALWAYS | {"mean_validity", "doubted_slots"},
     "gated": ALWAYS | {"gate_openness"},
     "gru": ALWAYS | {"gate_openness"},
     "residual": ALWAYS,
@@ -72,7 +73,7 @@ def by_hand(model, given) -> dict[str, float]:
     }
     if openness:
         values["gate_openness"] = sum(openness) / len(openness)
-    if model.config.update_type == "validity":
+    if model.config.slots_are_tokens:
         validity = [workspace.validity[0, at] for at in held]
         values["mean_validity"] = sum(validity) / len(validity)
         values["doubted_slots"] = sum(float(value < 0.5) for value in validity) / len(validity)

@@ -1,0 +1,1 @@
+"""Metrics for `evaluate.load`, one folder each; all that they compute lies in `hf_duplex.evaluation`."""

@@ -105,6 +105,18 @@ class CaseFile:
     def __contains__(self, key: tuple[str, str, int, int]) -> bool:
         return key in self.cases
 
+    def check_spec(self, model: str, spec: str) -> None:
+        """
+        Raises:
+            ValueError: Under this name lie cases of another model.
+        """
+        others = {case.get("spec", spec) for case in self.cases.values() if case["model"] == model} - {spec}
+        if others:
+            raise ValueError(
+                f"`json`: {self.path} holds cases of {', '.join(sorted(others))} under the name {model}; "
+                "write somewhere else, or call this one NAME=PATH."
+            )
+
     def add(self, cases: Sequence[Case]) -> None:
         """Keeps cases, and writes them down at once."""
         for case in cases:

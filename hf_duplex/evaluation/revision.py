@@ -202,6 +202,8 @@ def run_revision_benchmark(
         ValueError: An argument is unusable; the message names it.
     """
     specs = read_specs(models)
+    if num_workers == 0:
+        raise ValueError("`num_workers` must be at least 1, got 0.")
     for name, value in (("samples", samples), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
@@ -266,6 +268,7 @@ def _play_all(
     facts: dict[str, Any] = {"specs": list(paths)}
     for run, spec in enumerate(paths):
         called = _run_name(name, paths, run)
+        cases.check_spec(called, spec)
         contestant = load_contestant(spec, device)
         facts |= {"model_type": contestant.model_type, "parameters": contestant.parameters}
         for split, rows in played.items():
@@ -277,7 +280,7 @@ def _play_all(
             else:
                 said = play(contestant, due, batch_size, called)
             for found in said:
-                cases.add(found)
+                cases.add([case | {"spec": spec} for case in found])
                 bar.advance(task, len(found))
             if due and run == 0:
                 rate = len(due) / (time.perf_counter() - started)

@@ -348,8 +348,9 @@ def _comparisons(
 
 
 def print_revision_table(results: dict[str, Any], console: Console | None = None) -> None:
-    """Prints the metrics of every model on every split, 95 % intervals beside the figures."""
-    settings = results["settings"]
+    """Prints the metrics of every model on every split, 95 % intervals beside the figures where there is room."""
+    settings, console = results["settings"], console or Console()
+    room = console.width >= 170
     for split in settings["splits"]:
         table = Table(title=f"Revision on {settings['samples']} {split} samples, free-running")
         for column in ("model", "family", *(name.replace("_", " ") for name in COLUMNS), "latency"):
@@ -358,7 +359,8 @@ def print_revision_table(results: dict[str, Any], console: Console | None = None
             found = model["splits"][split]
             for family, figures in [("all", found["metrics"]), *found["families"].items()]:
                 cells = [figure_cell(figures[column]) for column in COLUMNS]
+                cells = cells if room else [cell.partition(" ")[0] for cell in cells]
                 latency = found["latency"]["median"]
                 shown = "-" if latency is None or family != "all" else f"{latency:g}"
                 table.add_row(name if family == "all" else "", family, *cells, shown)
-        (console or Console()).print(table)
+        console.print(table)

@@ -258,9 +258,13 @@ def revision(
     from dataset_builder.build_config import load_build_config
 
     from .evaluation import print_revision_table, run_revision_benchmark
+    from .evaluation.contestants import check_contestant
+    from .evaluation.revision import read_specs
     from .session.checkpoints import BASELINE, WORKSPACE, find_checkpoint
 
     shipped = [find_checkpoint(None, name, "--model") for name in (WORKSPACE, BASELINE)] if not model else []
+    for spec in [spec for specs in read_specs(model or shipped).values() for spec in specs]:
+        check_contestant(spec)
     print_revision_table(
         run_revision_benchmark(
             list(model or shipped),

@@ -451,6 +451,29 @@ def load_part(part: Any, path: str, **kwargs: Any) -> Any:
         logging.enable_progress_bar()
 
 
+def check_contestant(spec: str, **overrides: Any) -> tuple[str, str | None, Any]:
+    """
+    Folder or Hub name, mode and configuration of a model that can take part; its weights are not looked at.
+
+    Raises:
+        ValueError: As [`load_contestant`].
+    """
+    path, mode = split_spec(spec)
+    if Path(path).is_dir() and not Path(path, "config.json").is_file():
+        raise ValueError(f"`--model`: the folder {path} has no config.json: name a model folder or a Hub model.")
+    config = load_part(AutoConfig, path)
+    for field in overrides:
+        if field not in config.to_dict():
+            raise ValueError(f"`config`: {path} ({config.model_type}) has no field {field!r}; remove it.")
+        if field == "n_slots" and not config.slots_are_tokens:
+            raise ValueError(
+                f"`config`: the slots of {path} ({config.update_type}) are learned; train it with others."
+            )
+    config = load_part(AutoConfig, path, **overrides)
+    check_mode(path, mode, config)
+    return path, mode, config
+
+
 def load_contestant(spec: str, device: str = "cpu", **overrides: Any) -> Contestant:
     """
     A model, ready to take part.
@@ -464,21 +487,8 @@ def load_contestant(spec: str, device: str = "cpu", **overrides: Any) -> Contest
         ValueError: There is no such model, it has no such field, or it cannot take part that way; the message says
             what to do.
     """
-    path, mode = split_spec(spec)
-    is_folder = Path(path).is_dir()
-    name = (Path(path).resolve() if is_folder else Path(path)).name + (f"@{mode}" if mode else "")
-    if is_folder and not Path(path, "config.json").is_file():
-        raise ValueError(f"`--model`: the folder {path} has no config.json: name a model folder or a Hub model.")
-    config = load_part(AutoConfig, path)
-    for field, _value in overrides.items():
-        if field not in config.to_dict():
-            raise ValueError(f"`config`: {path} ({config.model_type}) has no field {field!r}; remove it.")
-        if field == "n_slots" and not config.slots_are_tokens:
-            raise ValueError(
-                f"`config`: the slots of {path} ({config.update_type}) are learned; train it with others."
-            )
-    config = load_part(AutoConfig, path, **overrides)
-    check_mode(path, mode, config)
+    path, mode, config = check_contestant(spec, **overrides)
+    name = (Path(path).resolve() if Path(path).is_dir() else Path(path)).name + (f"@{mode}" if mode else "")
     tokenizer = load_part(AutoTokenizer, path)
     if not config.model_type.startswith("duplex_"):
         check_chat(name, tokenizer)

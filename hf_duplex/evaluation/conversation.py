@@ -33,7 +33,7 @@ class Transcript:
     heard_at: list[int]
     ended: bool
     heard_after: list[int] = field(default_factory=list)
-    milliseconds: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list, compare=False)
 
 
 @dataclass

@@ -77,7 +77,7 @@ def perform(rows, lines=None, max_new_tokens=400):
 
 
 def test_a_model_that_says_the_samples_hears_each_update_in_its_place():
-    rows = samples(40, num_updates=(1, 4), after_end=0.5)
+    rows = samples(40, keep_going=0, num_updates=(1, 4), after_end=0.5)
     actor, encoded, transcripts = perform(rows)
     late = 0
     for index, (sample, ids, transcript) in enumerate(zip(rows, encoded, transcripts, strict=True)):
@@ -96,7 +96,9 @@ def line(text):
 
 
 def test_a_row_that_ends_too_early_is_told_the_rest_afterwards():
-    sample = next(row for row in samples(50, num_updates=(2, 2), after_end=0) if row.updates[0]["position"] > 40)
+    sample = next(
+        row for row in samples(50, keep_going=0, num_updates=(2, 2), after_end=0) if row.updates[0]["position"] > 40
+    )
     first, second = f"Short.{END}", f" Right.{END}"
     actor, encoded, (transcript,) = perform([sample], [line(first) + line(second) + line(second)])
     assert [update for _, _, update in actor.heard] == encoded[0]["update_ids"]
@@ -105,21 +107,21 @@ def test_a_row_that_ends_too_early_is_told_the_rest_afterwards():
 
 
 def test_what_comes_after_the_end_waits_for_it_however_long_a_model_speaks():
-    sample = next(row for row in samples(50, num_updates=(1, 1), after_end=1.0) if row.updates)
+    sample = next(row for row in samples(50, keep_going=0, num_updates=(1, 1), after_end=1.0) if row.updates)
     first = f"{'a' * 300}.{END}"
     _, _, (transcript,) = perform([sample], [line(first) + line(f" Right.{END}")])
     assert transcript.heard_at == [len(first)] and len(first) > sample.updates[0]["position"]
 
 
 def test_a_row_that_never_ends_is_stopped_and_still_told():
-    sample = next(row for row in samples(50, num_updates=(1, 1), after_end=1.0) if row.updates)
+    sample = next(row for row in samples(50, keep_going=0, num_updates=(1, 1), after_end=1.0) if row.updates)
     actor, encoded, (transcript,) = perform([sample], [line("a" * 100)], max_new_tokens=10)
     assert [said for _, said, _ in actor.heard] == [10]
     assert len(transcript.tokens) == 20 and not transcript.ended
 
 
 def test_a_conversation_without_updates_is_one_call():
-    rows = samples(3, num_updates=(0, 0))
+    rows = samples(3, keep_going=0, num_updates=(0, 0))
     actor, _, transcripts = perform(rows)
     assert not actor.heard and all(transcript.heard_at == [] for transcript in transcripts)
 
@@ -138,7 +140,7 @@ def random_model(kind):
 @pytest.mark.parametrize("kind", sorted(MODELS))
 def test_a_batch_of_conversations_is_each_of_them_alone(kind):
     model = random_model(kind)
-    rows = list(samples(8, num_updates=(0, 3), after_end=0.5))
+    rows = list(samples(8, keep_going=0, num_updates=(0, 3), after_end=0.5))
     together = converse(model, toy_tokenizer(), rows, max_new_tokens=24)
     assert len({len(transcript.tokens) for transcript in together}) > 2
     assert {transcript.ended for transcript in together} == {True, False}

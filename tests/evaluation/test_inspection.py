@@ -229,7 +229,7 @@ def test_effects_are_the_changes_of_the_workspace(inspections, name):
     close(inspection.workspaces[-1].slots, workspace.slots)
     assert len(inspection.workspaces) == 1 + len(inspection.messages)
     doubts, motion = bool(change.doubted), bool(change.moved)
-    assert (doubts, motion) == ((True, False) if name == "validity" else (False, True))
+    assert (doubts, motion) == ((True, False) if name in ("validity", "defeasible") else (False, True))
 
 
 def test_slots_of_the_validity_rule_name_their_token_and_message(inspections):

@@ -179,7 +179,7 @@ def inspect(
 
     [cyan]hf-duplex inspect --prompt "Let k = 2, compute 4k + 1." --update "No, k = 6." --after 8 --versions 2 3[/]
     """
-    from .evaluation.inspection import run_inspect
+    from .evaluation.inspection_views import run_inspect
 
     run_inspect(model, prompt, update or [], after or [], versions, json, png, threads, max_new_tokens)
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from hf_duplex.evaluation.inspection import draw, inspect_session, render, run_inspect
+from hf_duplex.evaluation.inspection import inspect_session
+from hf_duplex.evaluation.inspection_views import draw, render, run_inspect
 from hf_duplex.modeling import encode_prompt, encode_update, split_messages
 from hf_duplex.session.probes import AttentionProbe, GateProbe
 from hf_duplex.session.scenes import Update

@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from .encoding import EncodedSample
 
 
-def _pad(rows: Sequence[Sequence[int]], value: int, multiple: int) -> torch.LongTensor:
-    longest = max((len(row) for row in rows), default=0)
-    length = max(multiple, -(-longest // multiple) * multiple)
-    padded = torch.full((len(rows), length), value, dtype=torch.long)
-    for index, row in enumerate(rows):
-        padded[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-    return padded
-
-
-def _lengths_mask(rows: Sequence[Sequence[int]], length: int) -> torch.LongTensor:
-    return (torch.arange(length)[None] < torch.tensor([len(row) for row in rows])[:, None]).long()
+def _pad(rows: Sequence[Sequence[int]], value: int, multiple: int) -> tuple[torch.LongTensor, torch.LongTensor]:
+    """Rows padded on the right to one length, a multiple of `multiple`; and a mask, one where there is a token."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    length = max(multiple, -(-int(lengths.max(initial=0)) // multiple) * multiple)
+    mask = np.arange(length) < lengths[:, None]
+    padded = np.full(mask.shape, value, dtype=np.int64)
+    padded[mask] = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum()))
+    return torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64))
 
 
 @dataclass
@@ -43,8 +42,9 @@ class ChannelCollator:
         pad, multiple = self.tokenizer.pad_token_id, self.pad_to_multiple_of
         emitted = [sample["input_ids"] for sample in samples]
         prompts = [sample["prompt_ids"] for sample in samples]
-        input_ids, prompt_ids = _pad(emitted, pad, multiple), _pad(prompts, pad, multiple)
-        attention_mask = _lengths_mask(emitted, input_ids.shape[1])
+        (input_ids, attention_mask), (prompt_ids, prompt_mask) = (
+            _pad(rows, pad, multiple) for rows in (emitted, prompts)
+        )
         labels = input_ids.masked_fill(attention_mask == 0, -100)
         # The start token is given, never said.
         labels[:, 0] = -100
@@ -53,16 +53,16 @@ class ChannelCollator:
             "attention_mask": attention_mask,
             "labels": labels,
             "prompt_ids": prompt_ids,
-            "prompt_mask": _lengths_mask(prompts, prompt_ids.shape[1]),
+            "prompt_mask": prompt_mask,
         }
         most = max(len(sample["update_ids"]) for sample in samples)
         if most:
             # A missing update is an empty row, known from a position that no token has.
             updates = [row for sample in samples for row in (sample["update_ids"] + [[]] * most)[:most]]
             positions = [(sample["update_positions"] + [input_ids.shape[1]] * most)[:most] for sample in samples]
-            update_ids = _pad(updates, pad, multiple)
+            update_ids, update_mask = _pad(updates, pad, multiple)
             batch["update_ids"] = update_ids.view(len(samples), most, -1)
-            batch["update_mask"] = _lengths_mask(updates, update_ids.shape[1]).view(len(samples), most, -1)
+            batch["update_mask"] = update_mask.view(len(samples), most, -1)
             batch["update_positions"] = torch.tensor(positions)
         return batch
 
@@ -85,12 +85,9 @@ class SerializedCollator:
 
     def __call__(self, samples: Sequence[EncodedSample]) -> dict[str, torch.Tensor]:
         lines, labels = zip(*(self._serialize(sample) for sample in samples), strict=True)
-        input_ids = _pad(lines, self.tokenizer.pad_token_id, self.pad_to_multiple_of)
-        return {
-            "input_ids": input_ids,
-            "attention_mask": _lengths_mask(lines, input_ids.shape[1]),
-            "labels": _pad(labels, -100, self.pad_to_multiple_of),
-        }
+        input_ids, attention_mask = _pad(lines, self.tokenizer.pad_token_id, self.pad_to_multiple_of)
+        labels, _ = _pad(labels, -100, self.pad_to_multiple_of)
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
 
     @staticmethod
     def _serialize(sample: EncodedSample) -> tuple[list[int], list[int]]:

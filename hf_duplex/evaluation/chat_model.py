@@ -13,9 +13,25 @@ from dataset_builder import END, Sample
 from .conversation import Transcript
 
 
+BROKEN_OFF = " --"
+"""Behind a turn that was cut short within a sentence, as in the data behind words that are broken off."""
+
+WHOLE = (".", "!", "?", "}")
+"""How a sentence or an object ends that nothing breaks off."""
+
+
 def join_turns(turns: Sequence[str]) -> str:
     """The turns of a speaker as one text."""
     return " ".join(turn for turn in map(str.strip, turns) if turn)
+
+
+def mark_turn(turn: str, ended: bool) -> str:
+    """
+    A turn as a judge reads it, its end spelt out as the three generators spell theirs. Without a mark the words before
+    a cut and those of the next turn would be one sentence: "The capital is" and "Lima is nice" would claim a capital.
+    """
+    turn = turn.strip()
+    return f"{turn}{'' if ended or turn.endswith(WHOLE) else BROKEN_OFF}{END}"
 
 
 @dataclass
@@ -27,6 +43,7 @@ class Talk:
         waiting (`deque[tuple[float, str]]`): The updates to come, each with the characters that come before it.
         messages (`list[dict[str, str]]`): The conversation as a chat template takes it.
         turns (`list[str]`): What the model said, turn by turn.
+        marked (`list[str]`): The same, with the mark of the end of each turn that is over (see [`mark_turn`]).
         tokens (`list[int]`): The same as tokens, without those that end a turn.
         heard_at, heard_after (`list[int]`): How many characters and tokens had been said when each update was heard.
         milliseconds (`list[float]`): What each update took to the next token.
@@ -36,6 +53,7 @@ class Talk:
     waiting: deque[tuple[float, str]]
     messages: list[dict[str, str]]
     turns: list[str] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     heard_at: list[int] = field(default_factory=list)
     heard_after: list[int] = field(default_factory=list)
@@ -51,8 +69,14 @@ class Talk:
         return cls(deque(zip(places, texts, strict=True)), [{"role": "user", "content": sample.prompt}])
 
     @property
-    def text(self) -> str:
+    def said(self) -> str:
+        """All words so far. How far the model has come is counted in these, since it does not say the marks."""
         return join_turns(self.turns)
+
+    @property
+    def text(self) -> str:
+        """All that was said as a judge reads it."""
+        return " ".join(self.marked)
 
     @property
     def due(self) -> float:
@@ -62,9 +86,10 @@ class Talk:
     def hear(self, until: float) -> int:
         """Tells the model all updates that come before so many characters; how many these were."""
         texts = []
+        place = len(self.text)
         while self.waiting and self.waiting[0][0] <= until:
             texts.append(self.waiting.popleft()[1])
-            self.heard_at.append(len(self.text))
+            self.heard_at.append(place)
             self.heard_after.append(len(self.tokens))
         told = "\n".join(texts)
         if told and self.messages[-1]["role"] == "user":
@@ -74,19 +99,23 @@ class Talk:
             self.messages.append({"role": "user", "content": told})
         return len(texts)
 
-    def say(self, tokens: list[int], text: str) -> None:
+    def say(self, tokens: list[int], text: str, ended: bool) -> None:
         self.tokens += tokens
+        self.ended = ended
         if text.strip():
             self.turns.append(text)
+            # A last turn that nothing cut and that did not end stays open.
+            self.marked.append(mark_turn(text, ended) if ended or self.waiting else text.strip())
             self.messages.append({"role": "assistant", "content": text.strip()})
 
 
 class Until(StoppingCriteria):
     """
-    Stops each row of a batch where its next update is due.
+    Stops each row of a batch where its next update is due. The word under way is finished, as a generator finishes its
+    token: half a name would be judged as a wrong one. So a row is stopped by the token that begins the next word.
 
     Attributes:
-        stopped (`list[int | None]`): After how many tokens of this turn each row was stopped, None if it was not.
+        stopped (`list[int | None]`): How many tokens of this turn each row keeps, None if it was not stopped.
         first (`float`, *optional*): When the first token came, in seconds.
     """
 
@@ -99,11 +128,18 @@ class Until(StoppingCriteria):
         rows = input_ids[:, self.columns :].tolist()
         self.first = time.perf_counter() if self.first is None else self.first
         for index, (talk, tokens) in enumerate(zip(self.talks, rows, strict=True)):
-            if self.stopped[index] is None and talk.due < float("inf"):
-                said = self.tokenizer.decode(until_end(tokens, self.ends), skip_special_tokens=True)
-                if len(join_turns([*talk.turns, said])) >= talk.due:
-                    self.stopped[index] = len(tokens)
+            if self.stopped[index] is None and talk.due < float("inf") and self._is_due(talk, tokens):
+                self.stopped[index] = len(tokens) - 1
         return torch.tensor([stopped is not None for stopped in self.stopped], device=input_ids.device)
+
+    def _is_due(self, talk: Talk, tokens: list[int]) -> bool:
+        """Whether the update of a row was due before its last token, and that token begins another word."""
+        if not self.ends.isdisjoint(tokens):
+            return False
+        before, said = (self.tokenizer.decode(part, skip_special_tokens=True) for part in (tokens[:-1], tokens))
+        if len(join_turns([*talk.turns, before])) < talk.due:
+            return False
+        return before[-1:].isspace() or said[len(before) :][:1].isspace()
 
 
 def until_end(tokens: list[int], ends: set[int]) -> list[int]:
@@ -129,8 +165,9 @@ class ChatModel:
     """
     A contestant that knows nothing of updates while it speaks: any causal language model of transformers, driven
     through the chat template of its tokenizer. The prompt is a message of the user. Where an update is due, after as
-    many characters as the sample has before it, the turn is cut short, the update is the user's next message, and the
-    model takes another turn. Its text is its turns, joined by spaces. The whole conversation is read again every turn.
+    many characters as the sample has before it and at the end of a word, the turn is cut short, the update is the
+    user's next message, and the model takes another turn. Its text is its turns, each with the mark of its end (see
+    [`mark_turn`]), joined by spaces. The whole conversation is read again every turn.
 
     Args:
         name (`str`): What results call it.
@@ -163,7 +200,7 @@ class ChatModel:
             self._take_turns(speaking, counts, max_new_tokens)
             speaking = [talk for talk in speaking if talk.waiting]
             # What is due has come; where a model is done too early, it is told what comes next.
-            counts = [talk.hear(until=max(talk.due, len(talk.text))) for talk in speaking]
+            counts = [talk.hear(until=max(talk.due, len(talk.said))) for talk in speaking]
         return [
             Transcript(
                 talk.tokens,
@@ -203,6 +240,6 @@ class ChatModel:
             # Behind the end of a row is padding.
             emitted = sequence[longest:][:stopped]
             said = until_end(emitted, self.ends)
-            talk.say(said, self.tokenizer.decode(said, skip_special_tokens=True))
+            ended = len(said) < len(emitted)
+            talk.say(said, self.tokenizer.decode(said, skip_special_tokens=True), ended)
             talk.milliseconds += [milliseconds] * count
-            talk.ended = len(said) < len(emitted)

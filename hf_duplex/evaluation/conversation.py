@@ -4,14 +4,19 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
 from dataset_builder import END, Sample
 
 from ..data.encoding import encode_sample
 from ..modeling import Interrupt
+
+
+# The share of a batch that must be over before the others go on without it: to stop costs a copy of the cache.
+MANY = 1 / 4
 
 
 @dataclass
@@ -38,48 +43,72 @@ class Transcript:
 
 @dataclass
 class Row:
-    """One conversation under way: the updates to come, as (position, ids), and after how many tokens each came."""
+    """
+    One conversation under way.
+
+    Attributes:
+        waiting (`deque[tuple[float, list[int]]]`): The updates to come, as (position, ids).
+        tokens (`list[int]`): What was said so far.
+        heard_after (`list[int]`): After how many tokens each update came.
+        milliseconds (`list[float]`): How long each took.
+        since (`int`, *optional*): The column at which it began to speak; None where it has ended.
+    """
 
     waiting: deque[tuple[float, list[int]]]
     tokens: list[int] = field(default_factory=list)
     heard_after: list[int] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
+    since: int | None = 1
 
 
 class Schedule:
     """
-    An `interrupt_callback` that plays each row's updates to it. An update comes once as many tokens were emitted as
-    before it in the sample; one that comes after the end in the sample, or whose row has ended, waits for `resume`.
+    An `interrupt_callback` that plays each row's updates to it, and knows when a row has ended. An update comes once
+    as many tokens were emitted as before it in the sample. One that comes after the end in the sample, or whose row
+    has ended, is what the next schedule begins with.
     """
 
-    def __init__(self, rows: Sequence[Row], pad: int, eos: int, resume: bool):
-        self.rows, self.pad, self.silent, self.resume = rows, pad, (pad, eos), resume
+    def __init__(self, rows: Sequence[Row], pad: int, eos: int, max_new_tokens: int):
+        self.rows, self.pad, self.eos, self.max_new_tokens = rows, pad, eos, max_new_tokens
         self.handed_over: list[Row] = []
-        self.since = 0.0
+        self.time = 0.0
 
     def note_time(self) -> None:
         """The next token is out: that is how long the updates took that were handed over last."""
         now = time.perf_counter()
         for row in self.handed_over:
-            row.milliseconds.append((now - self.since) * 1000)
-        self.handed_over, self.since = [], now
+            row.milliseconds.append((now - self.time) * 1000)
+        self.handed_over, self.time = [], now
+
+    def over(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
+        """Which rows have ended, or have said as much as they may: `(rows,)`."""
+        columns, device = input_ids.shape[1], input_ids.device
+        since = torch.tensor([columns if row.since is None else row.since for row in self.rows], device=device)
+        said = torch.arange(columns, device=device) >= since[:, None]
+        return ((input_ids == self.eos) & said).any(1) | (columns - since >= self.max_new_tokens)
+
+    def stop(self, input_ids: torch.LongTensor, scores: torch.Tensor | None = None, **kwargs: Any) -> torch.BoolTensor:
+        """A stopping criterion: once so many rows are over that it is worth going on without them, all stop."""
+        over = self.over(input_ids)
+        return over | (over.sum() >= MANY * len(over))
 
     def __call__(self, input_ids: torch.LongTensor) -> Interrupt | None:
         self.note_time()
         # Padding behind a row that ended before its neighbours was not said.
         lengths = (input_ids != self.pad).sum(1).tolist()
+        over, last = self.over(input_ids).tolist(), input_ids[:, -1].tolist()
         due: list[list[list[int]]] = []
-        for row, length, last in zip(self.rows, lengths, input_ids[:, -1].tolist(), strict=True):
+        for index, row in enumerate(self.rows):
             now: list[list[int]] = []
-            position = row.waiting[0][0] if row.waiting else None
-            if position is not None and (self.resume or (position <= length and last not in self.silent)):
-                until = position if self.resume else length
+            wakes, listens = row.since is None, not over[index] and last[index] not in (self.pad, self.eos)
+            if row.waiting and (wakes or listens):
+                until = row.waiting[0][0] if wakes else lengths[index]
                 while row.waiting and row.waiting[0][0] <= until:
                     now.append(row.waiting.popleft()[1])
                     self.handed_over.append(row)
-                    row.heard_after.append(len(row.tokens) if self.resume else length - 1)
+                    row.heard_after.append(lengths[index] - 1)
+            row.since = input_ids.shape[1] if wakes else row.since
             due.append(now)
-        self.resume = False
         return Interrupt.from_lists(due, input_ids.device)
 
 
@@ -109,17 +138,21 @@ def converse(
     prompt_ids = torch.tensor([prompt + [pad] * (longest - len(prompt)) for prompt in prompts], device=model.device)
     arguments = {"max_new_tokens": max_new_tokens, "do_sample": False, "return_dict_in_generate": True}
 
-    speaking, resume = list(range(len(rows))), False
+    here = list(range(len(rows)))
     given = {"prompt_ids": prompt_ids, "prompt_mask": (prompt_ids != pad).long()}
-    while speaking:
-        schedule = Schedule([rows[index] for index in speaking], pad, eos, resume)
-        output = model.generate(**given, interrupt_callback=schedule, **arguments)
+    while here:
+        schedule = Schedule([rows[index] for index in here], pad, eos, max_new_tokens)
+        criteria = StoppingCriteriaList([schedule.stop])
+        output = model.generate(**given, interrupt_callback=schedule, stopping_criteria=criteria, **arguments)
         schedule.note_time()
-        for index, sequence in zip(speaking, output.sequences.tolist(), strict=True):
+        over = schedule.over(output.sequences).tolist()
+        for index, sequence, ended in zip(here, output.sequences.tolist(), over, strict=True):
             rows[index].tokens = [token for token in sequence[1:] if token != pad]
-        kept = [at for at, index in enumerate(speaking) if rows[index].waiting]
-        speaking, resume = [speaking[at] for at in kept], True
-        if speaking:
+            rows[index].since = None if ended else rows[index].since
+        # Who still speaks goes on, and who is still to hear something after its end is woken beside them.
+        kept = [at for at, index in enumerate(here) if rows[index].waiting or rows[index].since is not None]
+        here = [here[at] for at in kept]
+        if here:
             chosen = torch.tensor(kept, device=model.device)
             output.past_key_values.batch_select_indices(chosen)
             given = {"input_ids": output.sequences[chosen], "past_key_values": output.past_key_values}

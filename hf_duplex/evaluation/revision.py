@@ -30,8 +30,8 @@ from .statistics import breakdown, holm, latency_summary, paired_difference
 from .tables import COLUMNS, figure_cell
 
 
-# Conversations a batch: on a processor more are slower, on a GPU faster.
-BATCH_SIZE = 16
+# Conversations a batch: on a processor fewer and more are slower, on a GPU more are faster.
+BATCH_SIZE = 32
 # Conversations that are played one at a time, to tell what batches are worth.
 ONE_AT_A_TIME = 24
 
@@ -182,7 +182,7 @@ def run_revision_benchmark(
         splits (`Sequence[str]`, *optional*, defaults to `("test",)`): The builder's splits.
         samples (`int`, *optional*, defaults to 1000): How many of each split.
         seed (`int`, *optional*, defaults to 0): For samples, intervals and tests.
-        batch_size (`int`, *optional*, defaults to 16): Conversations at a time.
+        batch_size (`int`, *optional*, defaults to 32): Conversations at a time.
         device (`str`, *optional*, defaults to `"cpu"`): Where to run.
         num_workers (`int`, *optional*, defaults to 1): Processes that play, of one thread each; None is one for each
             core, or one where a GPU plays.

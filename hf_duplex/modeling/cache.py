@@ -4,18 +4,108 @@ version each emitted token knows.
 """
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+
+# Free columns behind a stream that had to move: so rarely are all its keys and values copied, and no more is wasted.
+SPARE = 64
+
+
+@dataclass
+class Room:
+    """
+    Where keys and values are written, shared by all branches of a stream that have written nothing apart.
+
+    Attributes:
+        keys, values (`torch.Tensor` of shape `(batch, kv_heads, room, head_dim)`): Columns, taken and free.
+        taken (`int`): How many of them somebody has written. They never change.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    taken: int
+
+
+class GrowingLayer(DynamicLayer):
+    """
+    A [`~transformers.DynamicLayer`] that writes new columns behind the old ones instead of copying them all.
+
+    What it holds is still a value: `keys` and `values` show columns that are never written again. A branch that finds
+    the columns behind its own taken by another moves to a room of its own.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._room: Room | None = None
+        self._shown: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
+        """Appends `(batch, kv_heads, length, head_dim)`. Returns all keys and values."""
+        if torch.is_grad_enabled():
+            # What a backward pass has saved must not be written to.
+            self._room = None
+            return super().update(key_states, value_states, *args, **kwargs)
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.get_seq_length()
+        end = start + key_states.shape[2]
+        room = self._room
+        if room is None or not self._may_write(room, start, end):
+            keys, values = self._moved(self.keys, key_states, end), self._moved(self.values, value_states, end)
+            room = self._room = Room(keys, values, start)
+        room.keys[:, :, start:end], room.values[:, :, start:end] = key_states, value_states
+        room.taken = end
+        keys, values = room.keys[:, :, :end], room.values[:, :, :end]
+        self.keys, self.values = keys, values
+        self._shown = keys, values
+        return keys, values
+
+    def _may_write(self, room: Room, start: int, end: int) -> bool:
+        keys, values = self._shown
+        # Whoever reorders or crops a layer puts other tensors in place of those that it shows.
+        own = self.keys is keys and self.values is values and room.taken == start and end <= room.keys.shape[2]
+        return own and (torch.is_inference_mode_enabled() or not room.keys.is_inference())
+
+    @staticmethod
+    def _moved(old: torch.Tensor, new: torch.Tensor, columns: int) -> torch.Tensor:
+        """The old columns, and room behind them up to `columns` and `SPARE` more."""
+        room = new.new_empty(*new.shape[:2], columns + SPARE, new.shape[3])
+        if old.numel():
+            room[:, :, : old.shape[2]] = old
+        return room
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it keeps alive, free columns too."""
+        held = [self.keys, self.values, *((self._room.keys, self._room.values) if self._room else ())]
+        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in held}
+        return sum(storage.nbytes() for storage in storages.values())
+
+
+def among_rows(part: torch.Tensor, rows: torch.LongTensor, batch_size: int, columns: int, dim: int) -> torch.Tensor:
+    """The newest columns, along `dim`, of some rows in the shape of the whole batch; zeros where there are none."""
+    length = min(columns, part.shape[dim])
+    shape = list(part.shape)
+    shape[0], shape[dim] = batch_size, columns
+    whole = part.new_zeros(shape)
+    whole.narrow(dim, columns - length, length)[rows] = part.narrow(dim, part.shape[dim] - length, length)
+    return whole
 
 
 class DuplexCache(DynamicCache):
     """
     A [`~transformers.DynamicCache`] with the rest of a duplex stream's state.
 
-    Nothing in it is changed in place, so that [`snapshot`] costs no copy and [`rollback`] is exact.
+    Nothing that it shows is changed in place, so that [`snapshot`] costs no copy and [`rollback`] is exact.
 
     Attributes:
         memory (`Workspace` or other, *optional*): What was heard, as the model keeps it outside its own stream.
@@ -40,6 +130,7 @@ class DuplexCache(DynamicCache):
 
     def __init__(self):
         super().__init__()
+        self.layer_class_to_replicate = GrowingLayer
         self.memory: Any = None
         self.cross: list[tuple[torch.Tensor, torch.Tensor]] | None = None
         self.cross_bias: torch.Tensor | None = None
@@ -146,13 +237,13 @@ class DuplexCache(DynamicCache):
 
     def close_gaps(self) -> None:
         """
-        Moves each row's tokens together once most columns of a batch are padding: a splice into one row leaves a gap
-        in all others, and rows that ended early fill up with padding.
+        Moves each row's tokens together once many columns of a batch are padding, for attention reads them all: a
+        splice into one row leaves a gap in all others, and rows that ended early fill up with padding.
         """
         if self.mask is None:
             return
         columns, longest = self.mask.shape[1], int(self.mask.sum(1).max())
-        if columns - longest < max(longest, self.least_gap):
+        if columns - longest < max(longest // 4, self.least_gap):
             return
         order = self.mask.int().argsort(dim=1, stable=True)[:, columns - longest :]
         for layer in self.layers:
@@ -168,6 +259,25 @@ class DuplexCache(DynamicCache):
         self._uncroppable = self.get_seq_length() + columns
 
     # Rows and time
+
+    def of_rows(self, rows: torch.LongTensor) -> "DuplexCache":
+        """Some rows, `(rows,)`, on their own, to read what only they have to read before [`join_rows`]."""
+        part = self.snapshot()
+        part.versions, part._conv_inputs = [], {}
+        part.batch_select_indices(rows)
+        return part
+
+    def join_rows(self, part: "DuplexCache", rows: torch.LongTensor, block_mask: torch.BoolTensor) -> None:
+        """Takes over the block, its mask `(rows, block)`, that [`of_rows`] has read: for the others it is padding."""
+        columns = block_mask.shape[1]
+        whole = torch.ones(self.layers[0].keys.shape[0], dtype=torch.bool, device=rows.device)
+        size = len(whole)
+        self.mask = torch.cat([self._explicit_mask(whole), among_rows(block_mask, rows, size, columns, 1)], dim=1)
+        for layer, read in zip(self.layers, part.layers, strict=True):
+            layer.update(*(among_rows(tensor, rows, size, columns, 2) for tensor in (read.keys, read.values)))
+        for layer_idx, state in part._conv_states.items():
+            inputs = among_rows(torch.cat(part._conv_inputs[layer_idx], dim=1), rows, size, columns, 1)
+            self.update_conv(layer_idx, inputs, self._conv_states[layer_idx].index_copy(0, rows, state))
 
     def _map(self, function) -> None:
         """Applies `function` to every tensor whose first dimension is the batch."""
@@ -241,7 +351,7 @@ class DuplexCache(DynamicCache):
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors that this state keeps alive."""
-        total = sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
+        total = sum(layer.nbytes for layer in self.layers if layer.is_initialized)
         total += sum(state.nbytes for state in self._conv_states.values())
         total += sum(block.nbytes for inputs in self._conv_inputs.values() for block in inputs)
         total += sum(keys.nbytes + values.nbytes for keys, values in self.cross or ())

@@ -1,10 +1,11 @@
-"""The message encoder: reads one message at a time, knowing nothing of the others."""
+"""The message encoder: reads each message by itself, knowing nothing of the others."""
 
 import torch
 from torch import nn
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from .layers import DuplexDecoderLayer, additive_mask
+from .packing import reach_mask
 
 
 class MessageEncoder(nn.Module):
@@ -12,27 +13,28 @@ class MessageEncoder(nn.Module):
 
     def __init__(self, config):
         super().__init__()
+        self.conv_width = config.conv_width
         self.layers = nn.ModuleList(DuplexDecoderLayer(config, index) for index in range(config.encoder_layers))
         for layer in self.layers:
             layer.self_attn.is_causal = False
         self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config)
 
-    def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, embeddings: torch.Tensor, message: torch.LongTensor, offset: torch.LongTensor) -> torch.Tensor:
         """
         Args:
-            embeddings (`torch.Tensor` of shape `(batch, messages, length, hidden_size)`): Embedded messages.
-            mask (`torch.Tensor` of shape `(batch, messages, length)`): Non-zero where there is a token; tokens stand
-                at the front of their message.
+            embeddings (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): Embedded messages, side by side.
+            message (`torch.LongTensor` of shape `(batch, tokens)`): Which message a token belongs to, -1 for none.
+            offset (`torch.LongTensor` of the same shape): Where in its message it stands.
 
         Returns:
-            States of the same shape as `embeddings`.
+            States of the shape of `embeddings`.
         """
-        batch, messages, length, width = embeddings.shape
-        hidden_states = embeddings.reshape(batch * messages, length, width)
-        attention_mask = additive_mask(mask.bool().view(batch * messages, 1, 1, length), hidden_states.dtype)
-        positions = torch.arange(length, device=embeddings.device)[None]
-        position_embeddings = self.rotary_emb(hidden_states, positions)
+        same = message[:, None, :, None] == message[:, None, None, :]
+        attention_mask = additive_mask(same, embeddings.dtype)
+        position_embeddings = self.rotary_emb(embeddings, offset)
+        reach = reach_mask(offset, self.conv_width) if self.conv_width else None
+        hidden_states = embeddings
         for layer in self.layers:
             hidden_states = layer(
                 hidden_states,
@@ -40,5 +42,6 @@ class MessageEncoder(nn.Module):
                 position_embeddings=position_embeddings,
                 past_key_values=None,
                 shift=None,
+                reach=reach,
             )
-        return self.norm(hidden_states).view(batch, messages, length, width)
+        return self.norm(hidden_states)

@@ -224,6 +224,10 @@ class DuplexGenerationMixin(GenerationMixin):
             parts = [(block_ids[:, -1:], block_mask[:, -1:]), *self.read_updates(cache, *updates)]
             block_ids, block_mask = left_padded(parts)
         if len(parts) > 1:
+            if cache.get_seq_length() and not bool(block_mask[:, :-1].any(1).all()):
+                # A splice into some rows is none of the others' business: they wait for its last token, and step.
+                self._read_before_updates(cache, block_ids[:, :-1], block_mask[:, :-1])
+                block_ids, block_mask = block_ids[:, -1:], block_mask[:, -1:]
             cache.protect(block_ids.shape[1])
         cache.append_mask(block_mask)
         cache.processed_tokens += int(block_mask.sum())
@@ -242,14 +246,23 @@ class DuplexGenerationMixin(GenerationMixin):
         }
 
     def _read_before_updates(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
-        if ids.shape[1]:
-            cache.protect(ids.shape[1])
-            cache.append_mask(mask)
-            cache.processed_tokens += int(mask.sum())
-            positions = self._positions(cache, ids.shape[1])
-            self.base_model(
-                input_ids=ids, attention_mask=cache.mask, past_key_values=cache, use_cache=True, **positions
-            )
+        """Reads a block `(batch, block)` for the rows that have anything in it."""
+        if not ids.shape[1]:
+            return
+        cache.protect(ids.shape[1])
+        cache.processed_tokens += int(mask.sum())
+        rows = mask.any(1).nonzero()[:, 0]
+        if not cache.get_seq_length() or len(rows) in (0, len(ids)):
+            self._read_block(cache, ids, mask)
+            return
+        part = cache.of_rows(rows)
+        self._read_block(part, ids[rows], mask[rows])
+        cache.join_rows(part, rows, mask[rows])
+
+    def _read_block(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
+        cache.append_mask(mask)
+        positions = self._positions(cache, ids.shape[1])
+        self.base_model(input_ids=ids, attention_mask=cache.mask, past_key_values=cache, use_cache=True, **positions)
 
     def _positions(self, cache: DuplexCache, columns: int) -> dict:
         """Positions of the newest columns, as an argument: padding inside the stream of a row does not count."""

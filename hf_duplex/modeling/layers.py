@@ -41,6 +41,16 @@ def causal_mask(
     return additive_mask(allowed[:, None], dtype)
 
 
+def padding_that_matters(mask: torch.Tensor | None) -> torch.Tensor | None:
+    """
+    The mask `(batch, length)` of a whole stream, or None where it can be left out: padding on the right stands where
+    causal attention never looks, and without a mask there are faster kernels.
+    """
+    if mask is None or not bool((mask[:, 1:] > mask[:, :-1]).any()):
+        return None
+    return mask
+
+
 def left_pad_shift(pads: torch.LongTensor, length: int, width: int) -> torch.LongTensor:
     """
     Where each column of `[state, block]` comes from when row b starts with `pads[b]` columns of padding: the state of
@@ -62,8 +72,18 @@ class ShortConvolution(nn.Module):
         self.width = width
         self.weight = nn.Parameter(torch.empty(width, hidden_size))
 
-    def forward(self, hidden_states, layer_idx: int, cache=None, shift: torch.LongTensor | None = None):
-        """(batch, length, hidden_size) to the same; `shift` as from [`left_pad_shift`], None without left padding."""
+    def forward(
+        self,
+        hidden_states,
+        layer_idx: int,
+        cache=None,
+        shift: torch.LongTensor | None = None,
+        reach: torch.BoolTensor | None = None,
+    ):
+        """
+        (batch, length, hidden_size) to the same; `shift` as from [`left_pad_shift`], None without left padding;
+        `reach` as from [`~packing.reach_mask`], where several messages stand side by side.
+        """
         state = None if cache is None else cache.conv_state(layer_idx)
         if state is None:
             window = nn.functional.pad(hidden_states, (0, 0, self.width, 0))
@@ -78,7 +98,8 @@ class ShortConvolution(nn.Module):
             # A step of decoding costs launches, not arithmetic: all taps at once.
             return hidden_states + (window[:, 1:] * self.weight).sum(dim=1, keepdim=True)
         for tap in range(self.width):
-            hidden_states = hidden_states + window[:, tap + 1 : tap + 1 + length] * self.weight[tap]
+            earlier = window[:, tap + 1 : tap + 1 + length] * self.weight[tap]
+            hidden_states = hidden_states + (earlier if reach is None else earlier * reach[..., tap : tap + 1])
         return hidden_states
 
 
@@ -104,20 +125,48 @@ class CrossAttention(nn.Module):
         shape = (*states.shape[:-1], self.config.num_key_value_heads, self.head_dim)
         return self.k_proj(states).view(shape).transpose(1, 2), self.v_proj(states).view(shape).transpose(1, 2)
 
-    def forward(self, hidden_states, key_values: tuple[torch.Tensor, torch.Tensor], bias: torch.Tensor, **kwargs):
+    def forward(
+        self,
+        hidden_states,
+        key_values: tuple[torch.Tensor, torch.Tensor],
+        bias: torch.Tensor | None,
+        known: torch.Tensor | None = None,
+        **kwargs,
+    ):
+        """
+        Attention of `(batch, length, hidden_size)` to keys and values as from [`project`]. With `known`, which version
+        each query knows, one-hot `(batch, length, versions)`, the bias `(batch, 1 or heads, versions, slots)` has a
+        row for each version; without it, one row for all queries, or one for each.
+        """
         shape = (*hidden_states.shape[:-1], -1, self.head_dim)
         query = self.q_proj(hidden_states).view(shape).transpose(1, 2)
+        keys, values = key_values
+        if known is not None and bias is not None:
+            query, keys, values = self._with_bias(query, keys, values, bias, known)
+            bias = None
         attention = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         output, weights = attention(
             self,
             query,
-            *key_values,
-            bias.to(query.dtype),
+            keys,
+            values,
+            None if bias is None else bias.to(query.dtype),
             dropout=self.attention_dropout if self.training else 0.0,
             scaling=self.scaling,
             **kwargs,
         )
+        output = output[..., : self.head_dim]
         return self.o_proj(output.reshape(*hidden_states.shape[:-1], -1)), weights
+
+    def _with_bias(self, query, keys, values, bias, known):
+        """
+        The bias as more columns of queries and keys, one for each version: their product adds it to the logits, and no
+        bias for each query is ever laid out, nor its gradient.
+        """
+        asked = (known / self.scaling).to(query.dtype)[:, None].expand(-1, query.shape[1], -1, -1)
+        added = bias.to(keys.dtype).transpose(2, 3).expand(-1, keys.shape[1], -1, -1)
+        query, keys = torch.cat([query, asked], dim=-1), torch.cat([keys, added], dim=-1)
+        return query, keys, nn.functional.pad(values, (0, known.shape[-1]))
 
 
 @dataclass
@@ -129,12 +178,16 @@ class Heard:
     Attributes:
         states (`torch.Tensor` of shape `(batch, slots, hidden_size)`, *optional*): To be projected by each layer.
         key_values (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Projected already, one pair a layer.
-        bias (`torch.Tensor` of shape `(batch, 1 or heads, queries or 1, slots)`): Added to the attention logits.
+        bias (`torch.Tensor` of shape `(batch, 1 or heads, versions or queries or 1, slots)`): Added to the attention
+            logits.
+        known (`torch.Tensor` of shape `(batch, queries, versions)`, *optional*): Which version each query knows,
+            one-hot, where the bias has a row for each version.
     """
 
     bias: torch.Tensor
     states: torch.Tensor | None = None
     key_values: list | None = None
+    known: torch.Tensor | None = None
 
 
 def with_nothing(key_values: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,10 +209,12 @@ class DuplexDecoderLayer(GradientCheckpointingLayer):
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.conv = ShortConvolution(config.hidden_size, config.conv_width) if config.conv_width else None
 
-    def attend_to_itself(self, hidden_states, attention_mask, position_embeddings, past_key_values, shift, **kwargs):
+    def attend_to_itself(
+        self, hidden_states, attention_mask, position_embeddings, past_key_values, shift, reach=None, **kwargs
+    ):
         normed = self.input_layernorm(hidden_states)
         if self.conv is not None:
-            normed = self.conv(normed, self.layer_idx, past_key_values, shift)
+            normed = self.conv(normed, self.layer_idx, past_key_values, shift, reach)
         attended, _ = self.self_attn(
             normed,
             position_embeddings=position_embeddings,
@@ -173,7 +228,7 @@ class DuplexDecoderLayer(GradientCheckpointingLayer):
         return hidden_states + self.mlp(self.post_attention_layernorm(hidden_states))
 
     # Checkpointing needs gradients to flow through positional arguments: `states` stands here for the sibling below.
-    def forward(self, hidden_states, states=None, bias=None, key_values=None, **kwargs):
+    def forward(self, hidden_states, states=None, bias=None, key_values=None, known=None, **kwargs):
         return self.feed_forward(self.attend_to_itself(hidden_states, **kwargs))
 
 
@@ -192,10 +247,10 @@ class DuplexCrossDecoderLayer(DuplexDecoderLayer):
         self.cross_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.cross_gate = nn.Parameter(torch.empty(()))
 
-    def forward(self, hidden_states, states=None, bias=None, key_values=None, **kwargs):
+    def forward(self, hidden_states, states=None, bias=None, key_values=None, known=None, **kwargs):
         hidden_states = self.attend_to_itself(hidden_states, **kwargs)
         if key_values is None:
             key_values = with_nothing(self.cross_attn.project(states))
-        heard, _ = self.cross_attn(self.cross_attention_layernorm(hidden_states), key_values, bias)
+        heard, _ = self.cross_attn(self.cross_attention_layernorm(hidden_states), key_values, bias, known)
         hidden_states = hidden_states + self.cross_gate.tanh() * heard
         return self.feed_forward(hidden_states)

@@ -36,6 +36,20 @@ def encode_update(tokenizer, text: str) -> list[int]:
     return encode_updates(tokenizer, [text])[0]
 
 
+def message_starts(
+    ids: torch.LongTensor, mask: torch.BoolTensor, separator_id: int | None, max_length: int
+) -> tuple[torch.BoolTensor, torch.LongTensor]:
+    """Where messages start in prompts `(batch, length)`, and where in its message each token stands."""
+    before = nn.functional.pad(mask[:, :-1], (1, 0))
+    starts = mask & ~before
+    if separator_id is not None:
+        starts |= mask & nn.functional.pad(ids[:, :-1] == separator_id, (1, 0))
+    column = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    offset = column - torch.where(starts, column, 0).cummax(dim=1).values
+    starts |= mask & (offset % max_length == 0)
+    return starts, offset % max_length
+
+
 def split_messages(
     ids: torch.LongTensor, mask: torch.Tensor | None, separator_id: int | None, max_length: int
 ) -> tuple[torch.LongTensor, torch.BoolTensor]:
@@ -52,14 +66,8 @@ def split_messages(
         Messages and their mask, each `(batch, messages, message_length)`.
     """
     mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
-    before = nn.functional.pad(mask[:, :-1], (1, 0))
-    starts = mask & ~before
-    if separator_id is not None:
-        starts |= mask & nn.functional.pad(ids[:, :-1] == separator_id, (1, 0))
-    column = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    offset = column - torch.where(starts, column, 0).cummax(dim=1).values
-    starts |= mask & (offset % max_length == 0)
-    message, offset = (starts.cumsum(dim=1) - 1).clamp(min=0), offset % max_length
+    starts, offset = message_starts(ids, mask, separator_id, max_length)
+    message = (starts.cumsum(dim=1) - 1).clamp(min=0)
 
     # Where nothing was said there still is one message, masked out.
     n_messages = int(message.max()) + 1 if mask.any() else 1

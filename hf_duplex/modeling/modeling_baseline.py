@@ -5,6 +5,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_duplex import DuplexBaselineConfig
+from .layers import padding_that_matters
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import serialize, sort_updates
@@ -38,14 +39,15 @@ class DuplexBaselineModel(DuplexModel):
         """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
         cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
         if prompt_ids is None and update_ids is None:
+            if cache is None:
+                attention_mask = padding_that_matters(attention_mask)
             hidden_states = self.decode(self.embed(input_ids, inputs_embeds), attention_mask, cache, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
         updates = None if update_ids is None else sort_updates(update_ids, update_mask, update_positions)
-        ids, mask, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask, updates)
         # Padding stands on the right, where causal attention never looks: it needs no mask.
-        window = self.config.sliding_window
-        hidden_states = self.decode(self.embed_tokens(ids), mask if window else None, None, **kwargs)
+        ids, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask, updates)
+        hidden_states = self.decode(self.embed_tokens(ids), None, None, **kwargs)
         hidden_states = hidden_states.gather(1, predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
         return BaseModelOutputWithPast(last_hidden_state=hidden_states)
 

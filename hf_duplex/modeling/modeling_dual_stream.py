@@ -13,8 +13,10 @@ from .configuration_duplex import DualStreamConfig
 from .encoder import MessageEncoder
 from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, with_nothing
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
+from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import serialize, sort_updates, visible_versions
+from .update_validity import NOT_HELD
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class DualStreamModel(DuplexModel):
                 f"({self.config.max_message_length}): send them as several updates."
             )
         index = heard_before[:, None] + mask.any(-1).cumsum(-1) - 1
-        return self.encoder(self.embed_tokens(ids), mask) + self.message_index(index.clamp(min=0))[:, :, None]
+        states = self.encoder(self.embed_tokens(ids).flatten(0, 1), *pack_apart(mask.flatten(0, 1)))
+        return states.unflatten(0, ids.shape[:2]) + self.message_index(index.clamp(min=0))[:, :, None]
 
     @capture_outputs
     def forward(
@@ -101,22 +104,30 @@ class DualStreamModel(DuplexModel):
             hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
-        ids, mask, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask)
+        # Padding stands on the right, where causal attention never looks: it needs no mask.
+        ids, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask)
         heard = self.nothing_heard(ids.shape[0])
         if update_ids is not None:
             update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
-            states = self.encode_updates(update_ids, update_mask, torch.zeros_like(positions[:, 0]))
+            messages = pack_messages(None, (update_ids, update_mask), None, self.config.max_message_length)
             known = visible_versions(predictor.shape[1], positions)
             # Along the line: what stands before the emitted stream knows no update.
             known = torch.zeros_like(ids).scatter(1, predictor, known)
-            number = torch.arange(update_ids.shape[1], device=ids.device).repeat_interleave(update_ids.shape[2])
-            allowed = update_mask.flatten(1)[:, None] & (number < known[..., None])
-            bias = torch.zeros(allowed.shape, device=ids.device).masked_fill(~allowed, -torch.inf)
-            heard = Heard(nn.functional.pad(bias, (1, 0))[:, None], states=states.flatten(1, 2))
-        window = self.config.sliding_window
-        hidden_states = self.decode(self.embed_tokens(ids), mask if window else None, None, heard, **kwargs)
+            heard = self.heard_by_each(*self.all_versions(messages), known)
+        hidden_states = self.decode(self.embed_tokens(ids), None, None, heard, **kwargs)
         hidden_states = hidden_states.gather(1, predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
         return BaseModelOutputWithPast(last_hidden_state=hidden_states)
+
+    def all_versions(self, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        The tokens of the second stream, `(batch, tokens, hidden_size)`, and what cross-attention adds to its logits
+        after each update, `(batch, 1, versions, 1 + tokens)`.
+        """
+        states = self.encoder(self.embed_tokens(messages.ids), messages.message, messages.offset)
+        states = states + self.message_index(messages.message.clamp(min=0))
+        heard = messages.mask[:, None] & (messages.message[:, None] < messages.versions[:, None])
+        bias = torch.zeros(heard.shape, device=states.device).masked_fill(~heard, NOT_HELD)
+        return states, nn.functional.pad(bias, (1, 0))[:, None]
 
     def nothing_heard(self, batch_size: int) -> Heard:
         """An empty second stream."""

@@ -28,6 +28,10 @@ from .update_rules import LatentSlots
 from .update_validity import ValidityUpdate
 
 
+# The widest head that fused attention takes.
+LARGEST_HEAD = 256
+
+
 class DuplexPreTrainedModel(PreTrainedModel):
     """Initialisation, and what of transformers these models support."""
 
@@ -112,6 +116,7 @@ class DuplexModel(DuplexPreTrainedModel):
                 None if heard is None else heard.states,
                 None if heard is None else heard.bias,
                 key_values=None if heard is None or heard.key_values is None else heard.key_values[index],
+                known=None if heard is None else heard.known,
                 attention_mask=mask,
                 position_embeddings=position_embeddings,
                 past_key_values=cache,
@@ -121,6 +126,17 @@ class DuplexModel(DuplexPreTrainedModel):
         if cache is not None and self.config.sliding_window is not None:
             cache.drop_columns_before(self.config.sliding_window)
         return self.norm(hidden_states)
+
+    def heard_by_each(self, states: torch.Tensor, bias: torch.Tensor, known: torch.LongTensor) -> Heard:
+        """What each emitted token attends to, by the version that it knows, `(batch, length)`."""
+        fused = bias.shape[1] in (1, self.config.num_key_value_heads)
+        # Versions that nobody knows fill up the width of a head to a multiple of 8, which fused attention wants.
+        fill = -(self.config.head_dim + bias.shape[2]) % 8
+        if fused and self.config.head_dim + bias.shape[2] + fill <= LARGEST_HEAD:
+            known = nn.functional.one_hot(known, bias.shape[2] + fill).to(bias.dtype)
+            return Heard(nn.functional.pad(bias, (0, 0, 0, fill)), states=states, known=known)
+        known = nn.functional.one_hot(known, bias.shape[2]).to(bias.dtype)
+        return Heard(known[:, None] @ bias, states=states)
 
     def _self_attention_mask(self, positions, attention_mask, length, dtype):
         columns, window = positions.shape[1], self.config.sliding_window

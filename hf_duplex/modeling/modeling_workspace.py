@@ -10,11 +10,12 @@ from .cache import DuplexCache
 from .configuration_duplex import WorkspaceConfig
 from .encoder import MessageEncoder
 from .interrupts import check_ids
-from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, with_nothing
+from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, padding_that_matters, with_nothing
 from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
+from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
-from .streams import join_messages, sort_updates, visible_versions
+from .streams import sort_updates, visible_versions
 from .update_defeasible import DefeasibleUpdate
 from .update_rules import GatedUpdate, GRUUpdate, LatentSlots, ResidualUpdate, SlotUpdate
 from .update_validity import ValidityUpdate
@@ -104,7 +105,7 @@ class WorkspaceModel(DuplexModel):
         heard = flat_mask.any(-1).nonzero()[:, 0]
         if not len(heard):
             return self.embed_tokens.weight.new_zeros(*ids.shape, self.config.hidden_size)
-        encoded = self.encoder(self.embed_tokens(flat_ids[heard])[None], flat_mask[heard][None])[0]
+        encoded = self.encoder(self.embed_tokens(flat_ids[heard]), *pack_apart(flat_mask[heard]))
         states = encoded.new_zeros(*flat_ids.shape, encoded.shape[-1]).index_copy(0, heard, encoded)
         return states.unflatten(0, ids.shape[:2])
 
@@ -133,30 +134,39 @@ class WorkspaceModel(DuplexModel):
         if prompt_ids is None and update_ids is None:
             heard = self.heard_by(cache, embeds)
         else:
-            heard = self.all_versions(embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions)
+            messages, known = self.pack(embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions)
+            states, bias = self.all_versions(messages)
+            heard = self.heard_by_each(states, bias, known)
+            attention_mask = padding_that_matters(attention_mask)
         hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
         return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
-    def all_versions(self, embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions) -> Heard:
-        """The slots of every version, and for each token of the emitted stream the bias of the version it knows."""
-        batch_size, length = embeds.shape[:2]
-        parts, n_prompt = [], 0
-        known = torch.zeros(batch_size, length, dtype=torch.long, device=embeds.device)
+    def pack(self, embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions):
+        """The messages of each row side by side, and how many updates each emitted token knows, `(batch, length)`."""
+        known = torch.zeros(embeds.shape[:2], dtype=torch.long, device=embeds.device)
+        prompt = updates = None
         if prompt_ids is not None:
-            parts.append(self.split_prompt(prompt_ids, prompt_mask))
-            n_prompt = parts[0][0].shape[1]
+            prompt = prompt_ids, prompt_mask
         if update_ids is not None:
-            update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
-            parts.append((update_ids, update_mask))
-            known = visible_versions(length, positions)
-        ids, mask = parts[0] if len(parts) == 1 else join_messages(*parts)
-        slots, log_validity, writer = self.update_rule.all_versions(self.encode(ids, mask), mask, n_prompt)
+            *updates, positions = sort_updates(update_ids, update_mask, update_positions)
+            known = visible_versions(embeds.shape[1], positions)
+        separator, longest = self.config.message_separator_token_id, self.config.max_message_length
+        return pack_messages(prompt, updates, separator, longest), known
+
+    def all_versions(self, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        The slots of every version, `(batch, slots, hidden_size)`, and what each version's cross-attention adds to its
+        logits, `(batch, 1 or heads, versions, 1 + slots)`.
+        """
+        states = self.encoder(self.embed_tokens(messages.ids), messages.message, messages.offset)
+        slots, log_validity = self.update_rule.all_versions(states, messages)
         bias = log_validity[:, None]
-        if self.recency is not None and writer is not None:
-            heard = nn.functional.pad(mask.any(-1).cumsum(-1), (1, 0))  # how many messages each version has heard
-            bias = bias + self.recency_of(heard[:, n_prompt:, None] - writer[:, None])
-        bias = bias.gather(2, known[:, None, :, None].expand(-1, bias.shape[1], -1, bias.shape[-1]))
-        return Heard(nn.functional.pad(bias, (1, 0)), states=self.slot_norm(slots))
+        if self.recency is not None:
+            age = messages.heard_by_version()[..., None] - messages.numbers
+            # Of the messages first, since tokens of one are equally old.
+            recency = self.recency_of(age).to(bias.dtype)
+            bias = bias + recency @ messages.members(bias.dtype)[:, None]
+        return self.slot_norm(slots), nn.functional.pad(bias, (1, 0))
 
     def recency_of(self, age: torch.LongTensor) -> torch.Tensor:
         """The bias of slots by how many messages ago they were written, from 1: (b, v, s) -> (b, heads, v, s)."""

@@ -15,7 +15,8 @@ so that the state stays bounded.
 import torch
 from torch import nn
 
-from .update_validity import ValidityUpdate
+from .packing import PackedMessages, gather_versions
+from .update_validity import NOT_HELD, ValidityUpdate
 from .workspace import Workspace
 
 
@@ -72,25 +73,48 @@ class DefeasibleUpdate(ValidityUpdate):
     def _believed(self, log_validity, doubts, version, slot_ids) -> torch.Tensor:
         return self._validity(doubts, self._age(version, slot_ids), slot_ids >= 0)
 
-    def all_versions(
-        self, states: torch.Tensor, mask: torch.Tensor, first: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.LongTensor]:
-        """As [`ValidityUpdate.all_versions`]; since a doubt may be taken back, message by message."""
-        slots, taken, message, writer, doubt = self._lay_out(states, mask)
-        doubts = doubt.new_zeros(*slots.shape[:2], self.remembered)
-        present = torch.zeros_like(taken)
-        heard = writer.new_zeros(len(writer))
-        versions = [torch.full_like(doubt[:, 0], -torch.inf)]
-        for number in range(mask.shape[1]):
-            here = mask[:, number].any(-1)
-            cast = self._cast(doubts, doubt[:, number] * present, heard[:, None] - writer, present)
+    def all_versions(self, slots: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
+        """As [`ValidityUpdate.all_versions`]; since a doubt may be taken back, belief by belief."""
+        doubt = self._doubts(slots, messages)
+        if slots.shape[1] > self.n_slots or messages.numbers.shape[0] > self.revisable:
+            return slots, self._believed_after_each(doubt, messages)
+        share = 1 - (-doubt).exp()
+        members = messages.members(share.dtype)
+        between = share @ members.transpose(1, 2) / members.sum(-1).clamp(min=1)[:, None]  # (b, doubter, doubted)
+        belief = self._beliefs(between, messages.heard().to(share.dtype))
+        log_validity = log_one_minus(share[:, None] * belief[..., None]).sum(2)
+        written = messages.message[:, None] < messages.heard_by_version()[..., None]
+        return slots, log_validity.masked_fill(~(written & messages.mask[:, None]), NOT_HELD)
+
+    def _beliefs(self, doubt: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+        """
+        How far each message is believed at each version, the newest settled first: doubts `(batch, doubter, doubted)`
+        and which messages each version has heard, `(batch, versions, messages)`, to the shape of the latter.
+        """
+        beliefs = [heard[..., -1]]
+        for message in range(doubt.shape[1] - 2, -1, -1):
+            newer = torch.stack(beliefs, dim=-1)
+            doubted = doubt[:, None, message + 1 :, message] * newer
+            beliefs.insert(0, heard[..., message] * log_one_minus(doubted).sum(-1).exp())
+        return torch.stack(beliefs, dim=-1)
+
+    @torch.compiler.disable
+    def _believed_after_each(self, doubt: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
+        there = messages.mask
+        doubts = doubt.new_zeros(*there.shape, self.remembered)
+        present = torch.zeros_like(there)
+        heard = torch.zeros_like(messages.first)
+        after_each = [torch.full_like(doubt[:, 0], NOT_HELD)]
+        for number in range(doubt.shape[1]):
+            own = there & (messages.message == number)
+            here = own.any(-1)
+            cast = self._cast(doubts, doubt[:, number] * present, heard[:, None] - messages.message, present)
             doubts = torch.where(here[:, None, None], cast, doubts)
-            present = present | (taken & (message == number))
+            present = present | own
             heard = heard + here
-            validity = self._validity(doubts, heard[:, None] - writer, present).masked_fill(~present, -torch.inf)
-            if slots.shape[1] > self.n_slots:
-                chosen = torch.zeros_like(present).scatter(1, self._most_valid(validity), True)
-                present = present & chosen
-                validity = validity.masked_fill(~present, -torch.inf)
-            versions.append(validity)
-        return slots, torch.stack(versions, dim=1)[:, first:], writer
+            validity = self._validity(doubts, heard[:, None] - messages.message, present)
+            validity = validity.masked_fill(~present, -torch.inf)
+            if there.shape[1] > self.n_slots:
+                present = present & torch.zeros_like(present).scatter(1, self._most_valid(validity), True)
+            after_each.append(validity.masked_fill(~present, NOT_HELD))
+        return gather_versions(torch.stack(after_each, dim=1), messages)

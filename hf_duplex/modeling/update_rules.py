@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from transformers import initialization as init
 
+from .packing import PackedMessages, gather_versions
+from .update_validity import NOT_HELD
 from .workspace import Workspace
 
 
@@ -73,34 +75,29 @@ class LatentSlots(nn.Module):
             version=workspace.version + heard,
         )
 
-    def all_versions(
-        self, states: torch.Tensor, mask: torch.Tensor, first: int
-    ) -> tuple[torch.Tensor, torch.Tensor, None]:
+    def all_versions(self, states: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
         The slots of every version side by side.
 
         Args:
-            states (`torch.Tensor` of shape `(batch, messages, length, hidden_size)`): The encoded messages.
-            mask (`torch.BoolTensor` of shape `(batch, messages, length)`): Which tokens are there.
-            first (`int`): The first version wanted is the one after this many messages.
+            states (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): The encoded messages, side by side.
+            messages ([`~packing.PackedMessages`]): Which message each token is of.
 
         Returns:
             Slots `(batch, versions * n_slots, hidden_size)`, and the logarithm of their validity at each version,
-            `(batch, versions, versions * n_slots)`: zero for a version's own slots, minus infinity for the others.
-            Last, None: no single message writes a latent slot.
+            `(batch, versions, versions * n_slots)`: zero for a version's own slots, `NOT_HELD` for the others.
         """
-        batch_size, n_messages = states.shape[:2]
-        slots = self.slots.expand(batch_size, -1, -1).to(states.dtype)
-        versions = [slots]
-        for message in range(n_messages):
-            new = self.write(slots, self.read(slots, states[:, message], mask[:, message]))
-            slots = torch.where(mask[:, message].any(-1)[:, None, None], new, slots)
-            versions.append(slots)
-        versions = versions[first:]
-        number = torch.arange(len(versions), device=states.device)
-        own = number[:, None] == number.repeat_interleave(self.n_slots)
-        log_validity = torch.zeros(own.shape, device=states.device).masked_fill(~own, -torch.inf)
-        return torch.cat(versions, dim=1), log_validity.expand(batch_size, -1, -1), None
+        slots = self.slots.expand(states.shape[0], -1, -1).to(states.dtype)
+        after_each = [slots]
+        for number in range(messages.numbers.shape[0]):
+            own = messages.message == number
+            new = self.write(slots, self.read(slots, states, own))
+            slots = torch.where(own.any(-1)[:, None, None], new.to(slots.dtype), slots)
+            after_each.append(slots)
+        versions = gather_versions(torch.stack(after_each, dim=1), messages)
+        own = torch.eye(versions.shape[1], device=states.device).repeat_interleave(self.n_slots, dim=1)
+        log_validity = (1 - own) * NOT_HELD
+        return versions.flatten(1, 2), log_validity.expand(states.shape[0], -1, -1)
 
     def init_weights(self, std: float) -> None:
         init.normal_(self.slots, std=1.0)

@@ -15,7 +15,13 @@ import torch
 from torch import nn
 from transformers import initialization as init
 
+from .packing import PackedMessages, gather_versions
 from .workspace import Workspace
+
+
+# The logarithm of a validity that leaves nothing: finite, since it is added up and multiplied.
+NOT_HELD = -1e4
+LARGEST_SCORE = 30.0
 
 
 class ValidityUpdate(nn.Module):
@@ -49,8 +55,12 @@ class ValidityUpdate(nn.Module):
     def _doubt(self, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Doubt from the scores of a message's tokens: (..., length, slots) and (..., length, 1) -> (..., slots)."""
         # A finite filler: the gradient of logsumexp over nothing but infinities would be undefined.
-        scores = (scores.float() * self.width**-0.5).masked_fill(~mask, torch.finfo(torch.float32).min)
+        scores = self._bounded(scores.float()).masked_fill(~mask, torch.finfo(torch.float32).min)
         return nn.functional.softplus(scores.logsumexp(dim=-2) + self.bias.float())
+
+    def _bounded(self, scores: torch.Tensor) -> torch.Tensor:
+        # No doubt is ever larger; within this bound sums of exponentials need no care.
+        return (scores * self.width**-0.5).clamp(max=LARGEST_SCORE)
 
     def _distance_index(self, new: torch.LongTensor, old: torch.LongTensor) -> torch.LongTensor:
         return (new - old - 1).clamp(0, self.distance.num_embeddings - 1)
@@ -96,7 +106,8 @@ class ValidityUpdate(nn.Module):
         doubts = nn.functional.pad(doubts, (0, 0, 0, mask.shape[1]))
         after = workspace.version + mask.any(-1)
         log_validity = nn.functional.pad(workspace.log_validity - doubt, (0, mask.shape[1]))
-        log_validity = self._believed(log_validity, doubts, after, all_slots["slot_ids"])
+        believed = self._believed(log_validity, doubts, after, all_slots["slot_ids"])
+        log_validity = torch.where(mask.any(-1)[:, None], believed, log_validity)
         log_validity = log_validity.masked_fill(all_slots["slot_ids"] < 0, -torch.inf)
         keep = self._most_valid(log_validity)
         states = (states * mask[..., None]).to(workspace.slots.dtype)
@@ -119,72 +130,51 @@ class ValidityUpdate(nn.Module):
         """How far slots are believed, given the doubts of all messages counted in full: here just so far."""
         return log_validity
 
-    def all_versions(
-        self, states: torch.Tensor, mask: torch.Tensor, first: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.LongTensor]:
+    def all_versions(self, slots: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        Every message's slots side by side, and how far each is believed at every version.
+        How far every message's slots are believed at every version.
 
         Args:
-            states (`torch.Tensor` of shape `(batch, messages, length, hidden_size)`): The encoded messages.
-            mask (`torch.BoolTensor` of shape `(batch, messages, length)`): Which tokens are there.
-            first (`int`): The first version wanted is the one after this many messages.
+            slots (`torch.Tensor` of shape `(batch, slots, hidden_size)`): The encoded messages, side by side.
+            messages ([`~packing.PackedMessages`]): Which message each slot is of.
 
         Returns:
-            Slots `(batch, slots, hidden_size)`, those of a row side by side, padding behind them; the logarithm of
-            their validity at each version, `(batch, versions, slots)`, minus infinity where a version does not hold a
-            slot; and which message, of those that are there, wrote each slot, `(batch, slots)`.
+            The slots, and the logarithm of their validity at each version, `(batch, versions, slots)`: `NOT_HELD`
+            where a version does not hold a slot.
         """
-        slots, taken, message, writer, doubt = self._lay_out(states, mask)
-        messages = torch.arange(mask.shape[1], device=states.device)[:, None]
-        written = taken[:, None] & (message[:, None] <= messages)
-        log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
+        doubt = self._doubts(slots, messages)
         if slots.shape[1] > self.n_slots:
-            log_validity = self._forget(log_validity)
-        before_any = torch.full_like(log_validity[:, :1], -torch.inf)
-        return slots, torch.cat([before_any, log_validity], dim=1)[:, first:], writer
+            return slots, self._believed_after_each(doubt, messages)
+        written = messages.message[:, None] < messages.heard_by_version()[..., None]
+        log_validity = -(messages.heard().to(doubt.dtype) @ doubt)
+        return slots, log_validity.masked_fill(~(written & messages.mask[:, None]), NOT_HELD)
 
-    def _lay_out(self, states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """
-        All tokens of a row side by side, as slots: their states `(batch, slots, hidden_size)`; which are there, which
-        message each is from, counted with and without those that are none, `(batch, slots)` each; and the doubt that
-        each message casts on each older slot, `(batch, messages, slots)`.
-        """
-        n_messages, length = mask.shape[1:]
-        number = mask.any(-1).cumsum(-1) - 1
-        flat = mask.flatten(1)
-        n_slots = max(1, int(flat.sum(1).max()))
-        place = flat.int().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
-        taken, message = flat.gather(1, place), place // length
-        writer = number.gather(1, message)
-        slots = states.flatten(1, 2).gather(1, place[..., None].expand(-1, -1, states.shape[-1]))
-
-        # Scores of every token against every slot, and against the distance between their messages.
+    def _doubts(self, slots: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
+        """The doubt that each message casts on each older slot, `(batch, messages, slots)`; none on the others."""
+        members = messages.members(torch.float32)
         queries, keys = self.query(slots), self.key(slots)
-        distance = self._distance_index(writer[:, :, None], writer[:, None, :])
-        scores = queries @ keys.transpose(1, 2) + (queries @ self.distance.weight.T).gather(-1, distance)
-        doubt = self._doubt_by_message(scores, message.masked_fill(~taken, n_messages), n_messages)
+        # Scores of every token against every slot, and against the distance between their messages.
+        age = self._distance_index(messages.message[..., None], messages.numbers)
+        by_age = (queries @ self.distance.weight.to(queries.dtype).T).gather(-1, age.expand(*queries.shape[:2], -1))
+        scores = queries @ keys.transpose(1, 2)
+        with torch.autocast(slots.device.type, enabled=False):
+            scores = self._bounded(scores.float() + by_age.float() @ members)
+            doubt = (members @ scores.exp() * self.bias.float().exp()).log1p()
+        older = messages.message[:, None] < messages.numbers[:, None]
+        return doubt.masked_fill(~(older & messages.mask[:, None]), 0.0)
 
-        messages = torch.arange(n_messages, device=states.device)[:, None]
-        doubt = doubt.masked_fill(message[:, None] >= messages, 0.0)
-        return slots, taken, message, writer, doubt
-
-    def _doubt_by_message(self, scores: torch.Tensor, message: torch.LongTensor, n_messages: int) -> torch.Tensor:
+    @torch.compiler.disable
+    def _believed_after_each(self, doubt: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
         """
-        Doubt of each message from the scores of all tokens side by side, `message` telling whose token each is (one
-        behind the last for padding): (b, tokens, slots), (b, tokens) -> (b, messages, slots). As in [`_doubt`], a
-        logsumexp over the tokens of each message; a message without tokens doubts nothing.
+        How far slots are believed at each version where there are more than a workspace holds: message after message,
+        since what was dropped does not come back. (b, messages, slots) -> (b, versions, slots)
         """
-        scores = scores.float() * self.width**-0.5
-        index = message[..., None].expand_as(scores)
-        top = scores.new_full((len(scores), n_messages + 1, scores.shape[-1]), torch.finfo(torch.float32).min)
-        top = top.scatter_reduce(1, index, scores.detach(), "amax", include_self=True)
-        weights = (scores - top.gather(1, index)).exp()
-        own = nn.functional.one_hot(message, n_messages + 1).to(weights.dtype)
-        with torch.autocast(scores.device.type, enabled=False):
-            total = own.transpose(1, 2) @ weights
-        doubt = nn.functional.softplus(total.clamp(min=1e-30).log() + top + self.bias.float())
-        return doubt[:, :n_messages]
+        numbers = messages.numbers[:, None]
+        written = (messages.message[:, None] <= numbers) & messages.mask[:, None]
+        log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
+        log_validity = self._forget(log_validity).masked_fill(~written, -torch.inf)
+        log_validity = nn.functional.pad(log_validity, (0, 0, 1, 0), value=-torch.inf)
+        return gather_versions(log_validity, messages).clamp(min=NOT_HELD)
 
     def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:
         """Drops, version after version, what a workspace of N slots would have: (b, versions, s) -> the same."""

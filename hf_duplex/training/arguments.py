@@ -26,8 +26,8 @@ class ModelArguments:
         model_type (`str`, *optional*, defaults to `"workspace"`): `"workspace"`, `"baseline"` or `"dual_stream"`.
         model_name_or_path (`str`, *optional*): Go on from this checkpoint instead of starting from scratch.
 
-        compile_blocks (`bool`, *optional*, defaults to `False`): Compile the blocks of generator and encoder, one for
-            all. What is computed stays the same; it pays on a GPU.
+        compile_step (`bool`, *optional*, defaults to `False`): Compile what a training step costs. What is computed
+            stays the same; it pays on a GPU.
 
     The others are fields of [`WorkspaceConfig`].
     """
@@ -38,7 +38,7 @@ class ModelArguments:
     model_name_or_path: str | None = field(
         default=None, metadata={"help": "Checkpoint to go on from, with its tokenizer; the sizes below do not count."}
     )
-    compile_blocks: bool = field(default=False, metadata={"help": "Compile the blocks; it pays on a GPU."})
+    compile_step: bool = field(default=False, metadata={"help": "Compile the training step; it pays on a GPU."})
     hidden_size: int = field(default=192, metadata={"help": "Width of the generator."})
     intermediate_size: int = field(default=576, metadata={"help": "Inner width of the feed-forward blocks."})
     num_hidden_layers: int = field(default=4, metadata={"help": "Blocks of the generator."})
@@ -48,6 +48,7 @@ class ModelArguments:
         default="validity", metadata={"help": "validity, defeasible, gated, gru, residual or slot."}
     )
     n_slots: int = field(default=256, metadata={"help": "Slots of the workspace."})
+    max_message_distance: int = field(default=16, metadata={"help": "How many messages back doubt can tell apart."})
     recency_bias: bool = field(default=True, metadata={"help": "Tell the generator how long ago a slot was written."})
     message_separator_token_id: int | None = field(
         default=3, metadata={"help": "Ends a message in a prompt; none: prompts are read at once, up to the longest."}
@@ -64,7 +65,7 @@ class ModelArguments:
     def config(self):
         """The configuration of the model to train."""
         sizes = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for name in ("model_type", "model_name_or_path", "compile_blocks"):
+        for name in ("model_type", "model_name_or_path", "compile_step"):
             del sizes[name]
         workspace = WorkspaceConfig(**sizes)
         return workspace if self.model_type == "workspace" else equal_size_configs(workspace)[self.model_type]

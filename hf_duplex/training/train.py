@@ -29,6 +29,8 @@ from dataset_builder import Builder, BuilderConfig
 
 from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
 from ..modeling.layers import DuplexDecoderLayer
+from ..modeling.update_rules import LatentSlots
+from ..modeling.update_validity import ValidityUpdate
 from ..record import describe_machine, describe_versions
 from .arguments import ModelArguments, parse_arguments
 from .telemetry import Telemetry
@@ -69,11 +71,17 @@ def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: P
             )
 
 
-def compile_blocks(model: PreTrainedModel) -> None:
-    """Compiles each block in place, for any lengths: equal blocks share their code, so it is done in seconds."""
+def compile_step(model: PreTrainedModel) -> None:
+    """
+    Compiles what a training step costs, for any lengths: the blocks (equal ones share their code, so it is done in
+    seconds), the update rule, and the loss.
+    """
     for module in model.modules():
         if isinstance(module, DuplexDecoderLayer):
             module.compile(dynamic=True)
+        elif isinstance(module, LatentSlots | ValidityUpdate):
+            setattr(module, "all_versions", torch.compile(module.all_versions, dynamic=True))  # noqa: B010  mypy
+    model.loss_function = torch.compile(model.loss_function, dynamic=True)
 
 
 def earlier_run(name: str | None) -> dict | None:
@@ -103,8 +111,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         model = AutoModelForCausalLM.from_config(model_args.config())
     check_fit(model.config, model_args, tokenizer)
-    if model_args.compile_blocks:
-        compile_blocks(model)
+    if model_args.compile_step:
+        compile_step(model)
 
     made: dict[str, Any] = {"num_proc": data_args.num_proc, "cache_dir": data_args.cache_dir}
     seed = args.seed + data_args.data_seed_offset
@@ -129,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"Going on from {checkpoint}; another `output_dir` starts anew.", file=sys.stderr)
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
+    # The Trainer turns the cache off for training, and would save it so.
+    model.config.use_cache = True
     metrics = trainer.evaluate()
     trainer.save_model()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

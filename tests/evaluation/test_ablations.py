@@ -6,7 +6,10 @@ import re
 import pytest
 import yaml
 from toy_runs import write_config
+from typer.testing import CliRunner
 
+from hf_duplex.cli import app
+from hf_duplex.evaluation import ablations, contestants, revision
 from hf_duplex.evaluation.ablations import Trainings, Variant, read_plan, run_ablations, train_model
 from hf_duplex.modeling import InterruptError
 
@@ -104,6 +107,46 @@ def test_a_control_that_does_not_hurt_fails_by_name(tmp_path, right):
     assert re.match(r"shuffled: a control that does not hurt: revision accuracy .* against intact, p = ", failure)
     assert results["variants"]["shuffled"]["hurts"] is False
     assert failure in (tmp_path / "out" / "ablations.md").read_text()
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """`hf-duplex bench ablations`, with contestants of known behaviour."""
+
+    def command(fake, *options):
+        monkeypatch.setattr(revision, "evaluator", lambda *asked: fake)
+        arguments = ["bench", "ablations", str(tmp_path / "ablations.yaml"), "--out", str(tmp_path / "out"), *options]
+        return CliRunner().invoke(app, arguments)
+
+    return command
+
+
+def test_the_command_fails_when_a_control_does_not_hurt_and_only_then(tmp_path, command):
+    path = write_plan(tmp_path)
+    good = command(Fake(), "--samples", str(SAMPLES))
+    assert good.exit_code == 0 and "| controls | shuffled |" in good.stdout and "Failed" not in good.output
+    assert {"ablations.json", "ablations.md", "ablations.png"} <= {file.name for file in (tmp_path / "out").iterdir()}
+    # One more control, that is the intact model itself.
+    fields = yaml.safe_load(path.read_text())
+    fields["variants"].append({"group": "controls", "name": "nothing changed", "model": "models/good"})
+    path.write_text(yaml.safe_dump(fields))
+    again = Fake()
+    bad = command(again, "--samples", str(SAMPLES))
+    assert bad.exit_code == 1 and again.played == [("models/good", {})]
+    (line,) = [line for line in bad.stderr.splitlines() if line.startswith("Failed: ")]
+    assert line.startswith("Failed: nothing changed: a control that does not hurt: revision accuracy +0.000 (")
+    assert line.endswith("against intact, p = 1.000")
+
+
+def test_the_command_names_what_a_user_can_mend_in_one_line(tmp_path, command):
+    write_plan(tmp_path, reference="whole")
+    result = command(Fake())
+    assert result.exit_code == 2 and result.stderr.startswith("Error: `reference` must be the name of a variant")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_knows_the_modes_of_contestants():
+    assert set(ablations.MODES) == set(contestants.MODES)
 
 
 def test_a_control_may_have_to_hurt_in_another_metric(tmp_path):

@@ -9,8 +9,10 @@ import torch
 from toy_runs import VOCAB_SIZE, samples, toy_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from hf_duplex.evaluation.chat_model import ChatModel
+from hf_duplex.evaluation.cases import score
+from hf_duplex.evaluation.chat_model import ChatModel, mark_turn
 from hf_duplex.evaluation.contestants import load_contestant
+from hf_duplex.evaluation.judging import Hearing
 
 
 PAD, EOS = 0, 2
@@ -79,9 +81,9 @@ def perform(actor, *rows, max_new_tokens=400):
 def test_it_is_stopped_where_the_update_is_due_and_takes_another_turn():
     actor = Actor(["one two three four five six.<eos>", "two four.<eos>"])
     (transcript,) = perform(actor, sample((9, "Only even ones.")))
-    first = transcript.text[: transcript.heard_at[0]]
-    assert first.startswith("one two t") and len(first) < len("one two three four")
-    assert transcript.text == f"{first} two four." and transcript.ended
+    first = "one two three"
+    assert transcript.text == f"{first} --<eos> two four.<eos>" and transcript.ended
+    assert transcript.heard_at == [len(f"{first} --<eos>")]
     assert actor.read == [
         ["[user] Count.\n[assistant] "],
         [f"[user] Count.\n[assistant] {first}\n[user] Only even ones.\n[assistant] "],
@@ -95,13 +97,13 @@ def test_what_comes_before_a_word_was_said_is_part_of_the_first_message():
     actor = Actor(["two four.<eos>"])
     (transcript,) = perform(actor, sample((0, "Only even ones."), (0, "To four.")))
     assert actor.read == [["[user] Count.\nOnly even ones.\nTo four.\n[assistant] "]]
-    assert transcript.text == "two four." and transcript.heard_at == [0, 0] and len(transcript.milliseconds) == 2
+    assert transcript.text == "two four.<eos>" and transcript.heard_at == [0, 0] and len(transcript.milliseconds) == 2
 
 
 def test_one_who_is_done_too_early_is_told_what_comes_next():
     actor = Actor(["one.<eos>", "two.<eos>", "three.<eos>"])
     (transcript,) = perform(actor, sample((9, "On."), (12, "Go on.")))
-    assert transcript.text == "one. two. three." and transcript.heard_at == [4, 9]
+    assert transcript.text == "one.<eos> two.<eos> three.<eos>" and transcript.heard_at == [9, 19]
     assert actor.read[2] == [
         "[user] Count.\n[assistant] one.\n[user] On.\n[assistant] two.\n[user] Go on.\n[assistant] "
     ]
@@ -112,13 +114,14 @@ def test_what_comes_after_the_end_waits_for_it_however_long_it_speaks():
     target = "one.<eos>"
     actor = Actor([f"{long}<eos>", "two.<eos>"])
     (transcript,) = perform(actor, sample((len(target), "On."), target=target))
-    assert transcript.text == f"{long} two." and transcript.heard_at == [len(long)]
+    assert transcript.text == f"{long}<eos> two.<eos>" and transcript.heard_at == [len(f"{long}<eos>")]
 
 
 def test_one_who_never_ends_is_stopped_each_turn():
     actor = Actor(["a" * 100, "b" * 100])
     (transcript,) = perform(actor, sample((30, "Stop.")), max_new_tokens=7)
     assert len(transcript.tokens) == 14 and not transcript.ended and transcript.heard_after == [7]
+    assert transcript.text[: transcript.heard_at[0]].endswith("a --<eos>") and transcript.text.endswith("b")
 
 
 def test_one_who_says_nothing_is_told_all_the_same():
@@ -126,6 +129,85 @@ def test_one_who_says_nothing_is_told_all_the_same():
     (transcript,) = perform(actor, sample((9, "Only even ones.")))
     assert transcript.text == "" and transcript.tokens == [] and transcript.heard_at == [0] and transcript.ended
     assert actor.read[1] == ["[user] Count.\nOnly even ones.\n[assistant] "]
+
+
+def fact(*updates, target):
+    """A conversation about two facts; what the updates change is given with them."""
+    told = [(place, f"No, the {key} is {value}.") for place, key, value in updates]
+    first = {"capital of Norland": "Velm", "founder of Norland": "Orr"}
+    changes = [(key, number, value) for number, (_, key, value) in enumerate(updates, 1)]
+    timeline = [(key, 0, value) for key, value in first.items()] + changes
+    last = first | {key: value for key, _, value in changes}
+    return dataclasses.replace(
+        sample(*told, target=target),
+        task_type="fact_correction",
+        timeline=[{"key": key, "version": version, "value": value} for key, version, value in timeline],
+        answers=[{"key": key, "value": value} for key, value in last.items()],
+        provenance=[],
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "place", "claims"),
+    [
+        # What was cut and what comes next are not one sentence, nor one name.
+        (["The capital of Norland is in the north.<eos>", "Bern is nice.<eos>"], 23, []),
+        (
+            ["The capital of Norland is Velm since then.<eos>", "The founder of Norland is Orr.<eos>"],
+            28,
+            ["Velm", "Orr"],
+        ),
+        # The name that is being said is finished: half of it would be a wrong one.
+        (["The capital of Norland is Velmburg.<eos>", "Sorry, it is Zug.<eos>"], 28, ["Velmburg"]),
+        (["The capital of Norland is Velm.<eos>", "The capital of Norland is Zug.<eos>"], 28, ["Velm", "Zug"]),
+    ],
+)
+def test_a_turn_that_is_cut_is_judged_by_its_own_words(said, place, claims):
+    row = fact((place, "capital of Norland", "Zug"), target="The capital of Norland is Velm for the time being.<eos>")
+    (transcript,) = perform(Actor(said), row)
+    hearing = Hearing(row.to_row(), transcript.text, transcript.heard_at, transcript.ended)
+    assert [claim.value for claim in hearing.claims] == claims
+    assert [claim.version for claim in hearing.claims] == [0, 1][: len(claims)]
+
+
+def test_a_sum_that_is_cut_is_no_answer():
+    row = dataclasses.replace(
+        sample((12, "No, b = 3."), target="b * a + 4 = 2 * 5 + 4 = 10 + 4 = 14.<eos>"),
+        task_type="variable_substitution",
+        timeline=[
+            {"key": "b * a + 4", "version": 0, "value": "14"},
+            {"key": "b * a + 4", "version": 1, "value": "19"},
+        ],
+        answers=[{"key": "b * a + 4", "value": "19"}],
+        provenance=[],
+    )
+    (transcript,) = perform(Actor(["b * a + 4 = 2 * 5 + 4 = 10 + 4 = 14.<eos>", "b * a + 4 = 19.<eos>"]), row)
+    assert transcript.text == "b * a + 4 = 2 --<eos> b * a + 4 = 19.<eos>"
+    counts = score(row, transcript)["counts"]
+    assert (counts["answers_right"], counts["revised"], counts["revised_right"], counts["coherent"]) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("turn", "ended", "marked"),
+    [
+        (" The capital is ", False, "The capital is --<eos>"),
+        ("The capital is Velm", True, "The capital is Velm<eos>"),
+        ("The capital is Velm.", False, "The capital is Velm.<eos>"),
+        ('{"capital": "Velm"}', False, '{"capital": "Velm"}<eos>'),
+    ],
+)
+def test_only_what_is_broken_off_is_marked_as_such(turn, ended, marked):
+    assert mark_turn(turn, ended) == marked
+
+
+def test_a_sentence_that_was_cut_is_not_held_against_it():
+    row = fact((40, "capital of Norland", "Zug"), target="The capital of Norland is not what the founder wanted.<eos>")
+    said = [
+        "The capital of Norland is a question that Norland has not yet settled.<eos>",
+        "The capital of Norland is Zug.<eos>",
+    ]
+    (transcript,) = perform(Actor(said), row)
+    assert score(row, transcript)["counts"]["coherent"] == 1
 
 
 def test_rows_take_turns_of_their_own():

@@ -147,3 +147,14 @@ def test_a_batch_of_conversations_is_each_of_them_alone(kind):
     for sample, transcript in zip(rows, together, strict=True):
         assert len(transcript.heard_at) == len(sample.updates)
         assert converse(model, toy_tokenizer(), [sample], max_new_tokens=24) == [transcript]
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_who_has_ended_is_not_waited_for(kind):
+    model, rows = random_model(kind), list(samples(8, keep_going=0, num_updates=(0, 3), after_end=0.5))
+    steps = []
+    model.lm_head.register_forward_hook(lambda module, given, logits: steps.append(len(logits)))
+    said = sum(len(transcript.tokens) for transcript in converse(model, toy_tokenizer(), rows, max_new_tokens=24))
+    assert steps[0] == 8 and min(steps) <= 2
+    # Of all rows of all steps, three in four say something.
+    assert said >= 0.75 * sum(steps)

@@ -1,12 +1,15 @@
-"""Perplexity of a continuation, against a value worked out by hand."""
+"""Perplexity of a continuation, against a value worked out by hand, and as `evaluate` computes it."""
 
 import math
+from pathlib import Path
 
+import evaluate
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+import hf_duplex
 from hf_duplex.evaluation.perplexity import load_judge, perplexity, surprisals
 
 
@@ -33,7 +36,7 @@ def test_a_model_that_knows_nothing_has_the_perplexity_of_its_vocabulary(judge):
 def test_it_is_worked_out_token_by_token(judge):
     model, tokenizer = judge
     ids = torch.tensor([[0, 2, 3, 4, 5, 2, 3]])  # [s] a b | c d a b
-    chances = model(ids).logits[0].double().softmax(-1)
+    chances = model(ids).logits[0].detach().double().softmax(-1)
     by_hand = -sum(math.log(chances[place - 1, ids[0, place]]) for place in range(3, 7))
     (found, *_) = surprisals(model, tokenizer, TEXTS, STARTS)
     assert found == (pytest.approx(by_hand, rel=1e-5), 4)
@@ -55,3 +58,50 @@ def test_bad_input(judge, tmp_path):
         surprisals(*judge, TEXTS, [0])
     with pytest.raises(ValueError, match="`perplexity_model`: .* is no causal language model"):
         load_judge(str(tmp_path))
+
+
+COHERENCE = Path(hf_duplex.__file__).parent / "metrics" / "coherence"
+# Heard in the middle, at the beginning, and never: of the last one nothing is judged.
+SAID, HEARD = ["a b c d a b<eos>", "d c b", "a b"], [[4], [0, 2], []]
+
+
+@pytest.fixture
+def folder(judge, tmp_path):
+    """The judge as a user has it: a folder of transformers."""
+    for part in judge:
+        part.save_pretrained(tmp_path / "judge")
+    return str(tmp_path / "judge")
+
+
+def conversations():
+    """What was said, as the module takes it; what is true is not asked here."""
+    row = {"task_type": "fact_correction", "timeline": [], "answers": [], "provenance": []}
+    rows = [{**row, "updates": [{"kind": "correction"}] * len(heard)} for heard in HEARD]
+    return {"predictions": SAID, "references": rows, "heard_at": HEARD, "ended": [True] * len(SAID)}
+
+
+def test_evaluate_reports_the_perplexity_behind_the_first_update(judge, folder, tmp_path):
+    metric = evaluate.load(str(COHERENCE), cache_dir=str(tmp_path / "cache"))
+    plain = metric.compute(**conversations())
+    found = metric.compute(**conversations(), perplexity_model=folder, device="cpu", batch_size=1)
+    expected = perplexity(*judge, SAID[:2], [4, 0])
+    assert "perplexity" not in plain
+    assert found == {**plain, "perplexity": pytest.approx(expected, rel=1e-5)}
+    whole = perplexity(*judge, SAID[:2], [0, 0])
+    assert expected != pytest.approx(whole, rel=1e-3)
+
+
+def test_evaluate_gathers_conversations_before_it_asks_the_model(folder, tmp_path):
+    metric = evaluate.load(str(COHERENCE), cache_dir=str(tmp_path / "cache"))
+    at_once = metric.compute(**conversations(), perplexity_model=folder)
+    for number in range(len(SAID)):
+        metric.add_batch(**{name: values[number : number + 1] for name, values in conversations().items()})
+    assert metric.compute(perplexity_model=folder) == at_once
+    unheard = {name: values[2:] for name, values in conversations().items()}
+    assert metric.compute(**unheard, perplexity_model=folder)["perplexity"] is None
+
+
+def test_evaluate_names_a_model_that_cannot_be_loaded(tmp_path):
+    metric = evaluate.load(str(COHERENCE), cache_dir=str(tmp_path / "cache"))
+    with pytest.raises(ValueError, match="`perplexity_model`: .* is no causal language model"):
+        metric.compute(**conversations(), perplexity_model=str(tmp_path))

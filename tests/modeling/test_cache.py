@@ -1,10 +1,13 @@
 """The state of a stream: rows, time, and how much of it there is."""
 
+import copy
+
 import pytest
 import torch
 from tiny_models import BOS, GENERATORS, KINDS, RULES, SEP, AtOnce, Schedule, greedy, tiny_model, words
 
 from hf_duplex import DuplexCache
+from hf_duplex.modeling.cache import GrowingLayer
 
 
 PROMPTS = torch.tensor([[5, 6, SEP, 7, 8], [9, SEP, 10, 11, 12]])
@@ -221,3 +224,72 @@ def test_reset_forgets_everything(name):
         n=8,
     )
     assert again.sequences.tolist() == output.sequences.tolist()
+
+
+def columns_of(*values: int) -> torch.Tensor:
+    """Columns that hold one number each, `(1, 1, columns, 1)`."""
+    return torch.tensor(values, dtype=torch.float).view(1, 1, -1, 1)
+
+
+def holds(layer: GrowingLayer) -> list[float]:
+    assert torch.equal(layer.keys, layer.values)
+    return layer.keys.flatten().tolist()
+
+
+@torch.no_grad()
+def grown(*values: int) -> GrowingLayer:
+    layer = GrowingLayer()
+    layer.update(columns_of(*values), columns_of(*values))
+    return layer
+
+
+@torch.no_grad()
+def test_a_layer_grows_without_moving():
+    layer = grown(1, 2)
+    place = layer.keys.data_ptr()
+    for value in range(3, 40):
+        layer.update(columns_of(value), columns_of(value))
+    assert layer.keys.data_ptr() == place and holds(layer) == list(range(1, 40))
+    layer.update(*2 * [columns_of(*range(40, 500))])
+    assert holds(layer) == list(range(1, 500))
+
+
+@torch.no_grad()
+def test_branches_of_a_layer_never_write_over_each_other():
+    trunk = grown(1, 2)
+    left, right = copy.copy(trunk), copy.copy(trunk)
+    for branch, values in ((left, [3, 4]), (right, [5]), (trunk, [6]), (left, [7]), (right, [8])):
+        branch.update(*2 * [columns_of(*values)])
+    assert (holds(trunk), holds(left), holds(right)) == ([1, 2, 6], [1, 2, 3, 4, 7], [1, 2, 5, 8])
+
+
+@torch.no_grad()
+def test_a_layer_that_was_cut_writes_elsewhere():
+    layer = grown(1, 2, 3)
+    before = copy.copy(layer)
+    layer.crop(-2)
+    layer.update(*2 * [columns_of(4, 5)])
+    assert (holds(before), holds(layer)) == ([1, 2, 3], [1, 4, 5])
+    layer.keys, layer.values = layer.keys.flip(2), layer.values.flip(2)
+    layer.update(*2 * [columns_of(6)])
+    assert holds(layer) == [5, 4, 1, 6]
+
+
+def test_a_layer_filled_in_inference_mode_goes_on_outside():
+    with torch.inference_mode():
+        layer = grown(1, 2)
+    with torch.no_grad():
+        layer.update(*2 * [columns_of(3)])
+    assert holds(layer) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_gradient_flows_through_a_cache(name):
+    model, ids = tiny_model(name), words(2, 6)
+    first = model(ids[:, :4], use_cache=True)
+    last = model(ids[:, 4:], past_key_values=first.past_key_values)
+    whole = model(ids)
+    torch.testing.assert_close(last.logits, whole.logits[:, 4:], atol=1e-5, rtol=0)
+    weight = model.lm_head.weight
+    gradients = [torch.autograd.grad(logits.sum(), weight)[0] for logits in (last.logits, whole.logits[:, 4:])]
+    torch.testing.assert_close(*gradients, atol=1e-3, rtol=1e-3)

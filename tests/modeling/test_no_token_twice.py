@@ -58,3 +58,15 @@ def test_an_update_before_the_first_token_reads_the_prompt_once(name):
     with Counter(model) as counter:
         output = greedy(model, prompt_ids=PROMPT, interrupt_callback=Schedule([(1, [20, 21])]), n=N)
     assert output.past_key_values.processed_tokens == counter.seen == N + spliced
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_an_update_to_one_row_adds_nothing_to_the_others(name, window):
+    model = tiny_model(name, sliding_window=window)
+    with Counter(model) as counter:
+        output = greedy(
+            model, prompt_ids=PROMPT.repeat(3, 1), interrupt_callback=Schedule([], UPDATES, [(7, [30])]), n=N
+        )
+    # Not even padding: what is counted are rows and columns.
+    assert counter.seen == output.past_key_values.processed_tokens

@@ -36,6 +36,7 @@ def conversations(draw):
             "attention": draw(st.sampled_from(["sdpa", "eager"])),
             "conv_width": draw(st.sampled_from([4, 0])),
             "sliding_window": draw(st.sampled_from([None, 3, 1])),
+            "num_key_value_heads": draw(st.sampled_from([4, 2])),
         },
     }
 

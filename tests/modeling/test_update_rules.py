@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import FIRST_WORD, RULES, VOCAB, AtOnce, greedy, pad_messages, tiny_model, words
 
+from hf_duplex.modeling.packing import pack_messages
+from hf_duplex.modeling.update_validity import NOT_HELD
+
 
 def update(model, *messages, workspace=None):
     """One message a row, None for a row without."""
@@ -93,22 +96,24 @@ def messages(rows):
 
 
 def check_all_versions(model, ids, mask, first=0):
-    """Compares the slots of all versions at once with those of the fold; gives the fold."""
+    """Compares all versions at once with the fold, the first messages taken for a prompt; gives the fold."""
     rule = model.model.update_rule
     with torch.no_grad():
+        messages = pack_messages(None, (ids, mask), None, model.config.max_message_length)
+        prompt = mask[:, :first].any(-1).sum(1)
+        messages = dataclasses.replace(messages, first=prompt)
+        packed = model.model.encoder(model.model.embed_tokens(messages.ids), messages.message, messages.offset)
+        slots, log_validity = rule.all_versions(packed, messages)
         states = model.model.encode(ids, mask)
-        slots, log_validity, _ = rule.all_versions(states, mask, first)
         folds = [rule.initial(len(ids))]
         for message in range(ids.shape[1]):
             folds.append(rule(folds[-1], states[:, message], mask[:, message], ids[:, message]))
-    for version, workspace in enumerate(folds[first:]):
-        for row in range(len(ids)):
-            held = log_validity[row, version].isfinite()
-            kept = workspace.log_validity[row].isfinite()
-            torch.testing.assert_close(slots[row, held], workspace.slots[row, kept], atol=1e-5, rtol=0)
-            torch.testing.assert_close(
-                log_validity[row, version, held], workspace.log_validity[row, kept], atol=1e-4, rtol=0
-            )
+    for workspace in folds[first:]:
+        for row, version in enumerate(workspace.version.tolist()):
+            at_version = log_validity[row, version - int(prompt[row])]
+            held, kept = at_version > NOT_HELD, workspace.log_validity[row].isfinite()
+            torch.testing.assert_close(slots[row, held], workspace.slots[row, kept], atol=1e-4, rtol=1e-5)
+            torch.testing.assert_close(at_version[held], workspace.log_validity[row, kept], atol=1e-4, rtol=0)
     return folds
 
 

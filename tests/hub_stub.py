@@ -2,9 +2,10 @@
 A Hub small enough to run inside a test: what the real client asks for when it pushes a model or a data set and loads
 it again.
 
-It listens on the loopback address, keeps one commit for each repository, in memory, and knows nothing about users or
-branches. Parquet files are large files, put one by one; every other upload is "regular". The repository of a data set
-has `datasets/` before its name.
+It listens on the loopback address, and keeps one commit for each branch of a repository, in memory. Everyone may do
+everything, but for whoever comes with the token `REFUSED`. Parquet and safetensors files are large files, put one by
+one, and a repository called `FULL` takes none; every other upload is "regular". The repository of a data set has
+`datasets/` before its name, a branch other than main has its name behind an @.
 """
 
 import base64
@@ -17,9 +18,21 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 
+REFUSED, FULL = "hf_refused", "full"
+LARGE = (".parquet", ".safetensors")
+
+
+class Repos(dict[str, dict[str, bytes]]):
+    """The files of each branch, and what changes the Hub was asked for, in order: a path and what came with it."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked: list[tuple[str, bytes]] = []
+
+
 class Hub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    repos: dict[str, dict[str, bytes]]
+    repos: Repos
     large: dict[str, bytes]
 
     def log_message(self, *_):
@@ -42,8 +55,8 @@ class Hub(BaseHTTPRequestHandler):
         files = self.repos[repo]
         return {
             "_id": "0" * 24,
-            "id": repo,
-            "modelId": repo,
+            "id": repo.partition("@")[0],
+            "modelId": repo.partition("@")[0],
             "sha": self.commit(repo),
             "private": False,
             "tags": ["custom_code"],
@@ -64,26 +77,41 @@ class Hub(BaseHTTPRequestHandler):
         return list(entries.values())
 
     def commit(self, repo: str) -> str:
-        return hashlib.sha1(repr(sorted(self.repos[repo].items())).encode()).hexdigest()
+        files = sorted((path, hashlib.sha1(data).hexdigest()) for path, data in self.repos[repo].items())
+        return hashlib.sha1(repr(files).encode()).hexdigest()
+
+    def find(self, name: str, revision: str | None) -> str | None:
+        """Under which name a branch or a commit is kept; None, and the answer is given, where there is none."""
+        if name not in self.repos:
+            self.missing("RepoNotFound")
+            return None
+        main = revision in (None, "main")
+        for kept in [kept for kept in self.repos if kept.partition("@")[0] == name]:
+            if kept == (name if main else f"{name}@{revision}") or self.commit(kept) == revision:
+                return kept
+        self.missing("RevisionNotFound")
+        return None
 
     def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         if path.startswith("/api/whoami"):
             return self.answer({"type": "user", "name": "tester", "orgs": [], "auth": {"type": "access_token"}})
-        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(/revision/[^/]+)?", path):
-            repo = name_of(match[1], match[2])
-            return self.answer(self.info(repo)) if repo in self.repos else self.missing("RepoNotFound")
-        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/[^/]+/?(.*)", path):
-            entries = self.tree(name_of(match[1], match[2]), match[3], "recursive=true" in self.path.lower())
-            return self.answer(entries) if entries or not match[3] else self.missing("EntryNotFound")
-        if match := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
-            if match[1] not in self.repos:
-                return self.missing("RepoNotFound")
-            data = self.repos[match[1]].get(match[2])
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
+            repo = self.find(name_of(match[1], match[2]), match[3])
+            return self.answer(self.info(repo)) if repo else None
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/([^/]+)/?(.*)", path):
+            if (repo := self.find(name_of(match[1], match[2]), match[3])) is None:
+                return None
+            entries = self.tree(repo, match[4], "recursive=true" in self.path.lower())
+            return self.answer(entries) if entries or not match[4] else self.missing("EntryNotFound")
+        if match := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            if (repo := self.find(match[1], match[2])) is None:
+                return None
+            data = self.repos[repo].get(match[3])
             if data is None:
                 return self.missing("EntryNotFound")
             etag = f'"{hashlib.sha1(data).hexdigest()}"'
-            return self.answer(data, ETag=etag, X_Repo_Commit=self.commit(match[1]), length=len(data))
+            return self.answer(data, ETag=etag, X_Repo_Commit=self.commit(repo), length=len(data))
         return self.missing("RepoNotFound")
 
     do_HEAD = do_GET
@@ -92,6 +120,9 @@ class Hub(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
         url = f"http://{self.headers['Host']}"
+        self.repos.asked.append((path, body))
+        if self.headers["Authorization"] == f"Bearer {REFUSED}":
+            return self.answer({"error": "Invalid username or password."}, status=401)
         if path == "/api/repos/create":
             asked = json.loads(body)
             repo = name_of(
@@ -102,19 +133,23 @@ class Hub(BaseHTTPRequestHandler):
         if path == "/api/validate-yaml":
             return self.answer({"errors": [], "warnings": []})
         if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/preupload/[^/]+", path):
-            modes = {
-                f["path"]: "lfs" if f["path"].endswith(".parquet") else "regular" for f in json.loads(body)["files"]
-            }
+            modes = {f["path"]: "lfs" if f["path"].endswith(LARGE) else "regular" for f in json.loads(body)["files"]}
             files = [{"path": name, "uploadMode": mode, "shouldIgnore": False} for name, mode in modes.items()]
             return self.answer({"files": files})
         if path.endswith(".git/info/lfs/objects/batch"):
+            place = FULL if path.endswith(f"/{FULL}.git/info/lfs/objects/batch") else "large"
             objects = [
-                {**asked, "actions": {"upload": {"href": f"{url}/large/{asked['oid']}"}}}
+                {**asked, "actions": {"upload": {"href": f"{url}/{place}/{asked['oid']}"}}}
                 for asked in json.loads(body)["objects"]
             ]
             return self.answer({"transfer": "basic", "objects": objects})
-        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/commit/[^/]+", path):
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/branch/([^/]+)", path):
             repo = name_of(match[1], match[2])
+            self.repos.setdefault(f"{repo}@{match[3]}", dict(self.repos[repo]))
+            return self.answer()
+        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/commit/([^/]+)", path):
+            if (repo := self.find(name_of(match[1], match[2]), match[3])) is None:
+                return None
             for line in map(json.loads, body.splitlines()):
                 value = line["value"]
                 if line["key"] == "file":
@@ -129,7 +164,9 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_PUT(self):
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        oid = urlsplit(self.path).path.rpartition("/")[2]
+        place, _, oid = urlsplit(self.path).path.rpartition("/")
+        if place == f"/{FULL}":
+            return self.answer({"error": "There is no room left."}, status=400)
         if hashlib.sha256(data).hexdigest() != oid:
             return self.answer({"error": "not the file that was announced"}, status=400)
         self.large[oid] = data
@@ -144,7 +181,7 @@ def name_of(kind: str, repo: str) -> str:
 @contextmanager
 def hub_stub():
     """Runs a Hub for as long as the block lasts; gives its address and its repositories."""
-    repos: dict[str, dict[str, bytes]] = {}
+    repos = Repos()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("ThisHub", (Hub,), {"repos": repos, "large": {}}))
     Thread(target=server.serve_forever, daemon=True).start()
     try:

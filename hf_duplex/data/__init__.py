@@ -3,6 +3,7 @@
 from .collators import ChannelCollator, SerializedCollator
 from .dataset import CurriculumDataset, CurriculumSampler, Phase
 from .encoding import EncodedSample, encode_sample
+from .streaming import ShardDataset, ShardSampler
 from .tokenizer import train_tokenizer
 
 
@@ -13,6 +14,8 @@ __all__ = [
     "EncodedSample",
     "Phase",
     "SerializedCollator",
+    "ShardDataset",
+    "ShardSampler",
     "encode_sample",
     "train_tokenizer",
 ]

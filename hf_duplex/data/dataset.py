@@ -35,15 +35,19 @@ class Phase:
         builder (`dict[str, Any]`, *optional*): Fields of [`~dataset_builder.BuilderConfig`], but for `split` and
             `seed`, which the data set gives.
         name (`str`, *optional*): For the log.
+        passes (`int`, *optional*, defaults to 1): How often it is gone through.
     """
 
     samples: int
     builder: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    passes: int = 1
 
     def __post_init__(self):
-        if not isinstance(self.samples, int) or self.samples < 1:
-            raise ValueError(f"`samples` of phase {self.name!r} must be a whole number from 1, got {self.samples!r}.")
+        for name in ("samples", "passes"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` of phase {self.name!r} must be a whole number from 1, got {value!r}.")
         fields = {entry.name for entry in dataclasses.fields(BuilderConfig)} - {"split", "seed"}
         unknown = sorted(set(self.builder) - fields)
         if unknown:
@@ -113,14 +117,15 @@ class CurriculumDataset(Dataset):
     ):
         if not phases:
             raise ValueError("`phases` is empty: a curriculum needs at least one.")
-        tasks, first = [], 0
+        tasks, order, first = [], [], 0
         for phase in phases:
             config = BuilderConfig(split=split, seed=seed, **phase.builder)
             last = first + phase.samples
+            order += [np.arange(first, last)] * phase.passes
             tasks += [(tokenizer, config, start, min(start + CHUNK, last)) for start in range(first, last, CHUNK)]
             first = last
         if cache_dir is None:
-            self.tokens, self.lengths = self._make_all(tasks, num_proc, split)
+            self.tokens, lengths = self._make_all(tasks, num_proc, split)
         else:
             Path(cache_dir).mkdir(parents=True, exist_ok=True)
             path = Path(cache_dir, f"{split}-{self._digest(tasks)}.npz")
@@ -131,8 +136,10 @@ class CurriculumDataset(Dataset):
                         np.savez(part, tokens=tokens, lengths=lengths)
                     Path(f"{path}.part").rename(path)
             stored = np.load(path)
-            self.tokens, self.lengths = stored["tokens"], stored["lengths"]
-        self.ends = self.lengths.cumsum(dtype=np.int64)
+            self.tokens, lengths = stored["tokens"], stored["lengths"]
+        self.order = np.concatenate(order)
+        self.ends = lengths.cumsum(dtype=np.int64)[self.order]
+        self.lengths = lengths[self.order]
 
     @staticmethod
     def _digest(tasks: list) -> str:

@@ -33,7 +33,7 @@ from .tables import COLUMNS, figure_cell
 # Conversations a batch: on a processor fewer and more are slower, on a GPU more are faster.
 BATCH_SIZE = 32
 # Conversations that are played one at a time, to tell what batches are worth.
-ONE_AT_A_TIME = 24
+ONE_AT_A_TIME = 16
 
 
 def held_out_samples(builder: BuilderConfig, split: str, samples: int, seed: int) -> list[Sample]:
@@ -105,20 +105,24 @@ def _play_batch(spec: str, device: str, batch: list[Sample], called: str) -> lis
     return next(play(_loaded(spec, device), batch, len(batch), called))
 
 
-def play_with_workers(
-    spec: str, device: str, samples: Sequence[Sample], batch_size: int, called: str, num_workers: int
-) -> Iterator[list[Case]]:
-    """[`play`] in several processes of one thread each; the longest batches first, so that all end together."""
-    due = batches(samples, batch_size)[::-1]
+def workers(num_workers: int) -> ProcessPoolExecutor:
+    """Processes of one thread each; none is started before there is something to do."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        futures = [pool.submit(_play_batch, spec, device, batch, called) for batch in due]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+    return ProcessPoolExecutor(num_workers, context, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def play_with_workers(
+    pool: ProcessPoolExecutor, spec: str, device: str, samples: Sequence[Sample], batch_size: int, called: str
+) -> Iterator[list[Case]]:
+    """[`play`] in several processes; the longest batches first, so that all end together."""
+    due = batches(samples, batch_size)[::-1]
+    futures = [pool.submit(_play_batch, spec, device, batch, called) for batch in due]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def evaluator(
@@ -190,7 +194,7 @@ def run_revision_benchmark(
             `*.cases.jsonl`. A run that was interrupted goes on from there.
         data (`str` or `Path`, *optional*): A data set that was built, instead of samples made on the spot.
         builder (`BuilderConfig`, *optional*): What is made on the spot, before a split changes it.
-        one_at_a_time (`int`, *optional*, defaults to 24): Samples that are played again one by one, to tell what
+        one_at_a_time (`int`, *optional*, defaults to 16): Samples that are played again one by one, to tell what
             batches are worth; 0 for none.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
 
@@ -235,10 +239,10 @@ def run_revision_benchmark(
     path = None if json_path is None else Path(json_path)
     cases = CaseFile(path and path.with_suffix(".cases.jsonl"), settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+    with workers(num_workers) as pool, Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         tasks = {name: bar.add_task(name, total=len(paths) * samples * len(splits)) for name, paths in specs.items()}
         for name, paths in specs.items():
-            how = batch_size, device, num_workers, one_at_a_time
+            how = batch_size, device, pool if num_workers > 1 else None, one_at_a_time
             told = _play_all(name, paths, played, cases, how, bar, tasks[name])
             results["models"][name] = told | {"splits": {}}
             for split in splits:
@@ -259,12 +263,12 @@ def _play_all(
     paths: Sequence[str],
     played: dict[str, list[Sample]],
     cases: CaseFile,
-    how: tuple[int, str, int, int],
+    how: tuple[int, str, ProcessPoolExecutor | None, int],
     bar: Progress,
     task: TaskID,
 ) -> dict[str, Any]:
     """Plays to every training seed of a model what it has not heard yet. Returns the facts of the model."""
-    batch_size, device, num_workers, one_at_a_time = how
+    batch_size, device, pool, one_at_a_time = how
     facts: dict[str, Any] = {"specs": list(paths)}
     for run, spec in enumerate(paths):
         called = _run_name(name, paths, run)
@@ -275,8 +279,8 @@ def _play_all(
             due = [row for row in rows if (called, split, row.seed, row.index) not in cases]
             bar.advance(task, len(rows) - len(due))
             started = time.perf_counter()
-            if num_workers > 1 and len(due) > batch_size:
-                said = play_with_workers(spec, device, due, batch_size, called, num_workers)
+            if pool is not None and len(due) > batch_size:
+                said = play_with_workers(pool, spec, device, due, batch_size, called)
             else:
                 said = play(contestant, due, batch_size, called)
             for found in said:

@@ -27,6 +27,9 @@ WHAT = {
 # What is compared, and told apart by family in the metadata; the results file holds all of it.
 HEADLINES = ("revision_accuracy", "contradiction_rate")
 
+# What stands in the place of results; `push` knows a card by it that was drawn before there were any.
+NOT_MEASURED = "Not measured yet."
+
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
@@ -93,9 +96,13 @@ def write_card(folder: str | Path) -> None:
     `results.json` as `hf-duplex bench revision` and `speed.json` as `hf-duplex bench speed` write them.
 
     Raises:
-        ValueError: `results.json` is of another version, or holds nothing of this model.
+        ValueError: There is no `config.json` or `training.json`; `results.json` is of another version, or holds
+            nothing of this model.
     """
     folder = Path(folder)
+    for needed in ("config.json", "training.json"):
+        if not (folder / needed).is_file():
+            raise ValueError(f"`folder`: {folder} has no {needed}, which a card is drawn from.")
     config = json.loads((folder / "config.json").read_text())
     training = json.loads((folder / "training.json").read_text())
     path = folder / "results.json"
@@ -122,7 +129,9 @@ def write_card(folder: str | Path) -> None:
         what=WHAT[config["model_type"]],
         parameters=f"{training['parameters']:,}",
         runs=runs,
+        dtype=config.get("dtype", "float32"),
         results=results,
+        not_measured=NOT_MEASURED,
         drawn=draw_results(results, name) if results else None,
         speed=speed_table(speed) if speed else None,
         speed_command=speed["command"] if speed else None,

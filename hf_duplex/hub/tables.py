@@ -33,9 +33,14 @@ def read_results(path: str | Path) -> dict[str, Any]:
     The results of a revision benchmark.
 
     Raises:
-        ValueError: The file is of another version.
+        ValueError: The file is of another version, or holds nothing of the kind.
     """
-    results = json.loads(Path(path).read_text())
+    try:
+        results = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}), so no results of `hf-duplex bench revision`.") from error
+    if not isinstance(results, dict) or results.get("benchmark", "revision") != "revision":
+        raise ValueError(f"{path} holds no results of `hf-duplex bench revision`.")
     if results.get("format") != FORMAT:
         raise ValueError(
             f"{path} is of format {results.get('format', 1)}, not {FORMAT}: measure again with "

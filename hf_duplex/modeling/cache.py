@@ -91,6 +91,14 @@ class GrowingLayer(DynamicLayer):
         return sum(storage.nbytes() for storage in storages.values())
 
 
+def take_columns(tensor: torch.Tensor, order: torch.LongTensor) -> torch.Tensor:
+    """Columns of each row, `(batch, kept)`, out of `(batch, kv_heads, columns, head_dim)`."""
+    if tensor.device.type == "cpu":
+        # Row by row whole columns are copied: three times as fast there as gathering numbers.
+        return torch.stack([row.index_select(1, kept) for row, kept in zip(tensor, order, strict=True)])
+    return tensor.gather(2, order[:, None, :, None].expand(-1, tensor.shape[1], -1, tensor.shape[3]))
+
+
 def among_rows(part: torch.Tensor, rows: torch.LongTensor, batch_size: int, columns: int, dim: int) -> torch.Tensor:
     """The newest columns, along `dim`, of some rows in the shape of the whole batch; zeros where there are none."""
     length = min(columns, part.shape[dim])
@@ -247,8 +255,7 @@ class DuplexCache(DynamicCache):
             return
         order = self.mask.int().argsort(dim=1, stable=True)[:, columns - longest :]
         for layer in self.layers:
-            index = order[:, None, :, None].expand(-1, layer.keys.shape[1], -1, layer.keys.shape[3])
-            layer.keys, layer.values = layer.keys.gather(2, index), layer.values.gather(2, index)
+            layer.keys, layer.values = take_columns(layer.keys, order), take_columns(layer.values, order)
         self.mask = self.mask.gather(1, order)
         # The states are each row's last inputs, which is all that is still known in the new order of columns.
         self._conv_inputs = {layer_idx: [state] for layer_idx, state in self._conv_states.items()}

@@ -74,23 +74,31 @@ class ModelArguments:
 @dataclass
 class DataArguments:
     """
-    What to train on. The phases of the curriculum stand in the YAML file, under `phases`.
+    What to train on: either the phases of a curriculum, which stand in the YAML file under `phases` and are made
+    before training, or a data set that was built, which is read while training.
 
     Args:
+        data (`str`, *optional*): Folder that `hf-duplex data build` built, with the splits train and validation.
         data_seed_offset (`int`, *optional*, defaults to 0): Added to the seed of the data.
         samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (a try: 0.001).
         eval_samples (`int`, *optional*, defaults to 1024): Held-out samples for the loss during training.
         telemetry_samples (`int`, *optional*, defaults to 8): Held-out samples on which the workspace is looked into at
             each logging step; 0 for no telemetry.
-        num_proc (`int`, *optional*): Processes that make the samples; one for each core where it is not given.
-        cache_dir (`str`, *optional*): Keep the samples there, for the next run and for processes beside this one.
+        num_proc (`int`, *optional*): Processes that make the samples of `phases`; one for each core where it is not
+            given. The samples of `data` are encoded by the `dataloader_num_workers` workers of each process.
+        cache_dir (`str`, *optional*): Keep the samples of `phases` there, for the next run and for processes beside
+            this one.
         serialized (`bool`, *optional*, defaults to `False`): Collate one line of text, as for a plain causal language
             model, instead of channels. For the baseline only; it changes nothing but the collator.
-        tokenizer_name_or_path (`str`, *optional*): A tokenizer; one is trained on the last phase if not given.
+        tokenizer_name_or_path (`str`, *optional*): A tokenizer; one is trained on the last phase, or on the first rows
+            of `data`, if not given.
     """
 
     _argument_group_name = "data (the phases of the curriculum stand in the YAML file)"
 
+    data: str | None = field(
+        default=None, metadata={"help": "Folder that `hf-duplex data build` built; instead of phases."}
+    )
     data_seed_offset: int = field(default=0, metadata={"help": "Added to the seed of the data."})
     samples_scale: float = field(default=1.0, metadata={"help": "Multiplies the samples of every phase."})
     eval_samples: int = field(default=1024, metadata={"help": "Held-out samples for the loss during training."})
@@ -103,7 +111,7 @@ class DataArguments:
     cache_dir: str | None = field(default=None, metadata={"help": "Keep the samples there."})
     serialized: bool = field(default=False, metadata={"help": "One line of text, no channels; baseline only."})
     tokenizer_name_or_path: str | None = field(
-        default=None, metadata={"help": "A tokenizer; one is trained on the last phase if not given."}
+        default=None, metadata={"help": "A tokenizer; one is trained on the data if not given."}
     )
     phases: list[Phase] = field(default_factory=list, metadata={"help": "In the YAML file only."}, init=False)
 
@@ -118,15 +126,42 @@ class DataArguments:
 def read_phases(phases: Any, scale: float) -> list[Phase]:
     """The curriculum as a YAML file lists it, the number of samples of each phase scaled."""
     if not isinstance(phases, list) or not phases:
-        raise ValueError("`phases`: the YAML file must list at least one phase of the curriculum.")
+        raise ValueError(
+            "`phases`: the YAML file must list at least one phase of the curriculum, or name a data set that was "
+            "built with `data`."
+        )
     known = {entry.name for entry in fields(Phase)}
     for number, phase in enumerate(phases):
         if not isinstance(phase, dict) or not set(phase) <= known or not isinstance(phase.get("samples"), int):
             raise ValueError(
-                f"`phases`: number {number + 1} must have `samples`, a whole number, and may have `builder` and "
-                f"`name`; got {phase!r}."
+                f"`phases`: number {number + 1} must have `samples`, a whole number, and may have `builder`, "
+                f"`name` and `passes`; got {phase!r}."
             )
     return [Phase(**{**phase, "samples": max(1, round(phase["samples"] * scale))}) for phase in phases]
+
+
+def set_source(data_args: DataArguments, phases: Any) -> None:
+    """
+    Settles where the samples come from.
+
+    Args:
+        data_args (`DataArguments`): What was parsed; gets its phases.
+        phases (`Any`): What the YAML file holds under `phases`, None if it holds none.
+
+    Raises:
+        ValueError: There is no source or more than one, or a field that goes with the other one.
+    """
+    if data_args.data is None:
+        data_args.phases = read_phases(phases, data_args.samples_scale)
+        return
+    if phases is not None:
+        raise ValueError(
+            "`data` and `phases` are both given: a run has one source of samples. Leave `data` out, or the phases out "
+            "of the YAML file."
+        )
+    for name, instead in (("samples_scale", "max_steps"), ("data_seed_offset", "data_seed")):
+        if getattr(data_args, name) != DataArguments.__dataclass_fields__[name].default:
+            raise ValueError(f"`{name}` goes with `phases`; with `data` set `{instead}`.")
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, TrainingArguments]:
@@ -134,7 +169,8 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
     Reads `CONFIG.yaml --any_field value ...`; the command line wins.
 
     Raises:
-        ValueError: The file is missing or holds a field that no argument has; the message names it.
+        ValueError: The file is missing or holds a field that no argument has, or the samples have no source or two;
+            the message names the field.
     """
     parser = HfArgumentParser((ModelArguments, DataArguments, TrainingArguments), prog="hf-duplex train")
     parser.usage = "hf-duplex train CONFIG.yaml [--any_field value ...]"
@@ -160,5 +196,5 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
         if action.dest in settings:
             action.required = False
     model_args, data_args, training_args = parser.parse_args_into_dataclasses(args=argv)
-    data_args.phases = read_phases(phases, data_args.samples_scale)
+    set_source(data_args, phases)
     return model_args, data_args, training_args

@@ -1,20 +1,24 @@
 """
-Trains a generator on a curriculum.
+Trains a generator on a curriculum, or on a data set that was built.
 
     hf-duplex train examples/configs/two_families.yaml --model_type baseline --output_dir runs/baseline
-    accelerate launch -m hf_duplex.training.train examples/configs/two_families.yaml --output_dir runs/workspace
+    hf-duplex train --data DIR --num_train_epochs 1 --output_dir runs/workspace
+    accelerate launch --config_file examples/accelerate/ddp.yaml -m hf_duplex.training.train \
+        examples/configs/two_families.yaml --output_dir runs/workspace
 """
 
 import json
+import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import Dataset, Subset
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -27,12 +31,13 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from dataset_builder import Builder, BuilderConfig
 
-from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, train_tokenizer
+from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, ShardDataset, train_tokenizer
+from ..data.streaming import first_texts, open_split
 from ..modeling.layers import DuplexDecoderLayer
 from ..modeling.update_rules import LatentSlots
 from ..modeling.update_validity import ValidityUpdate
 from ..record import describe_machine, describe_versions
-from .arguments import ModelArguments, parse_arguments
+from .arguments import DataArguments, ModelArguments, parse_arguments
 from .telemetry import Telemetry
 from .trainer import DuplexTrainer
 
@@ -48,10 +53,32 @@ def texts(phases: Sequence[Phase], count: int) -> Iterator[str]:
         yield from (update["text"] for update in sample.updates)
 
 
-def load_tokenizer(name: str | None, phases: Sequence[Phase], vocab_size: int) -> PreTrainedTokenizerBase:
-    if name:
-        return AutoTokenizer.from_pretrained(name)
-    return train_tokenizer(texts(phases, TOKENIZER_SAMPLES), vocab_size)
+def load_tokenizer(name: str | None, texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
+    """The tokenizer of that name or path, or one trained on texts if there is none."""
+    return AutoTokenizer.from_pretrained(name) if name else train_tokenizer(texts, vocab_size)
+
+
+def training_texts(data_args: DataArguments) -> Iterator[str]:
+    """What a tokenizer is trained on."""
+    if data_args.data is None:
+        return texts(data_args.phases, TOKENIZER_SAMPLES)
+    return first_texts(data_args.data, TOKENIZER_SAMPLES)
+
+
+def load_datasets(data_args: DataArguments, tokenizer: PreTrainedTokenizerBase, seed: int) -> tuple[Dataset, Dataset]:
+    """The samples to train on, and held-out ones."""
+    if data_args.data is not None:
+        # Workers encode, each by itself; tokenizers has to be told before they are forked.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        held_out = ShardDataset(data_args.data, tokenizer, split="validation")
+        few = range(min(data_args.eval_samples, len(held_out)))
+        return ShardDataset(data_args.data, tokenizer), Subset(held_out, few)
+    made: dict[str, Any] = {"num_proc": data_args.num_proc, "cache_dir": data_args.cache_dir}
+    last = [Phase(data_args.eval_samples, data_args.phases[-1].builder)]
+    return (
+        CurriculumDataset(data_args.phases, tokenizer, seed=seed + data_args.data_seed_offset, **made),
+        CurriculumDataset(last, tokenizer, split="validation", **made),
+    )
 
 
 def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -98,6 +125,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     model_args, data_args, args = parse_arguments(argv)
     if data_args.serialized and model_args.model_type != "baseline":
         raise ValueError("`serialized` is for `model_type=baseline`: the others need the streams apart.")
+    if data_args.data is not None:
+        # What is wrong with it should be told at once, not when the model is there.
+        for split in ("train", "validation"):
+            open_split(data_args.data, split)
     args.remove_unused_columns = False
     if args.ddp_find_unused_parameters is None:
         # In a phase without updates the encoder of the dual stream has nothing to read.
@@ -105,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_seed(args.seed)
     # A checkpoint is gone on from with the tokenizer that it was trained with.
     tokenizer_name = data_args.tokenizer_name_or_path or model_args.model_name_or_path
-    tokenizer = load_tokenizer(tokenizer_name, data_args.phases, model_args.vocab_size)
+    tokenizer = load_tokenizer(tokenizer_name, training_texts(data_args), model_args.vocab_size)
     if model_args.model_name_or_path:
         model = AutoModelForCausalLM.from_pretrained(model_args.model_name_or_path, dtype=torch.float32)
     else:
@@ -114,11 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if model_args.compile_step:
         compile_step(model)
 
-    made: dict[str, Any] = {"num_proc": data_args.num_proc, "cache_dir": data_args.cache_dir}
-    seed = args.seed + data_args.data_seed_offset
-    train_dataset = CurriculumDataset(data_args.phases, tokenizer, seed=seed, **made)
-    held_out = [Phase(data_args.eval_samples, data_args.phases[-1].builder)]
-    eval_dataset = CurriculumDataset(held_out, tokenizer, split="validation", **made)
+    train_dataset, eval_dataset = load_datasets(data_args, tokenizer, args.seed)
     telemetry = None
     if data_args.telemetry_samples and model_args.model_type != "baseline":
         telemetry = Telemetry.from_samples(eval_dataset, ChannelCollator(tokenizer), data_args.telemetry_samples)
@@ -135,6 +162,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint = args.resume_from_checkpoint or last
     if checkpoint and trainer.is_world_process_zero():
         print(f"Going on from {checkpoint}; another `output_dir` starts anew.", file=sys.stderr)
+    # Once it is sharded, each process counts its own share.
+    parameters = model.num_parameters()
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
     # The Trainer turns the cache off for training, and would save it so.
@@ -147,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "command": f"hf-duplex train {shlex.join(argv)}",
             "model": asdict(model_args),
             "data": asdict(data_args),
-            "parameters": model.num_parameters(),
+            "parameters": parameters,
             "steps": trainer.state.global_step,
             "samples": len(train_dataset),
             "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,

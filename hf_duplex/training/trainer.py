@@ -1,18 +1,43 @@
-"""The Trainer, with the order of a curriculum kept."""
+"""The Trainer, with the order of a curriculum kept, and that of shards on disk."""
 
 from typing import Any
 
+from torch import nn
 from torch.utils.data import Sampler
 from transformers import Trainer
 
-from ..data import CurriculumDataset, CurriculumSampler
+from ..data import CurriculumDataset, CurriculumSampler, ShardDataset, ShardSampler
 from .telemetry import Telemetry
+
+
+def widen_scalars(model: nn.Module) -> list[str]:
+    """
+    Gives each parameter without a dimension one, of size 1: FSDP shards no other. They broadcast as before.
+
+    Args:
+        model (`nn.Module`): Changed in place, before it is sharded.
+
+    Returns:
+        `list[str]`: Their names.
+    """
+    names = [name for name, parameter in model.named_parameters() if parameter.dim() == 0]
+    for name in names:
+        owner, _, own = name.rpartition(".")
+        module = model.get_submodule(owner)
+        scalar = getattr(module, own)
+        setattr(module, own, nn.Parameter(scalar.detach().reshape(1), requires_grad=scalar.requires_grad))
+    return names
 
 
 class DuplexTrainer(Trainer):
     """
     [`~transformers.Trainer`] for the three generators. A curriculum is an order of samples, and each sample is drawn
-    at random already: so a [`CurriculumDataset`] is gone through in order, samples of like length batched.
+    at random already: so a [`CurriculumDataset`] is gone through in order, samples of like length batched. A
+    [`ShardDataset`] is gone through in an order in which it can be read, which the data seed and the epoch decide.
+
+    Either way a batch of all processes is what one process would see, and a run that is resumed goes on with the next
+    sample. Where the last batch of an epoch is not full, accelerate fills it up with samples of the first, so that
+    all processes have as many; `dataloader_drop_last` leaves it out instead.
 
     Args:
         telemetry ([`Telemetry`], *optional*): What it measures is logged beside the loss, to whatever `report_to`
@@ -24,6 +49,8 @@ class DuplexTrainer(Trainer):
     def __init__(self, *args: Any, telemetry: Telemetry | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.telemetry = telemetry
+        self.whole_class = type(self.model)
+        self.widened = widen_scalars(self.model) if self.is_fsdp_enabled else []
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Logs the loss of training with the telemetry of that step."""
@@ -32,9 +59,28 @@ class DuplexTrainer(Trainer):
             logs = {**logs, **self.telemetry.measure(self.model)}
         super().log(logs, start_time)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """Saves parameters in the shapes that they are loaded in, and the code of the model beside them."""
+        if not self.is_fsdp_enabled:
+            super()._save(output_dir, state_dict)
+            return
+        # Only the process that writes them has them.
+        if state_dict:
+            state_dict = {**state_dict, **{name: state_dict[name].reshape(()) for name in self.widened}}
+        # FSDP has made it a class of its own, whose code is torch's.
+        sharded_class = type(self.model)
+        self.model.__class__ = self.whole_class
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            self.model.__class__ = sharded_class
+
     def _get_train_sampler(self, train_dataset=None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        if not isinstance(dataset, CurriculumDataset):
-            return super()._get_train_sampler(train_dataset)
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return CurriculumSampler(dataset.lengths, batch_size, seed=self.args.seed)
+        if isinstance(dataset, CurriculumDataset):
+            return CurriculumSampler(dataset.lengths, batch_size, seed=self.args.seed)
+        if isinstance(dataset, ShardDataset):
+            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+            return ShardSampler(dataset, batch_size, seed=seed)
+        return super()._get_train_sampler(train_dataset)

@@ -37,6 +37,14 @@ def test_samples_are_those_of_the_builder_phase_after_phase(small_chunks):
     assert made == [encode_sample(toy_tokenizer(), sample) for sample in (*quiet, *heard)]
 
 
+def test_a_phase_is_gone_through_as_often_as_it_says(small_chunks):
+    once = rows(make())
+    phases = [Phase(20, QUIET, passes=2), Phase(13, {"num_updates": (1, 3)}, passes=3)]
+    data = CurriculumDataset(phases, toy_tokenizer())
+    assert rows(data) == once[:20] * 2 + once[20:] * 3
+    assert list(data.lengths) == [len(pack(sample)) for sample in rows(data)]
+
+
 def test_samples_do_not_depend_on_the_number_of_processes(small_chunks):
     assert rows(make(num_proc=3)) == rows(make())
 

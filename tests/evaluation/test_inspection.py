@@ -96,7 +96,8 @@ def test_the_probe_takes_the_mean_over_layers_and_heads_of_cross_attention():
     with torch.no_grad(), AttentionProbe(model, own=False) as probe:
         model(ids, prompt_ids=prompt)
     wanted = torch.zeros(3, 6)
-    for module, (hidden, (keys, _), bias) in queries:
+    for module, (hidden, (keys, _), bias, known) in queries:
+        bias = known[:, None] @ bias
         for head in range(4):
             query = module.q_proj(hidden)[0, :, 8 * head : 8 * head + 8]
             wanted += (query @ keys[0, head].T / 8**0.5 + bias.expand(1, 4, -1, -1)[0, head]).softmax(-1).detach() / 8
@@ -181,7 +182,8 @@ def test_the_dual_stream_hears_updates_step_by_step_as_in_one_forward(inspection
     weights = parallel_cross("dual_stream", inspection)
     # `forward` lays the prompt before the emitted stream.
     weights = weights[-len(inspection.tokens) :]
-    by_update = weights[:, 1:].unflatten(1, (len(UPDATES), -1)).sum(-1)
+    lengths = [len(ids) for ids in heard_ids(inspection)[PROMPT_MESSAGES:]]
+    by_update = torch.stack([part.sum(-1) for part in weights[:, 1:].split(lengths, dim=1)], dim=1)
     for token, nothing, updates in zip(inspection.tokens, weights[:, 0], by_update, strict=True):
         close(token.nothing, nothing)
         close(token.messages[PROMPT_MESSAGES:], updates[: token.version - PROMPT_MESSAGES])

@@ -1,6 +1,8 @@
 """The examples run as their headers say, with short settings."""
 
+import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,6 +34,34 @@ def test_finetune_with_trainer(monkeypatch, capsys, tmp_path):
         monkeypatch, capsys, "finetune_with_trainer.py", *(str(part) for pair in options.items() for part in pair)
     )
     assert "Loss on held-out samples" in shown and (tmp_path / "tuned" / "model.safetensors").is_file()
+
+
+def test_finetune_disfl_qa(monkeypatch, capsys, tmp_path):
+    long = "Which of the rivers " + "of the north " * 30 + "no sorry of the south is the longest?"
+    questions = {
+        "one": {
+            "original": "What is the name of the river?",
+            "disfluent": "What is the size no sorry the name of the river?",
+        },
+        "two": {"original": "Who wrote it?", "disfluent": "Who wrote it?"},
+        "three": {"original": "Which river of the south is the longest?", "disfluent": long},
+    }
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.json").write_text(json.dumps(questions))
+    result = tmp_path / "out" / "disfl_qa.json"
+    settings = ["--num_train_epochs", "1", "--batch_size", "2", "--json", str(result)]
+    settings += ["--output_dir", str(tmp_path / "run")]
+    shown = run(monkeypatch, capsys, "finetune_disfl_qa.py", str(tmp_path), *settings)
+    assert "3 dev questions" in shown
+    found = json.loads(result.read_text())
+    assert set(found["scores"]) == {"model", "copy", "repair"} and len(found["said"]) == 3
+    assert found["scores"]["copy"]["exact_match"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("arguments", [[], ["config.yaml"]])
+def test_reproduce_says_how_it_is_used(arguments):
+    done = subprocess.run(["bash", EXAMPLES / "reproduce.sh", *arguments], capture_output=True, text=True)
+    assert done.returncode == 2 and "usage: bash examples/reproduce.sh" in done.stderr
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

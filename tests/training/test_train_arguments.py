@@ -35,13 +35,23 @@ def test_phases_are_read_and_scaled(tmp_path):
     assert [phase.samples for phase in parse(write_config(tmp_path), "--samples_scale", "1e-6")[1].phases] == [1, 1]
 
 
+def test_a_built_data_set_stands_for_phases(tmp_path):
+    _, data, _ = parse(write_config(tmp_path, phases=None), "--data", "built")
+    assert (data.data, data.phases) == ("built", [])
+    assert parse_arguments(["--data", "built"])[1].data == "built"
+
+
 @pytest.mark.parametrize(
     ("fields", "argv", "message"),
     [
         ({"hiden_size": 3, "lerning_rate": 1}, [], "no such field: hiden_size, lerning_rate.*--help"),
         ({"help": True}, [], "no such field: help"),
         ({}, ["--hiden_size", "3"], "--hiden_size"),
-        ({"phases": None}, [], "`phases`: the YAML file must list"),
+        ({"phases": None}, [], "`phases`: the YAML file must list .*or name a data set that was built with `data`"),
+        ({"data": "built"}, [], "`data` and `phases` are both given"),
+        ({}, ["--data", "built"], "`data` and `phases` are both given"),
+        ({"phases": None, "data": "built"}, ["--samples_scale", "2"], "`samples_scale` goes with .*`max_steps`"),
+        ({"phases": None, "data": "built"}, ["--data_seed_offset", "1"], "`data_seed_offset` goes .*`data_seed`"),
         ({"phases": {"samples": 3}}, [], "`phases`: the YAML file must list"),
         ({"phases": ["all"]}, [], "`phases`: number 1 must have `samples`.*got 'all'"),
         ({"phases": [PHASES[0], {"name": "x"}]}, [], "`phases`: number 2 must have `samples`"),
@@ -92,7 +102,7 @@ def test_help_says_what_every_field_of_ours_is_for(capsys):
     text = capsys.readouterr().out
     assert "hf-duplex train CONFIG.yaml [--any_field value ...]" in text
     ours = text[text.index("\nmodel:") :]
-    for name in ("model_type", "n_slots", "samples_scale", "serialized"):
+    for name in ("model_type", "n_slots", "data", "samples_scale", "serialized"):
         assert f"--{name}" in ours
     assert "Slots of the workspace." in ours and "phases of the curriculum" in ours
 

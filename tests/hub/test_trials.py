@@ -1,0 +1,72 @@
+"""The page of trials tells what its files hold, and nothing else."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hf_duplex.hub.trials import draw_trials
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "trials"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree(PAGE, tmp_path / "trials"))
+
+
+def finished_run(folder: Path, name: str, trial: dict, **changes) -> Path:
+    """A training run that left the facts of a trial."""
+    facts = {**trial, "data": {"phases": trial["phases"]}, "seconds_since_last_resume": trial["seconds"], **changes}
+    (folder / name).mkdir()
+    (folder / name / "training.json").write_text(json.dumps(facts))
+    return folder / name
+
+
+def test_the_page_is_drawn_from_its_files(folder):
+    before = (folder / "README.md").read_text()
+    draw_trials(folder)
+    assert (folder / "README.md").read_text() == before
+
+
+def test_a_run_is_taken_in_under_its_name_and_replaces_the_one_before(folder, tmp_path):
+    known = json.loads((folder / "trials.json").read_text())["trials"]
+    run = finished_run(tmp_path, "wider", known[0], eval_loss=0.0123)
+    draw_trials(folder, [run])
+    assert "| wider |" in (folder / "README.md").read_text() and "0.0123" in (folder / "README.md").read_text()
+    (run / "training.json").write_text((run / "training.json").read_text().replace("0.0123", "0.0456"))
+    draw_trials(folder, [run])
+    assert "0.0123" not in (folder / "README.md").read_text() and "0.0456" in (folder / "README.md").read_text()
+    assert [trial["name"] for trial in json.loads((folder / "trials.json").read_text())["trials"]] == [
+        *(trial["name"] for trial in known),
+        "wider",
+    ]
+
+
+def test_trials_come_in_the_order_of_their_loss_and_say_what_sets_them_apart(folder):
+    lines = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("| ")]
+    losses = [
+        float(line.split("|")[-2]) for line in lines[2:] if line.split("|")[-2].strip().replace(".", "").isdigit()
+    ]
+    ranked = losses[: len(json.loads((folder / "trials.json").read_text())["trials"])]
+    assert ranked == sorted(ranked)
+    assert any("sliding_window 32" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("revision.json", "has no revision.json"), ("README.md", "has no README.md"), ("trials.json", "`runs` is empty")],
+)
+def test_a_folder_that_lacks_a_file_is_refused(folder, missing, message):
+    (folder / missing).unlink()
+    with pytest.raises(ValueError, match=message):
+        draw_trials(folder)
+
+
+def test_a_run_that_is_not_finished_is_refused_and_changes_nothing(folder, tmp_path):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ValueError, match="holds no training.json"):
+        draw_trials(folder, [tmp_path])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

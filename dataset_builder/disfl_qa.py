@@ -226,8 +226,8 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "covered": _mean([share == 1 for share in covered]),
         "words_covered": _mean(covered),
         "reachable": _mean([is_reachable(*part) for part in parts]),
-        "baselines": {name: _scores(predict, rows) for name, predict in BASELINES.items()},
-        "baselines_with_cue": {name: _scores(predict, cut) for name, predict in BASELINES.items()},
+        "baselines": baseline_scores(rows),
+        "baselines_with_cue": baseline_scores(cut),
         "kinds": dict(Counter(cue_kind(cue) for cue in cues).most_common()),
         "cues": dict(Counter(" ".join(re.findall(r"[\w’']+", cue.lower())) for cue in cues).most_common()),
     }
@@ -237,12 +237,18 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / max(1, len(values))
 
 
-def _scores(predict: Callable[[Row], str], rows: Sequence[Row]) -> dict[str, float]:
-    pairs = [(predict(row), _parts(row)[2]) for row in rows]
+def scores(said: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:
+    """Mean `exact_match` and `f1` of what was said for each row."""
+    pairs = [(text, _parts(row)[2]) for text, row in zip(said, rows, strict=True)]
     return {
         "exact_match": _mean([exact_match(*pair) for pair in pairs]),
         "f1": _mean([token_f1(*pair) for pair in pairs]),
     }
+
+
+def baseline_scores(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """The [`scores`] of each baseline."""
+    return {name: scores([predict(row) for row in rows], rows) for name, predict in BASELINES.items()}
 
 
 def report(split: str, found: dict[str, Any], num_cues: int) -> str:

@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments, set_seed
 
 from dataset_builder import END, Sample
-from dataset_builder.disfl_qa import BASELINES, exact_match, load_disfl_qa, token_f1
+from dataset_builder.disfl_qa import baseline_scores, load_disfl_qa, scores
 from hf_duplex.data import ChannelCollator, encode_sample
 from hf_duplex.evaluation.conversation import converse
 from hf_duplex.modeling import encode_update
@@ -41,22 +42,12 @@ def in_messages(sample: Sample, tokenizer, longest: int) -> Sample:
     return replace(sample, updates=updates)
 
 
-def score(said: list[str], meant: list[str]) -> dict[str, float]:
-    """Mean exact match and token F1."""
-    return {
-        name: sum(map(metric, said, meant)) / len(meant)
-        for name, metric in (("exact_match", exact_match), ("f1", token_f1))
-    }
-
-
 def say(model, tokenizer, samples: list[Sample], batch_size: int) -> list[str]:
     """What a model takes each question to be."""
     said = []
-    for start in range(0, len(samples), batch_size):
+    for start in tqdm(range(0, len(samples), batch_size), desc="Asking", unit="batch"):
         batch = samples[start : start + batch_size]
         said += [out.text.replace(END, "") for out in converse(model, tokenizer, batch, max_new_tokens=96)]
-        print(f"\r{len(said)} of {len(samples)} questions", end="", flush=True)
-    print()
     return said
 
 
@@ -115,11 +106,9 @@ def main() -> None:
 
     model.eval()
     said = say(model, tokenizer, samples["dev"], options.batch_size)
-    meant = [row["revised_target"].removesuffix(END) for row in rows["dev"]]
-    scores = {"model": score(said, meant)}
-    scores |= {name: score([predict(row) for row in rows["dev"]], meant) for name, predict in BASELINES.items()}
-    print(f"{len(meant):,} dev questions")
-    for name, found in scores.items():
+    compared = {"model": scores(said, rows["dev"]), **baseline_scores(rows["dev"])}
+    print(f"{len(said):,} dev questions")
+    for name, found in compared.items():
         print(f"  {name:8} exact match {found['exact_match']:.1%}, F1 {found['f1']:.1%}")
     if options.json:
         result = {
@@ -127,9 +116,9 @@ def main() -> None:
             "model": Path(options.model).name,
             "model_type": model.config.model_type,
             "settings": {name: str(value) for name, value in vars(options).items() if name not in ("path", "json")},
-            "questions": len(meant),
+            "questions": len(said),
             "eval_losses": [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry],
-            "scores": scores,
+            "scores": compared,
             "said": said,
         }
         options.json.parent.mkdir(parents=True, exist_ok=True)

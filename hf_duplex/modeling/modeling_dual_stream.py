@@ -125,8 +125,8 @@ class DualStreamModel(DuplexModel):
         """
         states = self.encoder(self.embed_tokens(messages.ids), messages.message, messages.offset)
         states = states + self.message_index(messages.message.clamp(min=0))
-        heard = messages.mask[:, None] & (messages.message[:, None] < messages.versions[:, None])
-        bias = torch.zeros(heard.shape, device=states.device).masked_fill(~heard, NOT_HELD)
+        held = messages.held()
+        bias = torch.zeros(held.shape, device=states.device).masked_fill(~held, NOT_HELD)
         return states, nn.functional.pad(bias, (1, 0))[:, None]
 
     def nothing_heard(self, batch_size: int) -> Heard:

@@ -46,6 +46,11 @@ class PackedMessages:
         """Which messages each version has heard, `(batch, versions, messages)`."""
         return self.numbers < self.heard_by_version()[..., None]
 
+    def held(self) -> torch.BoolTensor:
+        """Which tokens are of a message that a version has heard, `(batch, versions, tokens)`."""
+        heard = self.message[:, None] < self.heard_by_version()[..., None]
+        return heard & self.mask[:, None]
+
     def heard_by_version(self) -> torch.LongTensor:
         """How many messages each version has heard, `(batch, versions)`."""
         return self.first[:, None] + self.versions

@@ -1,7 +1,6 @@
 """Streams laid out in one line: a prompt, the emitted tokens, each update before the first token that may know it."""
 
 import torch
-from torch import nn
 
 
 def sort_updates(update_ids, update_mask, update_positions):
@@ -83,13 +82,3 @@ def visible_versions(length: int, positions: torch.LongTensor) -> torch.LongTens
     """How many updates each token of the emitted stream knows when it predicts the next: (b, u) -> (b, length)."""
     following = torch.arange(1, length + 1, device=positions.device)
     return (positions[:, None, :] <= following[None, :, None]).sum(-1)
-
-
-def join_messages(first: tuple, second: tuple) -> tuple[torch.Tensor, torch.Tensor]:
-    """Joins two batches of messages, ids and mask `(batch, messages, length)` each, padded to the longest message."""
-    length = max(first[0].shape[-1], second[0].shape[-1])
-    ids, mask = (
-        torch.cat([nn.functional.pad(part[i], (0, length - part[i].shape[-1])) for part in (first, second)], dim=1)
-        for i in (0, 1)
-    )
-    return ids, mask

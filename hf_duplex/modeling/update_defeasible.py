@@ -83,8 +83,7 @@ class DefeasibleUpdate(ValidityUpdate):
         between = share @ members.transpose(1, 2) / members.sum(-1).clamp(min=1)[:, None]  # (b, doubter, doubted)
         belief = self._beliefs(between, messages.heard().to(share.dtype))
         log_validity = log_one_minus(share[:, None] * belief[..., None]).sum(2)
-        written = messages.message[:, None] < messages.heard_by_version()[..., None]
-        return slots, log_validity.masked_fill(~(written & messages.mask[:, None]), NOT_HELD)
+        return slots, log_validity.masked_fill(~messages.held(), NOT_HELD)
 
     def _beliefs(self, doubt: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """

@@ -145,9 +145,8 @@ class ValidityUpdate(nn.Module):
         doubt = self._doubts(slots, messages)
         if slots.shape[1] > self.n_slots:
             return slots, self._believed_after_each(doubt, messages)
-        written = messages.message[:, None] < messages.heard_by_version()[..., None]
         log_validity = -(messages.heard().to(doubt.dtype) @ doubt)
-        return slots, log_validity.masked_fill(~(written & messages.mask[:, None]), NOT_HELD)
+        return slots, log_validity.masked_fill(~messages.held(), NOT_HELD)
 
     def _doubts(self, slots: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
         """The doubt that each message casts on each older slot, `(batch, messages, slots)`; none on the others."""
@@ -172,8 +171,7 @@ class ValidityUpdate(nn.Module):
         numbers = messages.numbers[:, None]
         written = (messages.message[:, None] <= numbers) & messages.mask[:, None]
         log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
-        log_validity = self._forget(log_validity).masked_fill(~written, -torch.inf)
-        log_validity = nn.functional.pad(log_validity, (0, 0, 1, 0), value=-torch.inf)
+        log_validity = nn.functional.pad(self._forget(log_validity), (0, 0, 1, 0), value=-torch.inf)
         return gather_versions(log_validity, messages).clamp(min=NOT_HELD)
 
     def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:

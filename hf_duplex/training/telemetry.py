@@ -12,7 +12,7 @@ from torch import nn
 
 from ..data import ChannelCollator, EncodedSample
 from ..modeling import Workspace
-from ..modeling.streams import join_messages, sort_updates
+from ..modeling.streams import sort_updates
 from ..modeling.update_rules import LatentSlots
 from ..session.probes import AttentionProbe, GateProbe
 
@@ -136,6 +136,16 @@ class Telemetry:
             return prompts
         update_ids, update_mask, _ = sort_updates(batch["update_ids"], batch["update_mask"], batch["update_positions"])
         return join_messages(prompts, (update_ids, update_mask))
+
+
+def join_messages(first: tuple, second: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+    """Joins two batches of messages, ids and mask `(batch, messages, length)` each, padded to the longest message."""
+    length = max(first[0].shape[-1], second[0].shape[-1])
+    ids, mask = (
+        torch.cat([nn.functional.pad(part[i], (0, length - part[i].shape[-1])) for part in (first, second)], dim=1)
+        for i in (0, 1)
+    )
+    return ids, mask
 
 
 def fold(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[Workspace, torch.Tensor | None]:

@@ -28,6 +28,7 @@ class ModelArguments:
 
         compile_step (`bool`, *optional*, defaults to `False`): Compile what a training step costs. What is computed
             stays the same; it pays on a GPU.
+        muon (`bool`, *optional*, defaults to `False`): Step the matrices of the model with Muon, the rest with AdamW.
 
     The others are fields of [`WorkspaceConfig`].
     """
@@ -39,6 +40,7 @@ class ModelArguments:
         default=None, metadata={"help": "Checkpoint to go on from, with its tokenizer; the sizes below do not count."}
     )
     compile_step: bool = field(default=False, metadata={"help": "Compile the training step; it pays on a GPU."})
+    muon: bool = field(default=False, metadata={"help": "Step matrices with Muon, the rest with AdamW."})
     hidden_size: int = field(default=192, metadata={"help": "Width of the generator."})
     intermediate_size: int = field(default=576, metadata={"help": "Inner width of the feed-forward blocks."})
     num_hidden_layers: int = field(default=4, metadata={"help": "Blocks of the generator."})
@@ -65,7 +67,7 @@ class ModelArguments:
     def config(self):
         """The configuration of the model to train."""
         sizes = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for name in ("model_type", "model_name_or_path", "compile_step"):
+        for name in ("model_type", "model_name_or_path", "compile_step", "muon"):
             del sizes[name]
         workspace = WorkspaceConfig(**sizes)
         return workspace if self.model_type == "workspace" else equal_size_configs(workspace)[self.model_type]

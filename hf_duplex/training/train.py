@@ -157,6 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         data_collator=(SerializedCollator if data_args.serialized else ChannelCollator)(tokenizer),
         processing_class=tokenizer,
         telemetry=telemetry,
+        muon=model_args.muon,
     )
     last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
     checkpoint = args.resume_from_checkpoint or last

@@ -1,12 +1,15 @@
 """The Trainer, with the order of a curriculum kept, and that of shards on disk."""
 
+from collections import defaultdict
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.data import Sampler
 from transformers import Trainer
 
 from ..data import CurriculumDataset, CurriculumSampler, ShardDataset, ShardSampler
+from .muon import MuonAdamW, matrices_of
 from .telemetry import Telemetry
 
 
@@ -42,15 +45,43 @@ class DuplexTrainer(Trainer):
     Args:
         telemetry ([`Telemetry`], *optional*): What it measures is logged beside the loss, to whatever `report_to`
             names. A model that is sharded over processes is not looked into.
+        muon (`bool`, *optional*, defaults to `False`): Step matrices with [`MuonAdamW`], whatever `optim` says.
+
+    Raises:
+        ValueError: Muon is asked for, and FSDP: it needs matrices whole.
 
     All other arguments are those of the Trainer.
     """
 
-    def __init__(self, *args: Any, telemetry: Telemetry | None = None, **kwargs: Any):
+    def __init__(self, *args: Any, telemetry: Telemetry | None = None, muon: bool = False, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.telemetry = telemetry
+        self.telemetry, self.muon = telemetry, muon
+        if muon and self.is_fsdp_enabled:
+            raise ValueError("`muon` needs every matrix whole and cannot go with FSDP: leave it out, or use DDP.")
         self.whole_class = type(self.model)
         self.widened = widen_scalars(self.model) if self.is_fsdp_enabled else []
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+        """The optimizer that `optim` names, or the one that steps matrices with Muon."""
+        if not self.muon or self.optimizer is not None:
+            return super().create_optimizer(*args, **kwargs)
+        matrices = matrices_of(self.model)
+        decay = set(self.get_decay_parameter_names(self.model))
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                groups[parameter in matrices, name in decay].append(parameter)
+        self.optimizer = MuonAdamW(
+            [
+                {"params": parameters, "muon": muon, "weight_decay": self.args.weight_decay if decays else 0.0}
+                for (muon, decays), parameters in groups.items()
+            ],
+            lr=self.args.learning_rate,
+            betas=(self.args.adam_beta1, self.args.adam_beta2),
+            eps=self.args.adam_epsilon,
+            fused=self.args.optim == "adamw_torch_fused",
+        )
+        return self.optimizer
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Logs the loss of training with the telemetry of that step."""

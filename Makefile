@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types unit test-floor test-upstream clean
+.PHONY: help demo picture test lint format types unit test-floor test-upstream clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -33,6 +33,10 @@ help: ## show this help
 
 demo: .venv/.installed-demo ## watch a model change its mind mid-sentence; ARGS="--json" for a program
 	@$(BIN)/hf-duplex demo $(ARGS)
+
+# Two scenes, so that it fits a page: the first one, and the one with a change that is taken back.
+picture: .venv/.installed-demo ## draw docs/demo.svg anew, from what the released models say
+	@$(BIN)/hf-duplex demo --scene arithmetic --scene tour --svg docs/demo.svg
 
 test: lint types unit ## everything that has to pass: ruff, mypy, pytest
 

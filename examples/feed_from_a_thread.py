@@ -9,23 +9,22 @@ import argparse
 import queue
 import threading
 import time
-from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TextStreamer
 
 from hf_duplex import Interrupt
 from hf_duplex.modeling import encode_prompt, encode_update
+from hf_duplex.released import SHIPPED, WORKSPACE
 
 
-SHIPPED = Path(__file__).parents[1] / "model_cards" / "duplex-workspace-4m"
 PROMPT = "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1; 4) 2x + 3y."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("updates", nargs="*", default=["Actually x = 7.", "No, x = 9."])
-    parser.add_argument("--model", default=str(SHIPPED), help="model folder or Hub name")
+    parser.add_argument("--model", default=str(SHIPPED / WORKSPACE), help="model folder or Hub name")
     parser.add_argument("--seconds", type=float, default=0.1, help="time between two updates")
     options = parser.parse_args()
 

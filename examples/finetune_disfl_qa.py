@@ -3,7 +3,7 @@ Fine-tunes a model on Disfl-QA with the Trainer, and scores it on the dev questi
 speaker's correction comes as an update, and the model says the question as meant. Exact match and token F1, beside
 copying the input and a rule. Get the data from https://github.com/google-research-datasets/Disfl-QA.
 
-    python examples/finetune_disfl_qa.py disfl_qa/ --model model_cards/duplex-workspace-4m --json runs/disfl_qa.json
+    python examples/finetune_disfl_qa.py disfl_qa/ --model model_cards/duplex-workspace-5m --json runs/disfl_qa.json
     python examples/finetune_disfl_qa.py disfl_qa/ --num_train_epochs 1 --train_rows 320 --dev_rows 50     # a try
 """
 
@@ -21,10 +21,8 @@ from dataset_builder.disfl_qa import baseline_scores, load_disfl_qa, scores
 from hf_duplex.data import ChannelCollator, encode_sample
 from hf_duplex.evaluation.conversation import converse
 from hf_duplex.modeling import encode_update
+from hf_duplex.released import SHIPPED, WORKSPACE
 from hf_duplex.training import DuplexTrainer
-
-
-SHIPPED = Path(__file__).parents[1] / "model_cards" / "duplex-workspace-4m"
 
 
 def in_messages(sample: Sample, tokenizer, longest: int) -> Sample:
@@ -54,7 +52,7 @@ def say(model, tokenizer, samples: list[Sample], batch_size: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", help="folder with train.json and dev.json")
-    parser.add_argument("--model", default=str(SHIPPED), help="model folder or Hub name to start from")
+    parser.add_argument("--model", default=str(SHIPPED / WORKSPACE), help="model folder or Hub name to start from")
     parser.add_argument("--output_dir", default="runs/disfl_qa")
     parser.add_argument("--num_train_epochs", type=float, default=10)
     parser.add_argument("--batch_size", type=int, default=32)

@@ -7,16 +7,15 @@ which it was never told. About a minute on a CPU; needs the extra `train`.
 """
 
 import argparse
-from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
 
 from hf_duplex.data import ChannelCollator, CurriculumDataset, Phase
+from hf_duplex.released import SHIPPED, WORKSPACE
 from hf_duplex.training import DuplexTrainer
 
 
-SHIPPED = Path(__file__).parents[1] / "model_cards" / "duplex-workspace-4m"
 BUILDER = {
     "families": ("variable_substitution",),
     "num_facts": (1, 3),
@@ -28,7 +27,7 @@ BUILDER = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=str(SHIPPED), help="model folder or Hub name")
+    parser.add_argument("--model", default=str(SHIPPED / WORKSPACE), help="model folder or Hub name")
     parser.add_argument("--output_dir", default="runs/finetuned")
     parser.add_argument("--max_steps", type=int, default=40)
     parser.add_argument("--samples", type=int, default=320)

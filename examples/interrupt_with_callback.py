@@ -6,21 +6,18 @@ Interrupts a running `generate` with a callback: it is asked once a step, and re
 """
 
 import argparse
-from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TextStreamer
 
 from hf_duplex import Interrupt
 from hf_duplex.modeling import encode_prompt, encode_update
-
-
-SHIPPED = Path(__file__).parents[1] / "model_cards" / "duplex-workspace-4m"
+from hf_duplex.released import SHIPPED, WORKSPACE
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=str(SHIPPED), help="model folder or Hub name")
+    parser.add_argument("--model", default=str(SHIPPED / WORKSPACE), help="model folder or Hub name")
     parser.add_argument("--prompt", default="Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1.")
     parser.add_argument("--update", default="Actually x = 7.")
     parser.add_argument("--after", type=int, default=30, help="tokens emitted before the update arrives")

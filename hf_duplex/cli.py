@@ -84,7 +84,7 @@ def demo(
     model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
     baseline: Annotated[str | None, typer.Option(help=MODEL_HELP.format("baseline"))] = None,
     scene: Annotated[
-        list[str] | None, typer.Option(help="arithmetic, capital, afterwards, twice, or all; may be repeated.")
+        list[str] | None, typer.Option(help="Name of a scene, or all; may be repeated.", show_default="six of ten")
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="A scene of your own: what is said first.")] = None,
     update: Annotated[list[str] | None, typer.Option(help="What arrives while it speaks; may be repeated.")] = None,
@@ -93,7 +93,7 @@ def demo(
     ] = None,
     pace: Annotated[
         float | None,
-        typer.Option(min=0, help="Milliseconds to wait after each token.", show_default="40 on a screen, else 0"),
+        typer.Option(min=0, help="Milliseconds to wait after each token.", show_default="30 on a screen, else 0"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Draw the demo into this file instead.")] = None,
@@ -105,7 +105,9 @@ def demo(
     On the left, a model that listens while it speaks: the correction goes
     into its workspace, and the next token knows it. On the right, what
     everyone does today: stop, glue the correction to the prompt, start again.
-    All of it is generated and measured while you watch.
+    All of it is generated, measured and judged while you watch. The scenes
+    are arithmetic, capital, tour, meeting, rules, business; and budget,
+    record, afterwards, twice.
 
     [bold]Examples[/]
 
@@ -188,7 +190,7 @@ def inspect(
 def train(ctx: typer.Context) -> None:
     """Train a generator: CONFIG.yaml, then --any_field value. [dim]--help lists all fields.[/]
 
-    [cyan]hf-duplex train examples/configs/two_families.yaml --model_type workspace --output_dir runs/workspace[/]
+    [cyan]hf-duplex train examples/configs/all_families.yaml --model_type workspace --output_dir runs/workspace[/]
     """
     from .training.train import main as train_main
 
@@ -260,9 +262,10 @@ def revision(
     from .evaluation import print_revision_table, run_revision_benchmark
     from .evaluation.contestants import check_contestant
     from .evaluation.revision import read_specs
-    from .session.checkpoints import BASELINE, WORKSPACE, find_checkpoint
+    from .released import RELEASED
+    from .session.checkpoints import find_checkpoint
 
-    shipped = [find_checkpoint(None, name, "--model") for name in (WORKSPACE, BASELINE)] if not model else []
+    shipped = [find_checkpoint(None, name, "--model") for name in RELEASED] if not model else []
     for spec in [spec for specs in read_specs(model or shipped).values() for spec in specs]:
         check_contestant(spec)
     print_revision_table(
@@ -344,7 +347,7 @@ def push(
 
     [bold]Examples[/]
 
-    [cyan]hf-duplex push model_cards/duplex-workspace-4m me/duplex-workspace-4m --dry-run[/]
+    [cyan]hf-duplex push model_cards/duplex-workspace-5m me/duplex-workspace-5m --dry-run[/]
 
     [cyan]hf-duplex push runs/workspace me/workspace --private --branch seed-1[/]
 

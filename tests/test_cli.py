@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hf_duplex import released
 from hf_duplex.cli import app
 
 
 ROOT = Path(__file__).parents[1]
-BASELINE = str(ROOT / "model_cards" / "duplex-baseline-4m")
+BASELINE = str(released.SHIPPED / released.BASELINE)
 
 
 def hf_duplex(*arguments, **options):
@@ -62,7 +63,7 @@ def test_bench_revision_writes_its_results(tmp_path):
     done = hf_duplex("bench", "revision", "--model", BASELINE, "--samples", 2, "--split", "validation", "--json", path)
     assert done.exit_code == 0, done.output
     results = json.loads(path.read_text())
-    assert results["settings"]["samples"] == 2 and list(results["models"]) == ["duplex-baseline-4m"]
+    assert results["settings"]["samples"] == 2 and list(results["models"]) == [released.BASELINE]
 
 
 LONG = "Actually " + ", ".join(f"x = {number}" for number in range(20)) + "."

@@ -1,6 +1,6 @@
 """From samples to batches: tokenizer training, encoding, and one collator for each way of hearing."""
 
-from .collators import ChannelCollator, SerializedCollator
+from .collators import ChannelCollator, LayoutCollator, SerializedCollator
 from .dataset import CurriculumDataset, CurriculumSampler, Phase
 from .encoding import EncodedSample, encode_sample
 from .streaming import ShardDataset, ShardSampler
@@ -12,6 +12,7 @@ __all__ = [
     "CurriculumDataset",
     "CurriculumSampler",
     "EncodedSample",
+    "LayoutCollator",
     "Phase",
     "SerializedCollator",
     "ShardDataset",

@@ -1,8 +1,9 @@
 """Batches: the three streams side by side, or in one line as any language model of transformers reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,3 +102,28 @@ class SerializedCollator:
             line.append(token)
             labels.append(token if index else -100)
         return line, labels
+
+
+@dataclass
+class LayoutCollator:
+    """
+    Lays batches out for one model beforehand, in few different shapes: for training steps that are captured.
+
+    Args:
+        collator (`Callable`): One of the other two.
+        lay_out (`Callable`): The `lay_out` of the model's decoder, with its configuration.
+        pad_to_multiple_of (`int`, *optional*, defaults to 32): Lengths are rounded up to it.
+
+    Returns a batch with `labels` `(batch, length)`, and `layout`, tensors by name.
+    """
+
+    collator: Callable[[Sequence[EncodedSample]], dict[str, torch.Tensor]]
+    lay_out: Callable[..., Any]
+    pad_to_multiple_of: int = 32
+
+    def __call__(self, samples: Sequence[EncodedSample]) -> dict[str, Any]:
+        batch = self.collator(samples)
+        labels = batch.pop("labels")
+        layout = self.lay_out(**batch).padded(self.pad_to_multiple_of)
+        labels = torch.nn.functional.pad(labels, (0, -labels.shape[1] % self.pad_to_multiple_of), value=-100)
+        return {"labels": labels, "layout": layout.tensors()}

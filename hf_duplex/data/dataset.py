@@ -104,6 +104,7 @@ class CurriculumDataset(Dataset):
 
     Attributes:
         lengths (`np.ndarray` of shape `(samples,)`): About how many tokens each sample has, all streams together.
+        emitted (`np.ndarray` of the same shape): How many of them are emitted.
     """
 
     def __init__(
@@ -140,6 +141,8 @@ class CurriculumDataset(Dataset):
         self.order = np.concatenate(order)
         self.ends = lengths.cumsum(dtype=np.int64)[self.order]
         self.lengths = lengths[self.order]
+        # See [`pack`].
+        self.emitted = self.tokens[self.ends - self.lengths + 1]
 
     @staticmethod
     def _digest(tasks: list) -> str:
@@ -180,26 +183,50 @@ class CurriculumDataset(Dataset):
 class CurriculumSampler(Sampler[int]):
     """
     Keeps the order of a curriculum, and batches samples of like length: within a window of some batches samples are
-    sorted by length, and the batches of a window come in random order.
+    sorted by how much is heard into a few strips, each of those by how much is emitted, and the batches of a window
+    come in random order.
 
     Args:
         lengths (`Sequence[int]` or `np.ndarray`): The length of each sample.
         batch_size (`int`): Samples in a batch, over all processes.
-        window (`int`, *optional*, defaults to 32): Batches in a window.
+        window (`int`, *optional*, defaults to 96): Batches in a window.
         seed (`int`, *optional*, defaults to 0): For the order of batches.
+        emitted (`Sequence[int]` or `np.ndarray`, *optional*): How much of each is emitted; where it is not given,
+            samples are sorted by length alone.
+        strips (`int`, *optional*, defaults to 4): Strips of a window.
     """
 
-    def __init__(self, lengths: Sequence[int] | np.ndarray, batch_size: int, window: int = 32, seed: int = 0):
+    def __init__(
+        self,
+        lengths: Sequence[int] | np.ndarray,
+        batch_size: int,
+        window: int = 96,
+        seed: int = 0,
+        emitted: Sequence[int] | np.ndarray | None = None,
+        strips: int = 4,
+    ):
         self.lengths, self.batch_size, self.window, self.seed = np.asarray(lengths), batch_size, window, seed
+        self.emitted = self.lengths if emitted is None else np.asarray(emitted)
+        self.strips = 1 if emitted is None else strips
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def _sorted(self, start: int, stop: int) -> np.ndarray:
+        """The samples of a window, those of like length beside each other."""
+        emitted = self.emitted[start:stop]
+        heard = self.lengths[start:stop] - emitted
+        # Whole batches to each strip, or one would hold samples of two.
+        size = max(1, -(-len(emitted) // self.strips // self.batch_size)) * self.batch_size
+        by_heard = np.argsort(heard, kind="stable")
+        strips = [by_heard[at : at + size] for at in range(0, len(by_heard), size)]
+        return start + np.concatenate([strip[np.argsort(emitted[strip], kind="stable")] for strip in strips])
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed)
         size = self.batch_size * self.window
         for start in range(0, len(self), size):
-            by_length = start + np.argsort(self.lengths[start : start + size], kind="stable")
+            by_length = self._sorted(start, min(start + size, len(self)))
             batches = [by_length[at : at + self.batch_size] for at in range(0, len(by_length), self.batch_size)]
             # A batch that is not full stays last, or the ones behind it would shift.
             full = sum(len(batch) == self.batch_size for batch in batches)

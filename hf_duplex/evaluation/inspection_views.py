@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..record import command_line, describe_commit, describe_machine, describe_versions, write_json
-from ..session.checkpoints import WORKSPACE, describe_model, find_checkpoint, load_checkpoint
+from ..released import WORKSPACE
+from ..session.checkpoints import describe_model, find_checkpoint, load_checkpoint
 from ..session.scenes import SCENES, Scene, own_scene
 from .inspection import Difference, Inspection, Place, SlotChange, inspect_session
 

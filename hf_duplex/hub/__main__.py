@@ -1,17 +1,19 @@
 """
 Releases models and draws results into cards and README.
 
-    python -m hf_duplex.hub release runs/workspace-longer model_cards/duplex-workspace-4m
-    python -m hf_duplex.hub card model_cards/duplex-workspace-4m
+    python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-5m --n-slots 256
+    python -m hf_duplex.hub card model_cards/duplex-workspace-5m
     python -m hf_duplex.hub readme
     python -m hf_duplex.hub trials docs/trials runs/workspace runs/baseline
+    python -m hf_duplex.hub report model_cards
 """
 
 import typer
 
 from .cards import write_card
+from .readme import fill_readme
 from .release import release
-from .tables import fill_readme
+from .report import write_report
 from .trials import draw_trials
 
 
@@ -19,9 +21,13 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 
 
 @app.command("release")
-def release_command(run: str, folder: str) -> None:
+def release_command(
+    run: str,
+    folder: str,
+    n_slots: int | None = typer.Option(None, help="Slots that a workspace keeps; as in training if not given."),
+) -> None:
     """Turn a training run into a model folder: bf16 weights, code, tokenizer, facts, card."""
-    release(run, folder)
+    release(run, folder, n_slots)
 
 
 @app.command("card")
@@ -32,7 +38,7 @@ def card_command(folder: str) -> None:
 
 @app.command("readme")
 def readme_command(readme: str = "README.md", cards: str = "model_cards") -> None:
-    """Draw the README's tables anew, from the results files in the model folders."""
+    """Draw the README's tables and the text of its example anew, from the released models."""
     fill_readme(readme, cards)
 
 
@@ -40,6 +46,12 @@ def readme_command(readme: str = "README.md", cards: str = "model_cards") -> Non
 def trials_command(folder: str, runs: list[str] = typer.Argument(default_factory=list)) -> None:  # noqa: B008
     """Draw the page of a folder of trials anew, training runs taken into it first."""
     draw_trials(folder, runs)
+
+
+@app.command("report")
+def report_command(cards: str = typer.Argument("model_cards"), trials: str = "docs/trials") -> None:
+    """Draw the report on the comparison, REPORT.md and its figures, from the results files beside the model cards."""
+    print(write_report(cards, trials))
 
 
 if __name__ == "__main__":

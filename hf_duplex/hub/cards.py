@@ -1,10 +1,13 @@
 """Model cards, drawn from results files: no number in them is typed by hand."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from dataset_builder import FAMILIES
 
 from ..evaluation.tables import comparison_table, metrics_table
 from .tables import REVISION_COLUMNS, basis, latency_table, only, read_results, revision_table, speed_table
@@ -31,6 +34,13 @@ HEADLINES = ("revision_accuracy", "contradiction_rate")
 NOT_MEASURED = "Not measured yet."
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
+
+
+def families_of(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """The families that a model saw in training, in words; a phase that names none has all."""
+    phases = [phase for run in runs for phase in run["data"].get("phases") or [{}]]
+    seen = {family for phase in phases for family in phase.get("builder", {}).get("families", FAMILIES)}
+    return [family.replace("_", " ") for family in FAMILIES if family in seen]
 
 
 def name_in(results: dict[str, Any], folder: Path) -> str:
@@ -128,6 +138,9 @@ def write_card(folder: str | Path) -> None:
         name=folder.name,
         what=WHAT[config["model_type"]],
         parameters=f"{training['parameters']:,}",
+        families=families_of(runs),
+        n_slots=config.get("n_slots"),
+        trained_slots=training["model"].get("n_slots"),
         runs=runs,
         dtype=config.get("dtype", "float32"),
         results=results,

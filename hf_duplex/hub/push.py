@@ -1,7 +1,7 @@
 """
 Sends a folder to the Hub: a model, with its code, card, tokenizer and results, or a data set that was built.
 
-    hf-duplex push model_cards/duplex-workspace-4m me/duplex-workspace-4m
+    hf-duplex push model_cards/duplex-workspace-5m me/duplex-workspace-5m
 
 All that can be wrong with a folder is found before anything is sent; what is sent of a model is one commit.
 """

@@ -1,14 +1,16 @@
 """
 Turns a training run into a model folder that can be published: small weights, code, tokenizer, facts, card.
 
-    python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-4m
+    python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-5m --n-slots 256
 """
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ..record import write_json
 from .cards import write_card
@@ -17,26 +19,69 @@ from .cards import write_card
 # How long a released model speaks where nothing else is asked for.
 MAX_NEW_TOKENS = 256
 
+_ELSEWHERE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)*([^\s/]+)")
 
-def release(run: str | Path, folder: str | Path) -> None:
+
+def without_places(facts: Any) -> Any:
+    """Facts of a training, each absolute path in them told as `runs/<its last part>`: where a run lay on the machine
+    that trained it means nothing elsewhere."""
+    if isinstance(facts, dict):
+        return {name: without_places(value) for name, value in facts.items()}
+    if isinstance(facts, list):
+        return [without_places(value) for value in facts]
+    return _ELSEWHERE.sub(r"runs/\1", facts) if isinstance(facts, str) else facts
+
+
+def released_facts(training: dict[str, Any]) -> dict[str, Any]:
+    """What goes out of `training.json`: all but the log, of which the losses on held-out samples stay."""
+    facts = {name: value for name, value in training.items() if name != "log"}
+    log = [entry for entry in training.get("log", []) if "eval_loss" in entry]
+    facts["eval_losses"] = [{"step": entry["step"], "eval_loss": entry["eval_loss"]} for entry in log]
+    return dict(without_places(facts))
+
+
+def released_config(run: Path, n_slots: int | None) -> Any:
+    """
+    The configuration that is published: as trained, but made for speaking.
+
+    Raises:
+        ValueError: `n_slots` was given for a model whose weights depend on it or that has no slots, or is too small.
+    """
+    config = AutoConfig.from_pretrained(run)
+    # A trainer turns the cache off, and saves that.
+    config.use_cache = True
+    if n_slots is not None:
+        if getattr(config, "update_type", None) != "validity":
+            raise ValueError(
+                f"`n_slots`: {run} is no workspace whose slots are token states (update_type `validity`), so that "
+                "their number is not free after training; leave it out."
+            )
+        if n_slots < config.max_message_length:
+            raise ValueError(f"`n_slots` must hold at least one message ({config.max_message_length}), got {n_slots}.")
+        config.n_slots = n_slots
+    return config
+
+
+def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> None:
     """
     Args:
         run (`str` or `Path`): What `hf-duplex train` left: model, tokenizer, training.json.
         folder (`str` or `Path`): Where the release goes: bf16 weights, the model's code, tokenizer, `training.json`
             and the card. Benchmark results that are there already stay, and are drawn into the card.
+        n_slots (`int`, *optional*): How many slots a workspace keeps, other than in training, where all that a batch
+            says may be kept.
 
     Raises:
-        ValueError: `run` holds no finished training.
+        ValueError: `run` holds no finished training; `n_slots` does not go with its model.
     """
     run, folder = Path(run), Path(folder)
     if not (run / "training.json").is_file():
         raise ValueError(f"`run`: {run} holds no training.json; is the training finished?")
-    model = AutoModelForCausalLM.from_pretrained(run, dtype=torch.float32).to(torch.bfloat16)
+    config = released_config(run, n_slots)
+    model = AutoModelForCausalLM.from_pretrained(run, config=config, dtype=torch.float32).to(torch.bfloat16)
     model.generation_config.max_new_tokens = MAX_NEW_TOKENS
+    model.generation_config.use_cache = True
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(run).save_pretrained(folder)
-    facts = json.loads((run / "training.json").read_text())
-    evaluations = [entry for entry in facts.pop("log", []) if "eval_loss" in entry]
-    facts["eval_losses"] = [{"step": entry["step"], "eval_loss": entry["eval_loss"]} for entry in evaluations]
-    write_json(facts, folder / "training.json")
+    write_json(released_facts(json.loads((run / "training.json").read_text())), folder / "training.json")
     write_card(folder)

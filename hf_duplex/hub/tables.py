@@ -163,13 +163,3 @@ def fill(text: str, name: str, content: str) -> str:
     if not pattern.search(text):
         raise ValueError(f"there is no `<!-- {name} -->` … `<!-- /{name} -->` to fill.")
     return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
-
-
-def fill_readme(readme: str | Path = "README.md", cards: str | Path = "model_cards") -> None:
-    """Draws the README's tables from the results files of the released workspace model."""
-    readme, folder = Path(readme), Path(cards, "duplex-workspace-4m")
-    revision = read_results(folder / "results.json")
-    speed = json.loads((folder / "speed.json").read_text())
-    drawn = f"{revision_table(revision)}\n\n{basis(revision)}\n\n`{revision['command']}`"
-    text = fill(readme.read_text(), "revision", drawn)
-    readme.write_text(fill(text, "speed", speed_table(speed)))

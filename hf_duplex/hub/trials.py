@@ -52,10 +52,10 @@ def settings_that_differ(trials: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def trials_table(trials: Sequence[dict[str, Any]]) -> str:
-    """A row for each trial, the lowest held-out loss first."""
+    """A row for each trial: those of as many samples together, the lowest held-out loss first."""
     told = settings_that_differ(trials)
     rows = []
-    for trial in sorted(trials, key=lambda trial: trial["eval_loss"]):
+    for trial in sorted(trials, key=lambda trial: (-trial["samples"], trial["eval_loss"])):
         rate = trial["samples"] / trial["seconds"]
         cells = [trial["name"], trial["model"]["model_type"].replace("_", " "), told[trial["name"]] or "–"]
         cells += [f"{trial[name]:,}" for name in ("parameters", "samples", "batch_size")]

@@ -120,6 +120,8 @@ class DuplexCache(DynamicCache):
         cross (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Its keys and values, one pair a layer.
         mask (`torch.BoolTensor` of shape `(batch, columns)`, *optional*):
             Which cached columns hold a token; None while all of them do.
+        notice (`torch.BoolTensor` of shape `(batch,)`, *optional*): Which rows have heard an update that the token to
+            be processed next is the first to know.
         emitted (`int`): How many columns of the emitted stream were processed.
         version (`torch.LongTensor` of shape `(batch,)`, *optional*): How many messages each row has heard.
         versions (`list[torch.LongTensor]`): The version that each emitted column knows, each of shape `(batch,)`.
@@ -143,6 +145,7 @@ class DuplexCache(DynamicCache):
         self.cross: list[tuple[torch.Tensor, torch.Tensor]] | None = None
         self.cross_bias: torch.Tensor | None = None
         self.mask: torch.BoolTensor | None = None
+        self.notice: torch.BoolTensor | None = None
         self.emitted = 0
         self.version: torch.LongTensor | None = None
         self.versions: list[torch.LongTensor] = []
@@ -291,7 +294,7 @@ class DuplexCache(DynamicCache):
         self._conv_states = {index: function(state) for index, state in self._conv_states.items()}
         self._conv_inputs = {index: [function(x) for x in inputs] for index, inputs in self._conv_inputs.items()}
         self.versions = [function(version) for version in self.versions]
-        for name in ("mask", "version", "ended", "last_ids", "offset", "cross_bias"):
+        for name in ("mask", "version", "ended", "last_ids", "offset", "cross_bias", "notice"):
             value = getattr(self, name)
             if isinstance(value, torch.Tensor):
                 setattr(self, name, function(value))
@@ -337,6 +340,9 @@ class DuplexCache(DynamicCache):
             self.mask = self.mask[:, :-columns]
         self.emitted = max(0, self.emitted - columns)
         self.versions = self.versions[: self.emitted + 1]
+        if 0 < self.emitted < len(self.versions) and self.version is not None:
+            # What came in over the words that are gone is news to the next one.
+            self.notice = self.version > self.versions[self.emitted]
 
     def reset(self) -> None:
         """Forgets everything, as a new cache."""

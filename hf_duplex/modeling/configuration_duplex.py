@@ -132,11 +132,15 @@ class DualStreamConfig(DuplexConfig):
     Args:
         encoder_layers (`int`, *optional*, defaults to 2):
             Number of blocks in the message encoder.
+        notice_updates (`bool`, *optional*, defaults to `False`):
+            Add a learned vector to the embedding of the first emitted token that knows a new update: what came in
+            just now is where a repair begins, and beside many updates it would be hard to tell.
     """
 
     model_type = "duplex_dual_stream"
 
     encoder_layers: int = 2
+    notice_updates: bool = False
 
 
 @strict
@@ -159,7 +163,10 @@ class WorkspaceConfig(DuplexConfig):
             `"defeasible"`, the doubts of as many messages can be taken back.
         recency_bias (`bool`, *optional*, defaults to `True`):
             With these two: cross-attention adds to its logits, beside how far a slot is believed, a learned number
-            for each head that tells how many messages ago it was written: what was heard just now.
+            for each head that tells how many messages ago it was written.
+        notice_updates (`bool`, *optional*, defaults to `False`):
+            Add a learned vector to the embedding of the first emitted token that knows a new update: what came in
+            just now is where a repair begins, and beside many updates it would be hard to tell.
     """
 
     model_type = "duplex_workspace"
@@ -169,6 +176,7 @@ class WorkspaceConfig(DuplexConfig):
     n_slots: int = 256
     max_message_distance: int = 16
     recency_bias: bool = True
+    notice_updates: bool = False
 
     @property
     def slots_are_tokens(self) -> bool:

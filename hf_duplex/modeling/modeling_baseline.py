@@ -6,6 +6,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_duplex import DuplexBaselineConfig
 from .layers import padding_that_matters
+from .layout import Layout
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import serialize, sort_updates
@@ -33,23 +34,42 @@ class DuplexBaselineModel(DuplexModel):
         update_positions: torch.LongTensor | None = None,
         past_key_values=None,
         inputs_embeds: torch.Tensor | None = None,
+        layout: Layout | None = None,
         use_cache: bool | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPast:
         """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
-        cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
-        if prompt_ids is None and update_ids is None:
+        cache = self.open_cache(
+            past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids, layout=layout
+        )
+        if prompt_ids is None and update_ids is None and layout is None:
             if cache is None:
                 attention_mask = padding_that_matters(attention_mask)
             hidden_states = self.decode(self.embed(input_ids, inputs_embeds), attention_mask, cache, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
+        streams = input_ids, attention_mask, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+        layout = self.lay_out(self.config, *streams) if layout is None else layout
+        return BaseModelOutputWithPast(last_hidden_state=self.run(layout, **kwargs))
+
+    @classmethod
+    def lay_out(
+        cls,
+        config,
+        input_ids,
+        attention_mask=None,
+        prompt_ids=None,
+        prompt_mask=None,
+        update_ids=None,
+        update_mask=None,
+        update_positions=None,
+    ) -> Layout:
+        if prompt_ids is None and update_ids is None:
+            return Layout(input_ids)
         updates = None if update_ids is None else sort_updates(update_ids, update_mask, update_positions)
         # Padding stands on the right, where causal attention never looks: it needs no mask.
-        ids, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask, updates)
-        hidden_states = self.decode(self.embed_tokens(ids), None, None, **kwargs)
-        hidden_states = hidden_states.gather(1, predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
-        return BaseModelOutputWithPast(last_hidden_state=hidden_states)
+        line, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask, updates)
+        return Layout(line, predictor)
 
 
 class DuplexBaselineForCausalLM(DuplexForCausalLM):

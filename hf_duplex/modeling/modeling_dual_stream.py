@@ -12,6 +12,7 @@ from .cache import DuplexCache
 from .configuration_duplex import DualStreamConfig
 from .encoder import MessageEncoder
 from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, with_nothing
+from .layout import Layout
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
@@ -93,30 +94,50 @@ class DualStreamModel(DuplexModel):
         update_positions: torch.LongTensor | None = None,
         past_key_values: DuplexCache | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        layout: Layout | None = None,
         use_cache: bool | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPast:
         """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
-        cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
-        if prompt_ids is None and update_ids is None:
-            embeds = self.embed(input_ids, inputs_embeds)
+        cache = self.open_cache(
+            past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids, layout=layout
+        )
+        if prompt_ids is None and update_ids is None and layout is None:
+            embeds = self.take_notice(self.embed(input_ids, inputs_embeds), attention_mask, cache)
             heard = self.heard_by(cache, embeds)
             hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
+        streams = input_ids, attention_mask, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+        layout = self.lay_out(self.config, *streams) if layout is None else layout
+        return BaseModelOutputWithPast(last_hidden_state=self.run(layout, **kwargs))
+
+    @classmethod
+    def lay_out(
+        cls,
+        config,
+        input_ids,
+        attention_mask=None,
+        prompt_ids=None,
+        prompt_mask=None,
+        update_ids=None,
+        update_mask=None,
+        update_positions=None,
+    ) -> Layout:
         # Padding stands on the right, where causal attention never looks: it needs no mask.
-        ids, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask)
-        heard = self.nothing_heard(ids.shape[0])
-        if update_ids is not None:
-            update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
-            messages = pack_messages(None, (update_ids, update_mask), None, self.config.max_message_length)
-            known = visible_versions(predictor.shape[1], positions)
-            # Along the line: what stands before the emitted stream knows no update.
-            known = torch.zeros_like(ids).scatter(1, predictor, known)
-            heard = self.heard_by_each(*self.all_versions(messages), known)
-        hidden_states = self.decode(self.embed_tokens(ids), None, None, heard, **kwargs)
-        hidden_states = hidden_states.gather(1, predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
-        return BaseModelOutputWithPast(last_hidden_state=hidden_states)
+        line, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask)
+        if update_ids is None:
+            return Layout(line, predictor)
+        update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
+        messages = pack_messages(None, (update_ids, update_mask), None, config.max_message_length)
+        known = visible_versions(predictor.shape[1], positions)
+        # Along the line: what stands before the emitted stream knows no update.
+        return Layout(line, predictor, messages, torch.zeros_like(line).scatter(1, predictor, known))
+
+    def heard_in(self, layout: Layout) -> Heard:
+        if layout.messages is None:
+            return self.nothing_heard(layout.line.shape[0])
+        return self.heard_by_each(*self.all_versions(layout.messages), layout.known)
 
     def all_versions(self, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
@@ -173,6 +194,7 @@ class DualStreamForCausalLM(DuplexForCausalLM):
     def read_updates(self, cache, ids, mask):
         self.model.hear(cache, ids, mask)
         cache.version = cache.version + mask.any(-1).sum(-1)
+        cache.notice = mask.flatten(1).any(1)
         return []
 
 

@@ -24,6 +24,7 @@ from .layers import (
     causal_mask,
     left_pad_shift,
 )
+from .layout import Layout
 from .update_rules import LatentSlots
 from .update_validity import ValidityUpdate
 
@@ -58,6 +59,8 @@ class DuplexPreTrainedModel(PreTrainedModel):
                 init.uniform_(parameter, -(module.hidden_size**-0.5), module.hidden_size**-0.5)
         elif isinstance(module, LatentSlots | ValidityUpdate):
             module.init_weights(self.config.initializer_range)
+        elif isinstance(module, DuplexModel) and module.notice is not None:
+            init.normal_(module.notice, std=self.config.initializer_range)
 
 
 class DuplexModel(DuplexPreTrainedModel):
@@ -71,6 +74,8 @@ class DuplexModel(DuplexPreTrainedModel):
         self.layers = nn.ModuleList(self.layer_class(config, index) for index in range(config.num_hidden_layers))
         self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config)
+        noticing = getattr(config, "notice_updates", False)
+        self.notice = nn.Parameter(torch.empty(config.hidden_size)) if noticing else None
         self.gradient_checkpointing = False
 
     def decode(
@@ -126,6 +131,48 @@ class DuplexModel(DuplexPreTrainedModel):
         if cache is not None and self.config.sliding_window is not None:
             cache.drop_columns_before(self.config.sliding_window)
         return self.norm(hidden_states)
+
+    @classmethod
+    def lay_out(
+        cls,
+        config,
+        input_ids,
+        attention_mask=None,
+        prompt_ids=None,
+        prompt_mask=None,
+        update_ids=None,
+        update_mask=None,
+        update_positions=None,
+    ) -> Layout:
+        """
+        How the streams lie before this decoder: a function of them alone, without a parameter; arguments as in
+        [`DuplexForCausalLM.forward`].
+        """
+        raise NotImplementedError
+
+    def heard_in(self, layout: Layout) -> Heard | None:
+        """What each column of a layout attends to beside its own line; nothing here."""
+        return None
+
+    def run(self, layout: Layout, attention_mask: torch.Tensor | None = None, **kwargs) -> torch.Tensor:
+        """Hidden states `(batch, length, hidden_size)` along the emitted stream of what was laid out."""
+        embeds = self.embed_tokens(layout.line)
+        if self.notice is not None and layout.known is not None:
+            before = nn.functional.pad(layout.known, (1, 0))[:, :-1]
+            embeds = embeds + (layout.known > before)[..., None] * self.notice
+        hidden_states = self.decode(embeds, attention_mask, None, self.heard_in(layout), **kwargs)
+        if layout.predictor is None:
+            return hidden_states
+        return hidden_states.gather(1, layout.predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
+
+    def take_notice(self, embeds: torch.Tensor, attention_mask, cache: DuplexCache | None) -> torch.Tensor:
+        """Marks the first of new columns `(batch, length, hidden_size)` in the rows that have heard an update."""
+        if self.notice is None or cache is None or cache.notice is None:
+            return embeds
+        mask = torch.ones_like(embeds[..., 0]) if attention_mask is None else attention_mask[:, -embeds.shape[1] :]
+        marked = (mask.cumsum(-1) == 1) & (mask != 0) & cache.notice[:, None]
+        cache.notice = None
+        return embeds + marked[..., None] * self.notice
 
     def heard_by_each(self, states: torch.Tensor, bias: torch.Tensor, known: torch.LongTensor) -> Heard:
         """What each emitted token attends to, by the version that it knows, `(batch, length)`."""
@@ -198,6 +245,7 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         update_positions: torch.LongTensor | None = None,
         past_key_values: DuplexCache | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        layout: Layout | dict[str, torch.Tensor] | None = None,
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
@@ -219,6 +267,8 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
                 the first token that may know each update.
             labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): As in transformers, `input_ids` with
                 -100 where no loss is wanted.
+            layout ([`~layout.Layout`] or its `tensors()`, *optional*): Instead of all streams: how they lie before
+                this decoder, as [`DuplexModel.lay_out`] works it out.
 
         Returns:
             Logits `(batch, length, vocab_size)` along the emitted stream: at index i they predict token i + 1, knowing
@@ -234,6 +284,8 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         ):
             if value is not None and given is None:
                 raise ValueError(f"`{name}` was given without `{needed}`: give both or neither.")
+        if isinstance(layout, dict):
+            layout = Layout.from_tensors(layout)
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -244,6 +296,7 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
             update_positions=update_positions,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
+            layout=layout,
             use_cache=use_cache,
             **kwargs,
         )

@@ -11,6 +11,7 @@ from .configuration_duplex import WorkspaceConfig
 from .encoder import MessageEncoder
 from .interrupts import check_ids
 from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, padding_that_matters, with_nothing
+from .layout import Layout
 from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
@@ -125,33 +126,52 @@ class WorkspaceModel(DuplexModel):
         update_positions: torch.LongTensor | None = None,
         past_key_values: DuplexCache | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        layout: Layout | None = None,
         use_cache: bool | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPast:
         """Hidden states along the emitted stream; arguments as in [`DuplexForCausalLM.forward`]."""
-        cache = self.open_cache(past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids)
-        embeds = self.embed(input_ids, inputs_embeds)
-        if prompt_ids is None and update_ids is None:
-            heard = self.heard_by(cache, embeds)
-        else:
-            messages, known = self.pack(embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions)
-            states, bias = self.all_versions(messages)
-            heard = self.heard_by_each(states, bias, known)
-            attention_mask = padding_that_matters(attention_mask)
-        hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
-        return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
+        cache = self.open_cache(
+            past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids, layout=layout
+        )
+        if prompt_ids is None and update_ids is None and layout is None:
+            embeds = self.take_notice(self.embed(input_ids, inputs_embeds), attention_mask, cache)
+            hidden_states = self.decode(embeds, attention_mask, cache, self.heard_by(cache, embeds), **kwargs)
+            return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
-    def pack(self, embeds, prompt_ids, prompt_mask, update_ids, update_mask, update_positions):
-        """The messages of each row side by side, and how many updates each emitted token knows, `(batch, length)`."""
-        known = torch.zeros(embeds.shape[:2], dtype=torch.long, device=embeds.device)
-        prompt = updates = None
-        if prompt_ids is not None:
-            prompt = prompt_ids, prompt_mask
+        streams = input_ids, attention_mask, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+        layout = self.lay_out(self.config, *streams) if layout is None else layout
+        hidden_states = self.run(layout, padding_that_matters(attention_mask), **kwargs)
+        return BaseModelOutputWithPast(last_hidden_state=hidden_states)
+
+    @classmethod
+    def lay_out(
+        cls,
+        config,
+        input_ids,
+        attention_mask=None,
+        prompt_ids=None,
+        prompt_mask=None,
+        update_ids=None,
+        update_mask=None,
+        update_positions=None,
+    ) -> Layout:
+        if input_ids is None:
+            raise ValueError(
+                "`prompt_ids` and `update_ids` need `input_ids`: embeddings cannot be laid out beside them."
+            )
+        known = torch.zeros_like(input_ids)
+        prompt = None if prompt_ids is None else (prompt_ids, prompt_mask)
+        updates = None
         if update_ids is not None:
-            *updates, positions = sort_updates(update_ids, update_mask, update_positions)
-            known = visible_versions(embeds.shape[1], positions)
-        separator, longest = self.config.message_separator_token_id, self.config.max_message_length
-        return pack_messages(prompt, updates, separator, longest), known
+            update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
+            updates, known = (update_ids, update_mask), visible_versions(input_ids.shape[1], positions)
+        messages = pack_messages(prompt, updates, config.message_separator_token_id, config.max_message_length)
+        return Layout(input_ids, messages=messages, known=known)
+
+    def heard_in(self, layout: Layout) -> Heard:
+        assert layout.messages is not None and layout.known is not None
+        return self.heard_by_each(*self.all_versions(layout.messages), layout.known)
 
     def all_versions(self, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
@@ -264,10 +284,12 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
         return self.model.update_workspace(message_ids, message_mask, workspace)
 
     def read_prompt(self, cache, ids, mask):
-        return self.read_updates(cache, *self.model.split_prompt(ids, mask))
+        self.model.hear(cache, *self.model.split_prompt(ids, mask))
+        return []
 
     def read_updates(self, cache, ids, mask):
         self.model.hear(cache, ids, mask)
+        cache.notice = mask.flatten(1).any(1)
         return []
 
     def _warn_about_prompt(self) -> None:

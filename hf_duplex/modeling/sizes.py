@@ -41,7 +41,11 @@ def equal_size_configs(workspace: WorkspaceConfig | None = None, tolerance: floa
     configs: dict[str, DuplexConfig] = {"workspace": workspace}
     for name, config_class, extra in (
         ("baseline", DuplexBaselineConfig, {}),
-        ("dual_stream", DualStreamConfig, {"encoder_layers": workspace.encoder_layers}),
+        (
+            "dual_stream",
+            DualStreamConfig,
+            {"encoder_layers": workspace.encoder_layers, "notice_updates": workspace.notice_updates},
+        ),
     ):
         fits = []
         for layers in range(1, 3 * workspace.num_hidden_layers + 3):

@@ -14,7 +14,8 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from .checkpoints import WORKSPACE, find_checkpoint, load_checkpoint
+from ..released import WORKSPACE
+from .checkpoints import find_checkpoint, load_checkpoint
 from .live import Heard, LiveText
 from .slots import beliefs
 

@@ -8,10 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from .. import modeling  # noqa: F401  registers the three generators
-
-
-SHIPPED = Path(__file__).parents[2] / "model_cards"
-WORKSPACE, BASELINE = "duplex-workspace-4m", "duplex-baseline-4m"
+from ..released import SHIPPED
 
 
 def find_checkpoint(name: str | None, shipped: str, argument: str) -> str:

@@ -16,6 +16,7 @@ from ..modeling import encode_update
 from .checkpoints import describe_model
 from .live import LiveText, Token
 from .scenes import Scene
+from .verdict import Verdict, judge, with_ends
 
 
 # A single measurement says little: each is repeated so many times.
@@ -65,6 +66,24 @@ class Play:
     stopped: list[LiveText] = field(default_factory=list)
     restarts: list[Restart] = field(default_factory=list)
     medians: list[tuple[float, float]] = field(default_factory=list)
+
+    def verdict(self) -> Verdict | None:
+        """What is right and wrong in the workspace's text; None if nobody can tell."""
+        return judge(self.scene.prompt, [update.text for update in self.scene.updates], *with_ends(self.listening))
+
+    def restart_verdict(self) -> Verdict | None:
+        """The same for the restarted baseline, whose last text is its answer; what it said wrongly before that one is
+        told too, though it was thrown away."""
+        # A text that was begun anew had heard all updates so far before its first word.
+        told = [update.text for update in self.scene.updates]
+        texts = enumerate(with_ends(text)[0] for text in (*self.stopped, self.restarts[-1]))
+        verdicts = [judge(self.scene.prompt, told[:number], said, [0] * number) for number, said in texts]
+        # Whether anybody can tell depends on the prompt, which is the same for all of them.
+        found = [verdict for verdict in verdicts if verdict is not None]
+        if not found:
+            return None
+        *before, final = found
+        return final._replace(slips=[slip for verdict in before for slip in verdict.wrong] + final.slips)
 
     def update_ms(self, number: int) -> float:
         """Milliseconds from an update to the workspace's next token: the median once there is one, else as seen."""
@@ -156,7 +175,8 @@ def stretches(tokens: Sequence[Token]) -> list[dict[str, Any]]:
 
 
 def scene_facts(play: Play) -> dict[str, Any]:
-    """What happened in a scene, for a program."""
+    """What happened in a scene, for a program; a verdict is None where nobody can tell."""
+    own, other = play.verdict(), play.restart_verdict()
     text, restarts = play.listening, play.restarts
     return {
         "name": play.scene.name,
@@ -166,6 +186,7 @@ def scene_facts(play: Play) -> dict[str, Any]:
         "workspace": {
             "text": text.text,
             "ended": text.ended,
+            "verdict": own and own.to_dict(),
             "tokens": [asdict(token) for token in text.tokens],
             "stretches": stretches(text.tokens),
             "updates": [
@@ -186,6 +207,7 @@ def scene_facts(play: Play) -> dict[str, Any]:
         "baseline": {
             "text": restarts[-1].text,
             "ended": restarts[-1].ended,
+            "verdict": other and other.to_dict(),
             "restarts": [
                 {
                     "update": update.text,

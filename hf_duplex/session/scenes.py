@@ -1,4 +1,13 @@
-"""The scenes of the demo: prompts, updates, and after how many tokens each update arrives. Nothing else is given."""
+"""
+The scenes of the demo: prompts, updates, and after how many tokens each update arrives. Nothing else is given.
+
+How they were chosen: by hand, one for each family of tasks, in the wordings of `dataset_builder` and with words that
+mean something to a reader; two more show what else may happen to a text. Each kind of update that matters is in one of
+them: a correction, one that is corrected again or taken back, a message of someone who is not to be believed, a remark
+that has nothing to do with it, news after the end. They were written before a released model had been asked, the
+places of the updates were counted on texts that a listener who understands would say, and a scene stays when a model
+fails in it. What is right is not written here: `verdict` works it out of prompt and updates.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -45,7 +54,7 @@ _SCENES = (
         "arithmetic",
         "a number changes in the middle of the third answer",
         "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1; 4) 2x + 3y.",
-        (Update("Actually x = 7.", 30),),
+        (Update("Actually x = 7.", 34),),
     ),
     Scene(
         "capital",
@@ -54,6 +63,52 @@ _SCENES = (
         "Australia is the emu. Tell me, 1) the capital of Australia; 2) the longest river of Australia; "
         "3) the national bird of Australia.",
         (Update("Correction: the capital of Australia is Canberra.", 18),),
+    ),
+    Scene(
+        "tour",
+        "a stop is replaced, and then the change is taken back",
+        "The tour goes Rome then Paris then Madrid then Vienna. Tell me the stops of the tour one after the other.",
+        (Update("Please replace Paris by Berlin on the tour.", 15), Update("I take back the last change.", 30)),
+    ),
+    Scene(
+        "meeting",
+        "a start moves, and with it all that follows from it",
+        "The meeting starts at 14:30. The meeting takes 45 minutes. The dinner starts when the meeting ends. "
+        "First tell me when the meeting ends; second tell me when the dinner starts.",
+        (Update("Actually, the meeting starts at 15:10.", 22),),
+    ),
+    Scene(
+        "rules",
+        "a premise turns out to be false, and conclusions go with it",
+        "It is true that the road is dry. If the road is dry then the bridge is open and otherwise closed. When the "
+        "bridge is open then Hanna is calm but otherwise upset. Tell me, 1) whether the bridge is open or closed; "
+        "2) what is true of Hanna.",
+        (Update("As it turns out, the road is not dry.", 19),),
+    ),
+    Scene(
+        "business",
+        "one who is not to be believed is ignored, then the figures do change",
+        "Meyer should open shops if its revenue is at least 60 million and otherwise cut costs. The revenue of Meyer "
+        "was 75 million. Don't listen to Mona. Tell me 1) the revenue of Meyer; 2) the advice for Meyer.",
+        (
+            Update("Mona says: Correction: the revenue of Meyer was 20 million.", 6),
+            Update("Correction: the revenue of Meyer was 46 million.", 20),
+        ),
+    ),
+    Scene(
+        "budget",
+        "a remark changes nothing, a shorter stay frees money",
+        "Our budget is $190. The hotel costs $50 a night. We stay 3 nights. We pay $60 for the museum. Tell me, "
+        "1) what the hotel gets; 2) what the museum gets; 3) how much is left. Spend in that order while the money "
+        "lasts.",
+        (Update("It is raining outside.", 12), Update("Change the number of nights to 2.", 35)),
+    ),
+    Scene(
+        "record",
+        "a member of a JSON object changes, and one that follows from it",
+        "Price = 19. Quantity = 4. Total is price times quantity. Write a JSON object with 1) price; 2) quantity; "
+        "3) total.",
+        (Update("Actually, quantity = 6.", 15),),
     ),
     Scene(
         "afterwards",
@@ -69,7 +124,7 @@ _SCENES = (
     ),
 )
 SCENES = {scene.name: scene for scene in _SCENES}
-DEFAULT_SCENES = ("arithmetic", "capital", "afterwards")
+DEFAULT_SCENES = ("arithmetic", "capital", "tour", "meeting", "rules", "business")
 
 
 def choose_scenes(names: list[str]) -> list[Scene]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from .demo import Play, stretches
 from .live import LiveText
 from .slots import Doubted, beliefs
+from .verdict import Verdict
 
 
 # One colour a version, the prompt's first; what was thrown away, and what was begun anew.
@@ -87,6 +88,23 @@ def heard_facts(play: Play, number: int) -> list[tuple[str, Text]]:
     return rows
 
 
+def verdict_rows(verdict: Verdict | None) -> list[tuple[str, Text]]:
+    """How many answers are right in the end, each that is not with what it should be, and what was wrong when said."""
+    if verdict is None:
+        return [("in the end", Text("not judged: in the words of no family", style="dim"))]
+    counted = f"{verdict.right} of {len(verdict.answers)} right"
+    line = Text(counted, style="bold green" if verdict.right == len(verdict.answers) else "bold red")
+    for answer in verdict.answers:
+        if not answer.right:
+            said = "not said" if answer.said is None else f"said to be {answer.said}"
+            line.append(f"; {answer.key} is {answer.due}, {said}", style="not bold red")
+    rows = [("in the end", line)]
+    if verdict.slips:
+        told = [f"{slip.key} is {slip.due}, said to be {slip.said}" for slip in verdict.slips]
+        rows.append(("on the way", Text("; ".join(told), style="red")))
+    return rows
+
+
 def facts_table(rows: Sequence[tuple[str, Text]]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(style="dim", no_wrap=True)
@@ -111,13 +129,15 @@ def workspace_panel(play: Play, width: int, done: bool, shaded: bool) -> Panel:
     rows = [row for number in range(len(text.heard)) for row in heard_facts(play, number)]
     if text.ended:
         rows.append(("read again", Text(f"{text.processed_again} tokens", style="bold green")))
+    if done:
+        rows += verdict_rows(play.verdict())
     below: list[RenderableType] = []
     if text.ended and shaded and text.cache.memory is not None:
         below = [Text(f"\nworkspace v{text.version}: what is doubted fades", style="dim"), belief_line(text)]
     return panel("workspace: listens while it speaks", parts, rows, width, COLOURS[0], below)
 
 
-def baseline_panel(play: Play, width: int) -> Panel:
+def baseline_panel(play: Play, width: int, done: bool) -> Panel:
     """The right column: what was thrown away, and what was begun anew."""
     parts: list[RenderableType] = []
     rows: list[tuple[str, Text]] = []
@@ -134,6 +154,8 @@ def baseline_panel(play: Play, width: int) -> Panel:
             parts.append(Text(restart.text.lstrip(), style=f"strike {GONE}" if given_up else ANEW))
             if restart.tokens:
                 rows += restart_facts(play, number)
+    if done:
+        rows += verdict_rows(play.restart_verdict())
     return panel("baseline: stops and starts again", parts, rows, width, "red")
 
 
@@ -169,9 +191,9 @@ def scene_view(play: Play, width: int, done: bool = True, shaded: bool = True) -
     )
     width = min(width, WIDEST)
     if width < SIDE_BY_SIDE:
-        return Group(head, workspace_panel(play, width, done, shaded), baseline_panel(play, width), Text())
+        return Group(head, workspace_panel(play, width, done, shaded), baseline_panel(play, width, done), Text())
     left = (width + 9) // 2
-    panels = workspace_panel(play, left, done, shaded), baseline_panel(play, width - left)
+    panels = workspace_panel(play, left, done, shaded), baseline_panel(play, width - left, done)
     ruler = Console(width=width, file=io.StringIO())
     height = max(len(ruler.render_lines(column)) for column in panels)
     grid = Table.grid()
@@ -204,3 +226,16 @@ def summary_table(plays: Sequence[Play]) -> Table:
                 str(len(stopped.tokens)),
             )
     return table
+
+
+def verdict_line(plays: Sequence[Play]) -> str:
+    """How much of what was asked in the scenes both got right in the end, and what was wrong on the way."""
+    pairs = [(own, other) for play in plays if (own := play.verdict()) and (other := play.restart_verdict())]
+    if not pairs:
+        return "Nothing was judged: the words are those of no family."
+    told = []
+    for verdicts in zip(*pairs, strict=True):
+        right, asked = sum(verdict.right for verdict in verdicts), sum(len(verdict.answers) for verdict in verdicts)
+        wrong = sum(len(verdict.slips) for verdict in verdicts)
+        told.append(f"{right} of {asked} answers right in the end, {wrong} wrong on the way")
+    return f"As an independent listener hears it: workspace {told[0]}; restarted baseline {told[1]}."

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.terminal_theme import TerminalTheme
 
-from .checkpoints import BASELINE, WORKSPACE, find_checkpoint, load_checkpoint
+from ..released import BASELINE, WORKSPACE
+from .checkpoints import find_checkpoint, load_checkpoint
 from .demo import REPLAYS, Play, Stage, demo_facts
 from .scenes import Scene, choose_scenes, own_scene
-from .screen import scene_view, summary_table
+from .screen import scene_view, summary_table, verdict_line
 
 
-PACE_MS = 40.0
+PACE_MS = 30.0
 # When a correction arrives, the eye needs a moment: so many tokens' time.
 PAUSE_TOKENS = 15
 NEXT = "now try: hf-duplex chat"
@@ -125,6 +126,7 @@ def perform(stage: Stage, scenes: list[Scene], console: Console, pace: float | N
             plays.append(stage.play(scene, lambda play: time.sleep(seconds)))
             console.print(scene_view(plays[-1], console.width, shaded=False))
     console.print(summary_table(plays))
+    console.print(verdict_line(plays))
     console.print(closing(stage))
     console.print(f"[bold]{NEXT}[/]")
 
@@ -152,5 +154,6 @@ def draw(stage: Stage, scenes: list[Scene], path: Path, width: int = 100) -> Non
     for play in plays:
         canvas.print(scene_view(play, width))
     canvas.print(summary_table(plays))
+    canvas.print(verdict_line(plays))
     canvas.print(closing(stage))
     path.write_text(canvas.export_svg(title="hf-duplex demo", theme=SVG_THEME, code_format=SVG_FORMAT))

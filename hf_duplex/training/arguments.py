@@ -28,6 +28,8 @@ class ModelArguments:
 
         compile_step (`bool`, *optional*, defaults to `False`): Compile what a training step costs. What is computed
             stays the same; it pays on a GPU.
+        capture_step (`bool`, *optional*, defaults to `False`): Replay training steps as CUDA graphs, one for each
+            shape of batch. What is computed stays the same; it pays for small models on one GPU.
         muon (`bool`, *optional*, defaults to `False`): Step the matrices of the model with Muon, the rest with AdamW.
 
     The others are fields of [`WorkspaceConfig`].
@@ -40,6 +42,7 @@ class ModelArguments:
         default=None, metadata={"help": "Checkpoint to go on from, with its tokenizer; the sizes below do not count."}
     )
     compile_step: bool = field(default=False, metadata={"help": "Compile the training step; it pays on a GPU."})
+    capture_step: bool = field(default=False, metadata={"help": "Replay training steps as CUDA graphs."})
     muon: bool = field(default=False, metadata={"help": "Step matrices with Muon, the rest with AdamW."})
     hidden_size: int = field(default=192, metadata={"help": "Width of the generator."})
     intermediate_size: int = field(default=576, metadata={"help": "Inner width of the feed-forward blocks."})
@@ -52,6 +55,7 @@ class ModelArguments:
     n_slots: int = field(default=256, metadata={"help": "Slots of the workspace."})
     max_message_distance: int = field(default=16, metadata={"help": "How many messages back doubt can tell apart."})
     recency_bias: bool = field(default=True, metadata={"help": "Tell the generator how long ago a slot was written."})
+    notice_updates: bool = field(default=False, metadata={"help": "Mark the first token that knows a new update."})
     message_separator_token_id: int | None = field(
         default=3, metadata={"help": "Ends a message in a prompt; none: prompts are read at once, up to the longest."}
     )
@@ -67,7 +71,7 @@ class ModelArguments:
     def config(self):
         """The configuration of the model to train."""
         sizes = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for name in ("model_type", "model_name_or_path", "compile_step", "muon"):
+        for name in ("model_type", "model_name_or_path", "compile_step", "capture_step", "muon"):
             del sizes[name]
         workspace = WorkspaceConfig(**sizes)
         return workspace if self.model_type == "workspace" else equal_size_configs(workspace)[self.model_type]

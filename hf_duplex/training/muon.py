@@ -2,10 +2,10 @@
 Muon for the matrices of a model, AdamW for everything else.
 
 Muon ("Muon: An optimizer for hidden layers in neural networks", K. Jordan, 2024) takes the momentum of a matrix to the
-nearest matrix whose singular values are all about one, so that no direction is left behind; its steps are scaled to the
-size of AdamW's ("Muon is Scalable for LLM Training", arXiv 2502.16982), so that one learning rate serves both. It is
-what `torch.optim.Muon` computes, all matrices of one shape at once: a small model has many, and launches are what its
-step costs.
+nearest matrix whose singular values are all about one, so that no direction is left behind; its steps are scaled to
+the size of AdamW's ("Muon is Scalable for LLM Training", arXiv 2502.16982), so that one learning rate serves both. It
+is what `torch.optim.Muon` computes, all matrices of one shape at once: a small model has many, and launches are what
+its step costs.
 """
 
 from collections import defaultdict

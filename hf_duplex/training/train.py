@@ -158,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         processing_class=tokenizer,
         telemetry=telemetry,
         muon=model_args.muon,
+        capture_step=model_args.capture_step,
     )
     last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
     checkpoint = args.resume_from_checkpoint or last

@@ -1,14 +1,17 @@
 """The Trainer, with the order of a curriculum kept, and that of shards on disk."""
 
+import math
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
-from ..data import CurriculumDataset, CurriculumSampler, ShardDataset, ShardSampler
+from ..data import CurriculumDataset, CurriculumSampler, LayoutCollator, ShardDataset, ShardSampler
+from .graphs import GraphedSteps
 from .muon import MuonAdamW, matrices_of
 from .telemetry import Telemetry
 
@@ -46,20 +49,73 @@ class DuplexTrainer(Trainer):
         telemetry ([`Telemetry`], *optional*): What it measures is logged beside the loss, to whatever `report_to`
             names. A model that is sharded over processes is not looked into.
         muon (`bool`, *optional*, defaults to `False`): Step matrices with [`MuonAdamW`], whatever `optim` says.
+        capture_step (`bool`, *optional*, defaults to `False`): Lay training batches out beforehand, and replay their
+            forward and backward as CUDA graphs; see [`GraphedSteps`].
 
     Raises:
-        ValueError: Muon is asked for, and FSDP: it needs matrices whole.
+        ValueError: Muon is asked for, and FSDP: it needs matrices whole. Or steps are to be captured where they cannot
+            be.
 
     All other arguments are those of the Trainer.
     """
 
-    def __init__(self, *args: Any, telemetry: Telemetry | None = None, muon: bool = False, **kwargs: Any):
+    data_collator: Any
+    optimizer: Any
+
+    def __init__(
+        self,
+        *args: Any,
+        telemetry: Telemetry | None = None,
+        muon: bool = False,
+        capture_step: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
         self.telemetry, self.muon = telemetry, muon
+        self.graphed = self._graphed() if capture_step else None
         if muon and self.is_fsdp_enabled:
             raise ValueError("`muon` needs every matrix whole and cannot go with FSDP: leave it out, or use DDP.")
+        self.size: int | None = None
         self.whole_class = type(self.model)
         self.widened = widen_scalars(self.model) if self.is_fsdp_enabled else []
+
+    def _graphed(self) -> GraphedSteps:
+        alone = self.args.world_size == 1 and self.args.n_gpu == 1 and self.args.gradient_accumulation_steps == 1
+        if not alone or self.args.device.type != "cuda":
+            raise ValueError(
+                "`capture_step` needs one process with one CUDA device, and no gradient accumulation: leave it out."
+            )
+
+        def loss_of(batch: dict) -> torch.Tensor:
+            with self.compute_loss_context_manager():
+                return self.compute_loss(self.model, batch)
+
+        return GraphedSteps(self.model, loss_of)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Batches of the collator, laid out for the model where steps are captured."""
+        if self.graphed is None:
+            return super().get_train_dataloader()
+        collator, decoder = self.data_collator, self.model.base_model
+        # A function of the configuration alone: workers get no model.
+        self.data_collator = LayoutCollator(collator, partial(type(decoder).lay_out, decoder.config))
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.data_collator = collator
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch=None) -> torch.Tensor:
+        """Forward and backward of one batch."""
+        if self.graphed is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        return self.graphed(self._prepare_inputs(inputs))
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """An estimate for one batch, by its labels: those of the library counts all parameters at every step."""
+        if self.size is None:
+            self.size = self.model.num_parameters(exclude_embeddings=True)
+        return 6 * inputs["labels"].numel() * self.size
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """The optimizer that `optim` names, or the one that steps matrices with Muon."""
@@ -84,7 +140,17 @@ class DuplexTrainer(Trainer):
         return self.optimizer
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Logs the loss of training with the telemetry of that step."""
+        """
+        Logs the loss of training with the telemetry of that step.
+
+        Raises:
+            FloatingPointError: The loss is no number any more; nothing that comes after could mend it.
+        """
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise FloatingPointError(
+                f"the loss is {logs['loss']} at step {self.state.global_step}: go on from a checkpoint before it, "
+                "with a lower `learning_rate`."
+            )
         whole = not self.is_fsdp_enabled and not self.is_deepspeed_enabled
         if self.telemetry is not None and "loss" in logs and whole and self.is_world_process_zero():
             logs = {**logs, **self.telemetry.measure(self.model)}
@@ -110,7 +176,7 @@ class DuplexTrainer(Trainer):
         dataset = self.train_dataset if train_dataset is None else train_dataset
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         if isinstance(dataset, CurriculumDataset):
-            return CurriculumSampler(dataset.lengths, batch_size, seed=self.args.seed)
+            return CurriculumSampler(dataset.lengths, batch_size, emitted=dataset.emitted, seed=self.args.seed)
         if isinstance(dataset, ShardDataset):
             seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
             return ShardSampler(dataset, batch_size, seed=seed)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -15,9 +14,10 @@ from dataset_builder.spans import claim_of_characters
 from dataset_builder.tokens import TOKEN_SCHEMA, load_tokenizer, token_row
 from hf_duplex.data.encoding import token_positions
 from hf_duplex.modeling import encode_prompt, encode_updates
+from hf_duplex.released import SHIPPED, WORKSPACE
 
 
-MODEL = Path(__file__).parents[2] / "model_cards" / "duplex-workspace-4m"
+MODEL = SHIPPED / WORKSPACE
 
 
 @pytest.fixture(scope="module")

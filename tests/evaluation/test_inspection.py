@@ -13,6 +13,7 @@ from rich.console import Console
 from hf_duplex.evaluation.inspection import inspect_session
 from hf_duplex.evaluation.inspection_views import draw, render, run_inspect
 from hf_duplex.modeling import encode_prompt, encode_update, split_messages
+from hf_duplex.released import WORKSPACE
 from hf_duplex.session.probes import AttentionProbe, GateProbe
 from hf_duplex.session.scenes import Update
 
@@ -395,7 +396,7 @@ def shipped(tmp_path_factory):
 def test_the_command_inspects_the_shipped_workspace(shipped):
     facts = json.loads((shipped / "inside.json").read_text())
     assert {"command", "commit", "versions", "machine", "model"} <= facts.keys()
-    assert facts["model"]["name"] == "duplex-workspace-4m"
+    assert facts["model"]["name"] == WORKSPACE
     assert (shipped / "inside.png").read_bytes().startswith(b"\x89PNG")
     # "Actually x = 7." casts doubt on the 5 more than on any other word of "Given x = 5, y = 3".
     facts_given = [slot for slot in facts["difference"]["slots"] if slot["message"] in (1, 2)]

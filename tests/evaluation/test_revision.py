@@ -1,7 +1,6 @@
 """The revision benchmark: who plays what, what is kept, and what is refused."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from hf_duplex import WorkspaceConfig
 from hf_duplex.evaluation import print_revision_table, run_revision_benchmark
 from hf_duplex.evaluation.revision import read_specs
 from hf_duplex.modeling import WorkspaceForCausalLM
+from hf_duplex.released import RELEASED, SHIPPED
 
 
 SETTINGS = {
@@ -183,11 +183,10 @@ def test_a_model_without_the_contract_is_refused(tmp_path):
         bench([str(tmp_path / "llama")], samples=2)
 
 
-@pytest.mark.parametrize("name", ["duplex-baseline-4m", "duplex-workspace-4m"])
-def test_the_checkpoints_that_ship_revise_what_they_say(request, name):
+@pytest.mark.parametrize("name", RELEASED)
+def test_the_checkpoints_that_ship_revise_what_they_say(name):
     """A floor far below what the cards say: it breaks with weights, tokenizer or code, not with chance."""
-    folder = Path(request.config.rootpath, "model_cards", name)
     easy = BuilderConfig(**SETTINGS, num_updates=(1, 2), num_questions=(1, 2))
-    results = bench([str(folder)], samples=32, builder=easy)
+    results = bench([str(SHIPPED / name)], samples=32, builder=easy)
     figure = results["models"][name]["splits"]["test"]["metrics"]["revision_accuracy"]
-    assert figure["n"] > 20 and figure["value"] >= 0.8
+    assert figure["n"] > 20 and figure["value"] >= 0.7

@@ -19,6 +19,9 @@ from hf_duplex.cli import app
 from hf_duplex.hub import push_folder
 from hf_duplex.hub.tables import REVISION_COLUMNS
 from hf_duplex.modeling import DualStreamConfig, DualStreamForCausalLM
+from hf_duplex.released import BASELINE as BASELINE_NAME
+from hf_duplex.released import SHIPPED
+from hf_duplex.released import WORKSPACE as WORKSPACE_NAME
 
 
 TESTS = Path(__file__).parents[1]
@@ -27,8 +30,7 @@ from apart import run_apart  # noqa: E402
 from small_data import change_rows, small_rows, write_dataset  # noqa: E402
 
 
-SHIPPED = TESTS.parent / "model_cards"
-WORKSPACE, BASELINE = SHIPPED / "duplex-workspace-4m", SHIPPED / "duplex-baseline-4m"
+WORKSPACE, BASELINE = SHIPPED / WORKSPACE_NAME, SHIPPED / BASELINE_NAME
 PROMPT, UPDATE = "Given x = 5, compute 3x + 2 step by step.", "Actually x = 7."
 
 # Several commands in a process of their own, since the client reads its settings when it is imported.
@@ -87,9 +89,10 @@ def sharded(tmp_path_factory):
     """A small model of the third kind, not measured, its weights in several files, with what a training leaves."""
     folder = tmp_path_factory.mktemp("models") / "in-pieces"
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2, "num_hidden_layers": 1}
-    model = DualStreamForCausalLM(DualStreamConfig(**sizes, encoder_layers=1)).to(torch.bfloat16)
-    model.save_pretrained(folder, max_shard_size="40KB")
-    AutoTokenizer.from_pretrained(BASELINE).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(BASELINE)
+    config = DualStreamConfig(**sizes, encoder_layers=1, vocab_size=len(tokenizer))
+    DualStreamForCausalLM(config).to(torch.bfloat16).save_pretrained(folder, max_shard_size="40KB")
+    tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text("# In pieces\n\nNot measured yet.\n")
     (folder / "modeling_duplex.py").write_text("raise ImportError('code of an older version')\n")
     (folder / "training_args.bin").write_bytes(b"private")
@@ -363,7 +366,7 @@ def lose_a_shard(folder):
         (edit("results.json", format=1), "results.json is of format 1, not 2: measure again"),
         (edit("results.json", benchmark="speed"), "results.json holds no results of `hf-duplex bench revision`"),
         (write("results.json", "{"), "results.json is not JSON"),
-        (edit("results.json", models={"other": {"specs": ["m/other"]}}), "holds no results of duplex-baseline-4m"),
+        (edit("results.json", models={"other": {"specs": ["m/other"]}}), f"holds no results of {BASELINE.name}"),
         (replace("README.md", r"value: 0\.\d+", "value: 0.999"), "tells other results than results.json"),
         (write("README.md", "# Drawn early\n\nNot measured yet.\n"), "tells other results than results.json"),
         (without("results.json"), "tells other results than results.json"),

@@ -13,15 +13,17 @@ from tiny_contestants import gold, stale, use
 from toy_runs import toy_tokenizer, train, write_config
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from dataset_builder import BuilderConfig
+from dataset_builder import FAMILIES, BuilderConfig
 from hf_duplex.evaluation import run_revision_benchmark
 from hf_duplex.evaluation.tables import figure_cell
 from hf_duplex.hub import release, write_card
+from hf_duplex.hub.cards import families_of, name_in
+from hf_duplex.hub.release import without_places
 from hf_duplex.hub.tables import REVISION_COLUMNS
+from hf_duplex.released import RELEASED, SHIPPED
 
 
 TYPES = ["workspace", "baseline", "dual_stream"]
-MEGABYTE = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -170,17 +172,48 @@ def test_the_command_releases_and_warns_of_nothing(runs, tmp_path):
     assert (tmp_path / "toy" / "README.md").is_file()
 
 
-def test_what_ships_is_small_and_agrees_with_its_card(request):
-    folders = sorted((request.config.rootpath / "model_cards").glob("*-4m"))
-    assert [folder.name for folder in folders] == ["duplex-baseline-4m", "duplex-workspace-4m"]
-    for folder in folders:
-        assert max(path.stat().st_size for path in folder.iterdir()) < 8 * MEGABYTE
-        with safe_open(folder / "model.safetensors", "pt") as stored:
-            assert {stored.get_slice(name).get_dtype() for name in stored.keys()} == {"BF16"}
-        card = (folder / "README.md").read_text()
-        training = json.loads((folder / "training.json").read_text())
-        assert f"{training['parameters']:,} parameters" in card and f"Command: `{training['command']}`" in card
-        if (folder / "results.json").is_file():
-            model = json.loads((folder / "results.json").read_text())["models"][folder.name]
-            figures = next(iter(model["splits"].values()))["metrics"]
-            assert rows_of(card, "training seeds")[0][2] == figure_cell(figures["revision_accuracy"])
+def test_a_model_that_is_released_speaks_with_a_cache_and_keeps_as_many_slots_as_is_said(runs, tmp_path):
+    path = runs / "workspace" / "config.json"
+    before = path.read_text()
+    path.write_text(json.dumps(json.loads(before) | {"use_cache": False}))
+    release(runs / "workspace", tmp_path / "fewer", n_slots=96)
+    path.write_text(before)
+    config, trained = AutoConfig.from_pretrained(tmp_path / "fewer"), AutoConfig.from_pretrained(runs / "workspace")
+    assert config.use_cache and config.n_slots == 96 != trained.n_slots
+    card = " ".join((tmp_path / "fewer" / "README.md").read_text().split())
+    assert f"at most 96 slots, the least valid go first; in training it kept {trained.n_slots}." in card
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_slots", "message"),
+    [("baseline", 24, "`n_slots`: .* is no workspace"), ("workspace", 24, "at least one message")],
+)
+def test_slots_that_do_not_go_with_the_model_are_refused(runs, tmp_path, kind, n_slots, message):
+    with pytest.raises(ValueError, match=message):
+        release(runs / kind, tmp_path / "release", n_slots=n_slots)
+    assert not (tmp_path / "release").exists()
+
+
+def test_facts_tell_no_place_of_the_machine_that_trained():
+    told = without_places({"command": "train a.yaml --output_dir /big/disk/w --lr 1/2", "dirs": ["/x/y", "runs/z", 3]})
+    assert told == {"command": "train a.yaml --output_dir runs/w --lr 1/2", "dirs": ["runs/y", "runs/z", 3]}
+
+
+def test_a_card_names_the_families_that_were_trained_on():
+    two = {
+        "data": {"phases": [{"builder": {"families": ["scheduling"]}}, {"builder": {"families": ["list_editing"]}}]}
+    }
+    assert families_of([two]) == ["list editing", "scheduling"]
+    assert families_of([two, {"data": {"phases": [{"builder": {}}]}}]) == [name.replace("_", " ") for name in FAMILIES]
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_what_ships_agrees_with_its_card(name):
+    folder = SHIPPED / name
+    card = (folder / "README.md").read_text()
+    training = json.loads((folder / "training.json").read_text())
+    assert f"{training['parameters']:,} parameters" in card and f"Command: `{training['command']}`" in card
+    results = json.loads((folder / "results.json").read_text())
+    figures = next(iter(results["models"][name_in(results, folder)]["splits"].values()))["metrics"]
+    assert rows_of(card, "training seeds")[0][2] == figure_cell(figures["revision_accuracy"])
+    assert AutoConfig.from_pretrained(folder).use_cache

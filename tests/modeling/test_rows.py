@@ -8,7 +8,7 @@ from tiny_models import BOS, GENERATORS, PAD, SEP, AtOnce, Schedule, greedy, pad
 PROMPTS = [[5, 6, SEP, 7, 8], [9], [], [10, 11, 12, SEP, 13, 14, SEP, 15], [16, 17, 18]]
 UPDATES = [[(2, [20, 21])], [], [(4, [22, 23, 24]), (4, [25])], [(1, [26]), (3, [27, 28])], [(9, [30, 31])]]
 # With so many ends, rows end at different times.
-ENDS = [2, 33, 38, 41, 47, 52, 58, 61]
+ENDS = [2, 33, 36, 38, 41, 45, 47, 50, 52, 55, 58, 61]
 
 
 # Nobody ends before the first step.

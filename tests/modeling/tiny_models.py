@@ -47,9 +47,11 @@ def tiny_config(name: str, **overrides):
     if name == "baseline":
         return DuplexBaselineConfig(**sizes)
     if name == "dual_stream":
-        return DualStreamConfig(**{"encoder_layers": 1, **sizes})
+        return DualStreamConfig(**{"encoder_layers": 1, "notice_updates": True, **sizes})
     n_slots = 32 if name in ("validity", "defeasible") else 5
-    return WorkspaceConfig(**{"update_type": name, "n_slots": n_slots, "encoder_layers": 1, **sizes})
+    return WorkspaceConfig(
+        **{"update_type": name, "n_slots": n_slots, "encoder_layers": 1, "notice_updates": True, **sizes}
+    )
 
 
 def head_of(config):

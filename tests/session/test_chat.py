@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from dataset_builder import FAMILIES
 from hf_duplex.cli import app
+from hf_duplex.released import SHIPPED, WORKSPACE
 from hf_duplex.session.chat import Chat, Screen, Transcript
-from hf_duplex.session.checkpoints import SHIPPED, WORKSPACE, load_checkpoint
+from hf_duplex.session.checkpoints import load_checkpoint
 
 
 PROMPT = "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1."

@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 from dataset_builder import FAMILIES
 from hf_duplex.cli import app
 from hf_duplex.modeling import encode_prompt
-from hf_duplex.session.checkpoints import BASELINE, SHIPPED, WORKSPACE, load_checkpoint
+from hf_duplex.released import BASELINE, SHIPPED, WORKSPACE
+from hf_duplex.session.checkpoints import load_checkpoint
 from hf_duplex.session.scenes import DEFAULT_SCENES, SCENES, own_scene
 
 
+# What is right in the end, worked out by hand.
 ANSWERS = {
     "arithmetic": {"3x + 2": "23", "x + y": "10", "4y + 1": "13", "2x + 3y": "23"},
     "capital": {
@@ -21,6 +23,12 @@ ANSWERS = {
         "longest river of Australia": "Darling",
         "national bird of Australia": "emu",
     },
+    "tour": {"stop 1": "Rome", "stop 2": "Paris", "stop 3": "Madrid", "stop 4": "Vienna"},
+    "meeting": {"end of the meeting": "15:55", "start of the dinner": "15:55"},
+    "rules": {"bridge": "closed", "Hanna": "upset"},
+    "business": {"revenue of Meyer": "46 million", "advice for Meyer": "cut costs"},
+    "budget": {"hotel": "$100", "museum": "$60", "left": "$30"},
+    "record": {"price": "19", "quantity": "6", "total": "114"},
     "afterwards": {"3x + 2": "23", "x + y": "9"},
     "twice": {"2a + 5": "21", "a + b": "14", "3b + 1": "19"},
 }
@@ -34,7 +42,9 @@ def demo(*arguments, **options):
 
 @pytest.fixture(scope="module")
 def facts():
-    return json.loads(demo("--json", "--scene", "all").stdout)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hf_duplex.session.demo.REPLAYS", 1)
+        return json.loads(demo("--json", "--scene", "all").stdout)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +72,20 @@ def test_facts_say_with_what_they_were_measured(facts):
 
 
 @pytest.mark.parametrize("side", ["workspace", "baseline"])
-def test_final_values_are_right(scene, side):
-    assert ANSWERS[scene["name"]].items() <= said(scene[side]["text"]).items()
-    assert scene[side]["ended"]
+def test_the_verdict_is_what_the_text_says(scene, side):
+    answers, values = scene[side]["verdict"]["answers"], said(scene[side]["text"])
+    assert {answer["key"]: answer["due"] for answer in answers} == ANSWERS[scene["name"]]
+    for answer in answers:
+        assert answer["said"] == values.get(answer["key"])
+        assert answer["right"] == (answer["said"] == answer["due"])
+
+
+@pytest.mark.parametrize("side", ["workspace", "baseline"])
+def test_the_models_that_ship_get_most_of_it_right(facts, side):
+    """A floor far below what they do: it breaks with weights, tokenizer or code, not with one scene."""
+    answers = [answer["right"] for scene in facts["scenes"] for answer in scene[side]["verdict"]["answers"]]
+    assert sum(answers) >= 0.75 * len(answers)
+    assert sum(scene[side]["ended"] for scene in facts["scenes"]) >= 8
 
 
 def test_the_workspace_processes_no_token_twice(scene):
@@ -112,20 +133,22 @@ def test_a_restart_reads_the_prompt_again(scene, tokenizer):
         assert restart["thrown_away"] > 0 and restart["update_to_token_ms"] > 0
 
 
-def test_default_scenes_show_what_they_promise(facts):
+def test_scenes_show_what_they_promise(facts):
     texts = {scene["name"]: scene["workspace"] for scene in facts["scenes"]}
-    assert {"arithmetic", "capital", "afterwards"} == set(DEFAULT_SCENES)
-    # Something stale was said and repaired, in the middle of a text that goes on.
+    for name in ("arithmetic", "capital", "rules"):
+        assert "." not in texts[name]["stretches"][0]["text"][-1:]
+    assert texts["afterwards"]["stretches"][0]["text"].endswith(".")
+    # Something stale was said before the update, and is not what is right in the end.
     for name, key in (("arithmetic", "3x + 2"), ("capital", "capital of Australia"), ("afterwards", "x + y")):
         assert first_said(texts[name]["text"])[key] != ANSWERS[name][key]
-    assert not texts["arithmetic"]["stretches"][0]["text"].endswith(".")
-    assert texts["afterwards"]["stretches"][0]["text"].endswith(".")
+    assert len(DEFAULT_SCENES) >= 5 and {"tour", "business"} < set(DEFAULT_SCENES)
 
 
 def test_a_scene_of_ones_own():
     arguments = ("--prompt", "Let k = 2, compute 4k + 1.", "--update", "No, k = 6.", "--after", "8")
     (scene,) = json.loads(demo("--json", *arguments).stdout)["scenes"]
     assert scene["name"] == "own" and said(scene["workspace"]["text"])["4k + 1"] == "25"
+    assert scene["workspace"]["verdict"]["answers"] == [{"key": "4k + 1", "due": "25", "said": "25", "right": True}]
     assert own_scene("x = 1.", ["x = 2.", "x = 3."], ["4"]).updates[1].after == 16
     assert own_scene("x = 1.", ["x = 2.", "x = 3."], ["end"]).updates[1].after is None
 
@@ -134,7 +157,8 @@ def test_a_scene_of_ones_own():
 def test_plain_output_fits_and_has_no_colour(columns):
     shown = demo("--scene", "capital", env={"COLUMNS": str(columns), "NO_COLOR": "1"}).stdout
     assert "\x1b" not in shown and max(map(len, shown.splitlines())) <= columns
-    for part in ("Canberra", "update → token", "doubted", "v8", "read again", "now try: hf-duplex chat"):
+    parts = ("Canberra", "update → token", "doubted", "v8", "read again", "in the end", "now try: hf-duplex chat")
+    for part in parts:
         assert part in shown
 
 

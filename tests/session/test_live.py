@@ -2,7 +2,8 @@
 
 import pytest
 
-from hf_duplex.session.checkpoints import SHIPPED, WORKSPACE, load_checkpoint
+from hf_duplex.released import SHIPPED, WORKSPACE
+from hf_duplex.session.checkpoints import load_checkpoint
 from hf_duplex.session.live import LiveText
 from hf_duplex.session.slots import beliefs, group_words
 

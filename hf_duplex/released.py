@@ -1,0 +1,9 @@
+"""The models that are released with this package: folders of `model_cards`, which a clone of the repository holds."""
+
+from pathlib import Path
+
+
+SHIPPED = Path(__file__).parents[1] / "model_cards"
+WORKSPACE, BASELINE = "duplex-workspace-5m", "duplex-baseline-5m"
+RELEASED = (WORKSPACE, BASELINE)
+"""In the order in which they are compared; results of all of them lie with the first."""

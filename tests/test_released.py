@@ -1,0 +1,46 @@
+"""The released models: one place names them, and whatever else does names one that is there."""
+
+import re
+
+import pytest
+from safetensors import safe_open
+
+from hf_duplex.released import RELEASED, SHIPPED
+
+
+MEGABYTE = 1_000_000
+PAGES = (
+    "*.md",
+    "Makefile",
+    "docs/**/*.md",
+    "examples/**/*",
+    "hf_duplex/**/*.py",
+    "hf_duplex/**/*.md",
+    "tests/**/*.py",
+)
+NAME = re.compile(r"duplex-(?:workspace|baseline|dual-stream)-\d+m\b")
+
+
+def test_no_page_names_a_model_that_is_not_released(request):
+    root = request.config.rootpath
+    pages = {path for pattern in PAGES for path in root.glob(pattern) if path.is_file()}
+    named = {(name, path.name) for path in pages for name in NAME.findall(path.read_text())}
+    assert "README.md" in {page for _, page in named} and {name for name, _ in named} <= set(RELEASED), named
+
+
+def test_nothing_else_lies_beside_them():
+    assert sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()) == sorted(RELEASED)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_what_ships_is_small(name):
+    folder = SHIPPED / name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 12 * MEGABYTE
+    with safe_open(folder / "model.safetensors", "pt") as stored:
+        assert {stored.get_slice(weight).get_dtype() for weight in stored.keys()} == {"BF16"}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_no_file_tells_a_place_on_somebodys_machine(name):
+    for path in (SHIPPED / name).glob("*.[jm][sd]*"):
+        assert not re.search(r"(?<![\w.<])/(?:tmp|home|root|work|mnt|data)/", path.read_text()), path.name

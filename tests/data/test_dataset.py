@@ -124,6 +124,25 @@ def test_the_samples_of_a_batch_are_neighbours_in_length(lengths, batch_size, wi
             )
 
 
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 90)), min_size=1, max_size=200), st.integers(1, 8))
+def test_samples_are_sorted_by_both_lengths_and_each_comes_once(sizes, batch_size):
+    heard, emitted = np.array(sizes).T
+    order = list(CurriculumSampler(heard + emitted, batch_size, emitted=emitted))
+    assert sorted(order) == list(range(len(sizes)))
+
+
+def test_sorting_by_both_lengths_leaves_less_padding():
+    generator = np.random.default_rng(0)
+    heard, emitted = generator.integers(20, 200, 4096), generator.integers(20, 400, 4096)
+
+    def columns(order):
+        batches = np.array(order).reshape(-1, 32)
+        return sum(32 * (heard[batch].max() + emitted[batch].max()) for batch in batches)
+
+    by_total = columns(list(CurriculumSampler(heard + emitted, 32)))
+    assert columns(list(CurriculumSampler(heard + emitted, 32, emitted=emitted))) < 0.85 * by_total
+
+
 def test_batches_come_in_random_order_that_the_seed_decides():
     lengths = np.arange(640) % 97
     first, second = (list(CurriculumSampler(lengths, 10, seed=seed)) for seed in (0, 1))

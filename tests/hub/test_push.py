@@ -355,7 +355,7 @@ def lose_a_shard(folder):
         (write("config.json", "{"), "config.json is not JSON"),
         (write("config.json", "[]"), "config.json holds no JSON object"),
         (edit("config.json", hidden_size="wide"), "config.json is no configuration of a duplex_baseline"),
-        (edit("config.json", num_hidden_layers=2), "the weights do not belong to config.json: model.layers.2."),
+        (edit("config.json", num_hidden_layers=2), "the weights do not belong to config.json: model.layers."),
         (edit("config.json", intermediate_size=8), "the weights do not belong to config.json: model.layers.0.mlp."),
         (without("model.safetensors"), "holds no weights (model.safetensors)"),
         (cut_weights, "model.safetensors cannot be read"),

@@ -1,6 +1,7 @@
 """The Trainer, with the order of a curriculum kept, and that of shards on disk."""
 
 import math
+import time
 from collections import defaultdict
 from functools import partial
 from typing import Any
@@ -76,6 +77,7 @@ class DuplexTrainer(Trainer):
         if muon and self.is_fsdp_enabled:
             raise ValueError("`muon` needs every matrix whole and cannot go with FSDP: leave it out, or use DDP.")
         self.size: int | None = None
+        self.logged_at: tuple[int, float] | None = None
         self.whole_class = type(self.model)
         self.widened = widen_scalars(self.model) if self.is_fsdp_enabled else []
 
@@ -141,7 +143,8 @@ class DuplexTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """
-        Logs the loss of training with the telemetry of that step.
+        Logs the loss of training with the telemetry of that step, and how many samples a second it came to since the
+        entry before (compiling and evaluation in between included).
 
         Raises:
             FloatingPointError: The loss is no number any more; nothing that comes after could mend it.
@@ -151,6 +154,13 @@ class DuplexTrainer(Trainer):
                 f"the loss is {logs['loss']} at step {self.state.global_step}: go on from a checkpoint before it, "
                 "with a lower `learning_rate`."
             )
+        if "loss" in logs:
+            step, now = self.state.global_step, time.perf_counter()
+            if self.logged_at is not None and step > self.logged_at[0]:
+                batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+                rate = (step - self.logged_at[0]) * batch_size / (now - self.logged_at[1])
+                logs = {**logs, "samples_per_second": round(rate, 1)}
+            self.logged_at = step, now
         whole = not self.is_fsdp_enabled and not self.is_deepspeed_enabled
         if self.telemetry is not None and "loss" in logs and whole and self.is_world_process_zero():
             logs = {**logs, **self.telemetry.measure(self.model)}

@@ -75,6 +75,16 @@ def test_a_step_cannot_be_captured_on_a_processor(tmp_path):
         DuplexTrainer(model=model_of("workspace"), args=args, capture_step=True)
 
 
+def test_each_entry_of_the_log_says_how_fast_it_went(tmp_path):
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none", per_device_train_batch_size=4)
+    trainer = DuplexTrainer(model=model_of("workspace"), args=args)
+    for step in (10, 30):
+        trainer.state.global_step = step
+        trainer.log({"loss": 1.0})
+    first, second = trainer.state.log_history
+    assert "samples_per_second" not in first and second["samples_per_second"] > 0
+
+
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
     args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
     trainer = DuplexTrainer(model=model_of("workspace"), args=args)

@@ -9,7 +9,7 @@ from .layers import padding_that_matters
 from .layout import Layout
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
-from .streams import serialize, sort_updates
+from .streams import Streams
 
 
 class DuplexBaselineModel(DuplexModel):
@@ -48,28 +48,17 @@ class DuplexBaselineModel(DuplexModel):
             hidden_states = self.decode(self.embed(input_ids, inputs_embeds), attention_mask, cache, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
-        streams = input_ids, attention_mask, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
-        layout = self.lay_out(self.config, *streams) if layout is None else layout
+        if layout is None:
+            told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+            layout = self.laid_out(self.config, Streams(input_ids, attention_mask, *told))
         return BaseModelOutputWithPast(last_hidden_state=self.run(layout, **kwargs))
 
     @classmethod
-    def lay_out(
-        cls,
-        config,
-        input_ids,
-        attention_mask=None,
-        prompt_ids=None,
-        prompt_mask=None,
-        update_ids=None,
-        update_mask=None,
-        update_positions=None,
-    ) -> Layout:
-        if prompt_ids is None and update_ids is None:
-            return Layout(input_ids)
-        updates = None if update_ids is None else sort_updates(update_ids, update_mask, update_positions)
+    def laid_out(cls, config, streams: Streams) -> Layout:
+        if streams.prompt_ids is None and streams.update_ids is None:
+            return super().laid_out(config, streams)
         # Padding stands on the right, where causal attention never looks: it needs no mask.
-        line, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask, updates)
-        return Layout(line, predictor)
+        return Layout(*streams.line(streams.updates()))
 
 
 class DuplexBaselineForCausalLM(DuplexForCausalLM):

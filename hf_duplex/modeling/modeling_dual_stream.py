@@ -16,7 +16,7 @@ from .layout import Layout
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
-from .streams import serialize, sort_updates, visible_versions
+from .streams import Streams, visible_versions
 from .update_validity import NOT_HELD
 
 
@@ -108,28 +108,20 @@ class DualStreamModel(DuplexModel):
             hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
-        streams = input_ids, attention_mask, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
-        layout = self.lay_out(self.config, *streams) if layout is None else layout
+        if layout is None:
+            told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+            layout = self.laid_out(self.config, Streams(input_ids, attention_mask, *told))
         return BaseModelOutputWithPast(last_hidden_state=self.run(layout, **kwargs))
 
     @classmethod
-    def lay_out(
-        cls,
-        config,
-        input_ids,
-        attention_mask=None,
-        prompt_ids=None,
-        prompt_mask=None,
-        update_ids=None,
-        update_mask=None,
-        update_positions=None,
-    ) -> Layout:
+    def laid_out(cls, config, streams: Streams) -> Layout:
         # Padding stands on the right, where causal attention never looks: it needs no mask.
-        line, _, predictor = serialize(input_ids, attention_mask, prompt_ids, prompt_mask)
-        if update_ids is None:
+        line, predictor = streams.line()
+        updates = streams.updates()
+        if updates is None:
             return Layout(line, predictor)
-        update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
-        messages = pack_messages(None, (update_ids, update_mask), None, config.max_message_length)
+        *updates, positions = updates
+        messages = pack_messages(None, updates, None, config.max_message_length)
         known = visible_versions(predictor.shape[1], positions)
         # Along the line: what stands before the emitted stream knows no update.
         return Layout(line, predictor, messages, torch.zeros_like(line).scatter(1, predictor, known))

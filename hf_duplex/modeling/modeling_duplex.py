@@ -25,6 +25,7 @@ from .layers import (
     left_pad_shift,
 )
 from .layout import Layout
+from .streams import Streams
 from .update_rules import LatentSlots
 from .update_validity import ValidityUpdate
 
@@ -133,22 +134,17 @@ class DuplexModel(DuplexPreTrainedModel):
         return self.norm(hidden_states)
 
     @classmethod
-    def lay_out(
-        cls,
-        config,
-        input_ids,
-        attention_mask=None,
-        prompt_ids=None,
-        prompt_mask=None,
-        update_ids=None,
-        update_mask=None,
-        update_positions=None,
-    ) -> Layout:
+    def lay_out(cls, config, **streams: torch.Tensor) -> Layout:
         """
-        How the streams lie before this decoder: a function of them alone, without a parameter; arguments as in
+        How streams lie before this decoder: a function of them alone, without a parameter; arguments as in
         [`DuplexForCausalLM.forward`].
         """
-        raise NotImplementedError
+        return cls.laid_out(config, Streams(**streams))
+
+    @classmethod
+    def laid_out(cls, config, streams: Streams) -> Layout:
+        """The same of [`~streams.Streams`]; here the emitted stream alone, for a decoder that hears nothing."""
+        return Layout(streams.input_ids)
 
     def heard_in(self, layout: Layout) -> Heard | None:
         """What each column of a layout attends to beside its own line; nothing here."""

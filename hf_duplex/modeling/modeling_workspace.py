@@ -16,7 +16,7 @@ from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
-from .streams import sort_updates, visible_versions
+from .streams import Streams, visible_versions
 from .update_defeasible import DefeasibleUpdate
 from .update_rules import GatedUpdate, GRUUpdate, LatentSlots, ResidualUpdate, SlotUpdate
 from .update_validity import ValidityUpdate
@@ -139,35 +139,26 @@ class WorkspaceModel(DuplexModel):
             hidden_states = self.decode(embeds, attention_mask, cache, self.heard_by(cache, embeds), **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
-        streams = input_ids, attention_mask, prompt_ids, prompt_mask, update_ids, update_mask, update_positions
-        layout = self.lay_out(self.config, *streams) if layout is None else layout
+        if layout is None:
+            told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+            layout = self.laid_out(self.config, Streams(input_ids, attention_mask, *told))
         hidden_states = self.run(layout, padding_that_matters(attention_mask), **kwargs)
         return BaseModelOutputWithPast(last_hidden_state=hidden_states)
 
     @classmethod
-    def lay_out(
-        cls,
-        config,
-        input_ids,
-        attention_mask=None,
-        prompt_ids=None,
-        prompt_mask=None,
-        update_ids=None,
-        update_mask=None,
-        update_positions=None,
-    ) -> Layout:
-        if input_ids is None:
+    def laid_out(cls, config, streams: Streams) -> Layout:
+        if streams.input_ids is None:
             raise ValueError(
                 "`prompt_ids` and `update_ids` need `input_ids`: embeddings cannot be laid out beside them."
             )
-        known = torch.zeros_like(input_ids)
-        prompt = None if prompt_ids is None else (prompt_ids, prompt_mask)
-        updates = None
-        if update_ids is not None:
-            update_ids, update_mask, positions = sort_updates(update_ids, update_mask, update_positions)
-            updates, known = (update_ids, update_mask), visible_versions(input_ids.shape[1], positions)
+        known = torch.zeros_like(streams.input_ids)
+        prompt = None if streams.prompt_ids is None else (streams.prompt_ids, streams.prompt_mask)
+        updates = streams.updates()
+        if updates is not None:
+            *updates, positions = updates
+            known = visible_versions(known.shape[1], positions)
         messages = pack_messages(prompt, updates, config.message_separator_token_id, config.max_message_length)
-        return Layout(input_ids, messages=messages, known=known)
+        return Layout(streams.input_ids, messages=messages, known=known)
 
     def heard_in(self, layout: Layout) -> Heard:
         assert layout.messages is not None and layout.known is not None

@@ -1,6 +1,32 @@
 """Streams laid out in one line: a prompt, the emitted tokens, each update before the first token that may know it."""
 
+from dataclasses import dataclass
+
 import torch
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The streams of a batch side by side; shapes and meanings are those of `DuplexForCausalLM.forward`."""
+
+    input_ids: torch.LongTensor
+    attention_mask: torch.Tensor | None = None
+    prompt_ids: torch.LongTensor | None = None
+    prompt_mask: torch.Tensor | None = None
+    update_ids: torch.LongTensor | None = None
+    update_mask: torch.Tensor | None = None
+    update_positions: torch.LongTensor | None = None
+
+    def updates(self):
+        """The updates as from [`sort_updates`], or None."""
+        if self.update_ids is None:
+            return None
+        return sort_updates(self.update_ids, self.update_mask, self.update_positions)
+
+    def line(self, updates=None):
+        """The emitted stream behind the prompt, with updates in it, as from [`serialize`]: ids, and predictors."""
+        ids, _, predictor = serialize(self.input_ids, self.attention_mask, self.prompt_ids, self.prompt_mask, updates)
+        return ids, predictor
 
 
 def sort_updates(update_ids, update_mask, update_positions):

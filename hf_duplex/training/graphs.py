@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from accelerate.utils import recursively_apply
 from torch import nn
 
 
@@ -30,10 +31,6 @@ def _flat(batch: dict) -> dict[str, torch.Tensor]:
         else:
             flat[name] = value
     return flat
-
-
-def _copied(batch: dict) -> dict:
-    return {name: _copied(value) if isinstance(value, dict) else value.clone() for name, value in batch.items()}
 
 
 class GraphedSteps:
@@ -73,7 +70,7 @@ class GraphedSteps:
         return step.loss.clone()
 
     def _capture(self, batch: dict) -> _Captured:
-        batch, graph = _copied(batch), torch.cuda.CUDAGraph()
+        batch, graph = recursively_apply(torch.clone, batch), torch.cuda.CUDAGraph()
         for parameter in self.parameters:
             parameter.grad = None
         # Threads that load data go on using the device meanwhile.

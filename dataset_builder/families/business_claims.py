@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ..grammar import Wordings, upper_first
 from ..world import Rule, Values, needing
+from .business_questions import ADVICE_NOUNS, LEADER_NOUNS, TOTAL_NOUNS
 from .business_terms import COMPANY, FIGURES, MILLION, NOUNS, SAID, TOPICS, Policy, amount_of
-from .business_wordings import ADVICE_NOUNS, LEADER_NOUNS, TOTAL_NOUNS
 
 
 _SAID = {name: SAID + figure.said for name, figure in FIGURES.items()}

@@ -24,33 +24,32 @@ from ..world import NONE, Fact, Values
 from .base import ORDINALS, Family, clauses, word_prompt
 from .business_case import Case, draw_amount, draw_case, draw_limit, draw_subjects, new_amount
 from .business_claims import NOT_KNOWN, Topical, say_advice, say_difference, say_figure, say_leader, say_total
+from .business_questions import ASK_MANY_UNSEEN, ASK_ONE, ASK_OWN, asks
 from .business_terms import (
     COMPANY,
     FIGURES,
     LEADERS,
     LEVELS,
     PEOPLE,
+    TELL,
+    TELL_OF_COMPANY,
     TOLD,
     TOLD_OF_COMPANY,
     TOPICS,
     TOTALS,
     Policy,
     amount_of,
+    of_people,
 )
 from .business_wordings import (
-    ASK_MANY,
-    ASK_MANY_UNSEEN,
-    ASK_ONE,
-    ASK_OWN,
     CASE,
     FIGURE_UPDATES,
+    FILLERS,
     LIMIT_UPDATES,
     REST,
     RULE,
     SHORT_UPDATES,
-    TELL,
     TELL_LIMIT,
-    TELL_OF_COMPANY,
 )
 
 
@@ -61,10 +60,11 @@ if TYPE_CHECKING:
 _OPENERS = ("Let's see.", "Sure.", "Of course.", "Here are the figures.", "I looked at the figures.")
 _CLOSERS = ("That is all.", "That's it.", "That is my report.", "That is what the figures say.")
 _TOLD = {
-    name: Wordings(TOLD.known[: -1 if figure.unit == PEOPLE else None] + figure.told, TOLD.unseen)
+    name: Wordings((of_people(TOLD.known) if figure.unit == PEOPLE else TOLD.known) + figure.told, TOLD.unseen)
     for name, figure in FIGURES.items()
 }
-"""How a prompt tells each figure; "120 people is the staff" is not said."""
+"""How a prompt tells each figure."""
+_TELL_OF_PEOPLE = TELL._replace(known=of_people(TELL.known))
 _REPAIRS = tuple(
     tuple(zip(leads, links))
     for leads in permutations(("wait,", "sorry,", "no,", "correction:"))
@@ -106,7 +106,10 @@ def _told(rng: Random, fact: str, value: str, config: BuilderConfig) -> str:
     """A clause of the prompt that tells a figure."""
     figure, _, subject = fact.partition(" of ")
     wordings = TOLD_OF_COMPANY if subject == COMPANY and rng.random() < 0.5 else _TOLD[figure]
-    return wordings.draw(rng, config).format(n=figure, s=subject, v=_spoken(rng, value))
+    clause = wordings.draw(rng, config).format(n=figure, s=subject, v=_spoken(rng, value))
+    if config.paraphrase or rng.random() > 0.15:
+        return clause
+    return rng.choice(FILLERS).format(clause)
 
 
 def _rule_clauses(rng: Random, policy: Policy, limit: str, config: BuilderConfig) -> list[str]:
@@ -202,9 +205,12 @@ class BusinessInsight(Family):
         nouns = [item.nouns.draw(rng, config).format_map(item.slots) for item in asked]
         if len(asked) == 1:
             own = ASK_OWN.get(asked[0].key.partition(" ")[0])
-            wordings = own if own and rng.random() < 0.4 else ASK_ONE
-            return [wordings.draw(rng, config).format(q=nouns[0], s=asked[0].slots.get("s"))]
-        intro, item = rng.choice(ASK_MANY_UNSEEN if config.paraphrase else ASK_MANY)
+            if own and rng.random() < 0.4:
+                ask = own.draw(rng, config)
+            else:
+                ask = ASK_ONE.draw(rng, config) if config.paraphrase else rng.choice(asks(nouns)[0])
+            return [ask.format(q=nouns[0], s=asked[0].slots.get("s"))]
+        intro, item = rng.choice(ASK_MANY_UNSEEN if config.paraphrase else asks(nouns)[1])
         stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
         items = [item.format(n=n + 1, ordinal=ORDINALS[n], q=noun) for n, noun in enumerate(nouns)]
         return [f"{intro} {items[0]}".strip() + stop, *(f"{text}{stop}" for text in items[1:-1]), f"{items[-1]}."]
@@ -293,10 +299,9 @@ class BusinessInsight(Family):
         if policy := _limits(scene).get(fact):
             return TELL_LIMIT.draw(rng, config).format(s=policy.subject, x=policy.good, c=policy.reached(value))
         figure, _, subject = fact.partition(" of ")
-        known, unseen = TELL_OF_COMPANY if subject == COMPANY and rng.random() < 0.5 else TELL
-        if known is TELL.known and FIGURES[figure].unit == PEOPLE:
-            known = known[:-1]
-        return rng.choice(unseen if config.paraphrase else known).format(n=figure, s=subject, v=value)
+        of_company = subject == COMPANY and rng.random() < 0.5
+        wordings = TELL_OF_COMPANY if of_company else _TELL_OF_PEOPLE if FIGURES[figure].unit == PEOPLE else TELL
+        return wordings.draw(rng, config).format(n=figure, s=subject, v=value)
 
     def noun(self, scene: Scene, fact: str) -> str:
         for company in (f" of {COMPANY}", f" for {COMPANY}"):
@@ -313,7 +318,7 @@ class BusinessInsight(Family):
         amount = draw_amount(rng, figure, {}, config)
         if _alone(scene) or rng.random() < 0.5:  # else a short correction could mean the aside
             tell = f"{other} has {_spoken(rng, f'{amount} {rng.choice(_COUNTED)}')}"
-            return upper_first(UPDATES["addition"].draw(rng, config).format(tell=tell))
+            return upper_first(UPDATES["addition"].draw(rng, config).format(tell=tell, Tell=upper_first(tell)))
         return self.word(
             rng, "addition", scene, f"{figure} of {other}", NONE, f"{amount} {FIGURES[figure].unit}", config
         )

@@ -1,112 +1,192 @@
-"""What a user says about business beside the figures themselves: rules for advice, questions, updates."""
+"""What a user says about business beside the figures themselves and questions: rules for advice, updates."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
 
 from ..grammar import Wordings
 
 
+def _framed(clauses: Sequence[str], leads: Sequence[str], tails: Sequence[str] = ()) -> tuple[str, ...]:
+    """Sentences made of each clause with a lead-in before it, or something behind it."""
+    ahead = (f"{lead}{clause}." for clause, lead in product(clauses, leads))
+    return (*ahead, *(f"{clause}{tail}." for clause, tail in product(clauses, tails)))
+
+
 # Rules for advice. {x} is to be done on the condition {c}, {y} otherwise.
+_SHOULD = (
+    "{s} should",
+    "{s} has to",
+    "{s} ought to",
+    "{s} must",
+    "what {s} should do is",
+    "our rule is that {s} should",
+    "we think that {s} should",
+    "let {s}",
+    "have {s}",
+)
+_TO = (
+    "advise {s} to",
+    "tell {s} to",
+    "please advise {s} to",
+    "we want {s} to",
+    "the board wants {s} to",
+    "the rule for {s} is to",
+    "our rule for {s} is to",
+)
 RULE = Wordings(
     (
-        "{s} should {x} if {c} and otherwise {y}",
-        "advise {s} to {x} if {c} and otherwise to {y}",
+        *(
+            form.format(h=head)
+            for form, head in product(
+                (
+                    "{h} {{x}} if {{c}} and otherwise {{y}}",
+                    "{h} {{x}} if {{c}} and {{y}} otherwise",
+                    "if {{c}} {h} {{x}} and otherwise {{y}}",
+                    "{h} {{y}} unless {{c}} but {{x}} in that case",
+                ),
+                _SHOULD,
+            )
+        ),
+        *(
+            form.format(h=head)
+            for form, head in product(
+                (
+                    "{h} {{x}} if {{c}} and otherwise to {{y}}",
+                    "if {{c}} {h} {{x}} and otherwise to {{y}}",
+                    "{h} {{y}} unless {{c}} but to {{x}} in that case",
+                ),
+                _TO,
+            )
+        ),
         "tell {s} to {x} if {c} and to {y} otherwise",
-        "if {c} {s} should {x} and otherwise {y}",
-        "the rule for {s} is to {x} if {c} and otherwise to {y}",
+        "advise {s} to {x} if {c} and to {y} otherwise",
     ),
     ("it is best for {s} to {x} if {c} and to {y} otherwise", "{s} does well to {x} if {c} and to {y} if not"),
 )
 CASE = Wordings(
-    ("{s} should {x} if {c}", "advise {s} to {x} if {c}", "tell {s} to {x} if {c}", "if {c} {s} should {x}"),
+    tuple(form.format(h=head) for form, head in product(("{h} {{x}} if {{c}}", "if {{c}} {h} {{x}}"), _SHOULD + _TO)),
     ("it is best for {s} to {x} if {c}", "{s} does well to {x} if {c}"),
 )
 REST = Wordings(
-    (
-        "{s} should {x} in all other cases",
-        "advise {s} to {x} in all other cases",
-        "in all other cases {s} should {x}",
-        "tell {s} to {x} in all other cases",
+    tuple(
+        form.format(h=head)
+        for form, head in product(
+            (
+                "{h} {{x}} in all other cases",
+                "in all other cases {h} {{x}}",
+                "{h} {{x}} if neither is the case",
+                "if neither is the case {h} {{x}}",
+            ),
+            _SHOULD + _TO,
+        )
     ),
     ("it is best for {s} to {x} in any other case", "{s} does well to {x} in any other case"),
 )
-
-ADVICE_NOUNS = Wordings(
-    ("the advice for {s}", "the best advice for {s}", "the right move for {s}", "the next step for {s}"),
-    ("the recommendation for {s}", "the way forward for {s}"),
-)
-TOTAL_NOUNS = Wordings(
-    ("the total {n}", "the total {n} of all", "the sum of the {n} of all", "the {n} of all together"),
-    ("the {n} of all taken as one", "the {n} of all summed up"),
-)
-LEADER_NOUNS = Wordings(
-    ("the leader in {n}", "the leader by {n}", "the one with the higher {n}", "the owner of the higher {n}"),
-    ("the front runner in {n}", "the one ahead in {n}"),
-)
-
-ASK_ONE = Wordings(
-    (
-        "tell me {q}.",
-        "what is {q}?",
-        "report {q}.",
-        "give me {q}.",
-        "name {q}.",
-        "let me know {q}.",
-        "I would like to hear {q}.",
+FILLERS = (
+    *(
+        f"{lead} {{}}"
+        for lead in (
+            "as far as I know,",
+            "as you may know,",
+            "if I am not wrong,",
+            "to begin with,",
+            "as it happens,",
+            "if I remember rightly,",
+            "as things are,",
+            "the way I see it,",
+            "if you ask me,",
+            "you should know that",
+            "I hear that",
+            "I was told that",
+            "please note that",
+            "let us say that",
+            "it is clear that",
+        )
     ),
-    ("state {q}.", "inform me of {q}.", "I wonder about {q}."),
+    *(
+        f"{{}}, {tail}"
+        for tail in (
+            "as far as I know",
+            "I think",
+            "I believe",
+            "as things are",
+            "if you ask me",
+            "I was told",
+            "just so you know",
+            "if I remember rightly",
+            "so please use that",
+            "or so I hear",
+            "if the books are right",
+        )
+    ),
 )
-ASK_OWN = {
-    "advice": Wordings(("what should {s} do?", "what do you advise {s}?"), ("what is {s} to do?",)),
-    "result": Wordings(
-        ("does {s} make a profit or a loss?", "how much profit or loss does {s} make?"), ("is {s} in the black?",)
-    ),
-    "gap": Wordings(
-        ("is {s} over or under its target?", "how far is {s} from its target?"), ("did {s} miss its target?",)
-    ),
-    "growth": Wordings(
-        ("has {s} grown or shrunk?", "by how much has {s} grown or shrunk?"), ("which way does {s} go?",)
-    ),
-    "reserve": Wordings(("does {s} have more cash or more debt?",), ("could {s} pay back its debt?",)),
-    "staffing": Wordings(("does {s} have too many or too few people?",), ("is {s} short of people?",)),
-}
-ASK_MANY = (
-    ("tell me", "{n}) {q}"),
-    ("please report", "({n}) {q}"),
-    ("in this order tell me", "{n}) {q}"),
-    ("I want to know", "{ordinal} {q}"),
-    ("give me", "{ordinal} {q}"),
-    ("talk about", "{ordinal} {q}"),
-    ("", "question {n} is about {q}"),
-    ("", "{ordinal} tell me {q}"),
-    ("", "report {q} {ordinal}"),
-    ("tell me about these:", "as number {n} {q}"),
-)
-ASK_MANY_UNSEEN = (("list", "{n}) {q}"), ("explain", "{ordinal} {q}"), ("", "item {n} is {q}"))
+"""What may be said around a clause of a prompt that tells a figure."""
 
-TELL = Wordings(
-    ("the {n} of {s} is {v}", "{s}'s {n} is {v}", "{v} is the {n} of {s}"),
-    ("the {n} of {s} amounts to {v}", "the {n} at {s} stands at {v}"),
+_ONLY = (
+    "{s} should {x} only if {c}",
+    "{s} should not {x} unless {c}",
+    "{s} should never {x} unless {c}",
+    "{s} must not {x} unless {c}",
+    "{s} ought to {x} only if {c}",
+    "only if {c} should {s} {x}",
+    "unless {c} {s} should not {x}",
+    "we want {s} to {x} only if {c}",
+    "the board wants {s} to {x} only if {c}",
 )
-TELL_OF_COMPANY = Wordings(("the {n} is {v}", "our {n} is {v}"), ("our {n} stands at {v}",))
-TELL_LIMIT = Wordings(
-    ("{s} should {x} only if {c}", "{s} should not {x} unless {c}"),
-    ("{s} may {x} only if {c}", "{s} is to {x} only if {c}"),
-)
+TELL_LIMIT = Wordings(_ONLY, ("{s} may {x} only if {c}", "{s} is to {x} only if {c}"))
 
+_LEADS = (
+    "Correction: ",
+    "Sorry, ",
+    "No, ",
+    "Wait, ",
+    "Hold on, ",
+    "Oh, ",
+    "Well, ",
+    "I made an error, ",
+    "I got that wrong, ",
+    "I just heard it: ",
+)
+_TAILS = (", sorry", ", sorry about that", ", I read it wrong", ", so use that", ", they tell me", ", I see now")
 FIGURE_UPDATES = {
     "correction": Wordings(
-        (
-            "Correction: {noun} was {new}.",
-            "Correction: {noun} was {new}, not {old}.",
-            "{Noun} was {new}, not {old}.",
-            "Sorry, I misread {noun}, it is {new}.",
-            "Make that {new} for {noun}.",
-            "I was wrong about {noun}, it was {new}.",
-            "The books now say {new} for {noun}.",
-            "Change {noun} to {new}.",
-            "Put {noun} at {new} instead of {old}.",
-            "New figures: {noun} is {new}.",
-        ),
+        _framed(
+            (
+                "{noun} was {new}",
+                "{noun} was {new}, not {old}",
+                "{noun} is {new}",
+                "{noun} is {new}, not {old}",
+                "{noun} is not {old} but {new}",
+                "{noun} should be {new}",
+                "{noun} has been corrected to {new}",
+                "I misread {noun}, it is {new}",
+                "I was wrong about {noun}, it was {new}",
+                "the books now say {new} for {noun}",
+                "the report now gives {new} as {noun}",
+                "we now have {new} for {noun}",
+                "it is {new} for {noun}",
+                "it is {new} and not {old} for {noun}",
+                "instead of {old} {noun} is {new}",
+            ),
+            (*_LEADS, "New figures: ", "The accountants called: "),
+            _TAILS,
+        )
+        + _framed(
+            (
+                "make that {new} for {noun}",
+                "change {noun} to {new}",
+                "set {noun} to {new}",
+                "put {noun} at {new} instead of {old}",
+                "use {new} for {noun}",
+                "use {new} and not {old} for {noun}",
+                "take {new} as {noun}",
+            ),
+            ("", *_LEADS),
+            (", please", *_TAILS[:3]),
+        )
+        + ("{Noun} was {new}, not {old}.", "The books now say {new} for {noun}."),
         (
             "An audit puts {noun} at {new}.",
             "Swap {old} for {new} as {noun}.",
@@ -114,70 +194,149 @@ FIGURE_UPDATES = {
         ),
     ),
     "invalidation": Wordings(
-        (
-            "{Noun} was withdrawn.",
-            "Strike {noun}, the books are being checked.",
-            "The figure for {noun} was made up, forget it.",
-            "We have no figure for {noun} any more.",
+        _framed(
+            (
+                "{noun} was withdrawn",
+                "{noun} no longer holds",
+                "{noun} is not known any more",
+                "{noun} has been struck from the books",
+                "strike {noun}, the books are being checked",
+                "forget {noun}, the books are being checked",
+                "the figure for {noun} was made up, forget it",
+                "we have no figure for {noun} any more",
+                "there is no figure for {noun} now",
+                "we no longer know {noun}",
+                "they have withdrawn {noun}",
+                "the books no longer show {noun}",
+            ),
+            ("", "Sorry, ", "Wait, ", "No, ", "Bad news, "),
+            (", sorry", ", I am afraid", ", they tell me"),
         ),
         ("The auditors reject {noun}, so drop it.", "Treat {noun} as open again."),
     ),
     "addition": Wordings(
-        (
-            "{Noun} has come in, it is {new}.",
-            "We now know {noun}, it is {new}.",
-            "At last we have {noun}, {new}.",
-            "The figure for {noun} is out, {new}.",
+        _framed(
+            (
+                "{noun} has come in, it is {new}",
+                "{noun} is known now, it is {new}",
+                "{noun} was missing, it is {new}",
+                "we now know {noun}, it is {new}",
+                "I have found {noun}, it is {new}",
+                "at last we have {noun}, {new}",
+                "they sent us {noun}, {new}",
+                "the figure for {noun} is out, {new}",
+                "here is {noun}, {new}",
+                "you can now use {new} as {noun}",
+                "the books now show {new} as {noun}",
+                "as for {noun}, it is {new}",
+            ),
+            ("", "Good news, ", "By the way, ", "Also, ", "One more thing: "),
+            (", so use that", ", as we just learned", ", by the way"),
         ),
         ("The missing figure is in, {noun} comes to {new}.", "{Noun} has arrived with {new}."),
     ),
 }
 SHORT_UPDATES = {
     "correction": Wordings(
-        (
-            "Correction, {new}.",
-            "Correction: {new}, not {old}.",
-            "No, {new}.",
-            "Sorry, {new}.",
-            "I meant {new}.",
-            "Make that {new}.",
-        ),
+        _framed(
+            (
+                "{new}",
+                "{new}, not {old}",
+                "{new} and not {old}",
+                "{new} instead of {old}",
+                "not {old} but {new}",
+                "it is {new}",
+                "it was {new}",
+                "it should be {new}",
+                "I meant {new}",
+                "make that {new}",
+                "I should have said {new}",
+            ),
+            ("Correction, ", *_LEADS),
+            (", sorry", ", sorry about that", ", I read it wrong", ", please", ", I see now"),
+        )
+        + ("I meant {new}.", "Make that {new}.", "Not {old} but {new}."),
         ("Rather {new}.", "{New} in truth."),
     ),
     "refinement": Wordings(
-        ("To be exact, {new}.", "{New}, to be exact.", "More precisely, {new}.", "Or {new}, to be precise."),
+        _framed(
+            ("{new}", "it is {new}", "it was {new}", "make that {new}"),
+            ("To be exact, ", "To be precise, ", "More precisely, ", "More exactly, ", "Let me be exact, "),
+            (", to be exact", ", to be precise", ", more precisely", ", if you want it exactly"),
+        )
+        + ("Or {new}, to be precise.",),
         ("Strictly speaking, {new}.", "{New}, put more exactly."),
     ),
 }
 """Where only one figure can be meant."""
+_NO_LIMIT = (
+    "drop {noun}",
+    "forget {noun}",
+    "strike {noun}",
+    "remove {noun}",
+    "{noun} is gone",
+    "{noun} was dropped",
+    "{noun} no longer holds",
+    "{noun} does not count any more",
+    "there is no limit for {s} any more",
+    "we need no limit for {s} now",
+)
 LIMIT_UPDATES = {
     "correction": Wordings(
-        (
-            "{Noun} is {new}, not {old}.",
-            "Correction: {noun} is {new}.",
-            "Change {noun} to {new}.",
-            "Move {noun} from {old} to {new}.",
-            "I was wrong about {noun}, it is {new}.",
-            "Sorry, {s} should {x} only if {c}.",
-        ),
+        _framed(
+            (
+                "{noun} is {new}, not {old}",
+                "{noun} is not {old} but {new}",
+                "{noun} is now {new}",
+                "{noun} should be {new}",
+                "{noun} was changed to {new}",
+                "change {noun} to {new}",
+                "move {noun} from {old} to {new}",
+                "put {noun} at {new} instead of {old}",
+                "use {new} for {noun}",
+                "I was wrong about {noun}, it is {new}",
+            ),
+            ("", *_LEADS),
+            _TAILS,
+        )
+        + _framed(("{noun} is {new}", *_ONLY), _LEADS),
         ("Set {noun} at {new} from now on.", "The board moved {noun} to {new}."),
     ),
     "invalidation": Wordings(
-        (
-            "Drop {noun}, {s} should {y} only if {f}.",
-            "{Noun} is gone, {s} should now {y} only if {f}.",
-            "There is no limit for {s} any more, it should {y} only if {f}.",
-            "Forget {noun}, {s} should {y} only if {f}.",
+        _framed(
+            tuple(
+                f"{gone}, {then}"
+                for gone, then in product(
+                    _NO_LIMIT,
+                    (
+                        "{s} should {y} only if {f}",
+                        "{s} should now {y} only if {f}",
+                        "so {s} should {y} only if {f}",
+                        "tell {s} to {y} only if {f}",
+                        "only if {f} should {s} {y}",
+                        "{s} should {x} unless {f}",
+                    ),
+                )
+            ),
+            ("", "Sorry, ", "Wait, "),
         ),
         ("Lift {noun}, {s} is to {y} only if {f}.", "{Noun} was lifted, {s} may {x} unless {f}."),
     ),
     "constraint": Wordings(
-        (
-            "From now on {s} should {x} only if {c}.",
-            "The board wants {s} to {x} only if {c}.",
-            "New rule: {s} should {x} only if {c}.",
-            "There is a limit for {s} now, it should {x} only if {c}.",
-        ),
+        _framed(
+            _ONLY[:7],
+            (
+                "From now on ",
+                "New rule: ",
+                "Mind this: ",
+                "We decided that ",
+                "The board says that ",
+                "There is a limit for {s} now, ",
+                "There is a new condition: ",
+            ),
+            (" from now on", ", that is a new rule", ", please note"),
+        )
+        + ("The board wants {s} to {x} only if {c}.", "We now want {s} to {x} only if {c}."),
         ("As of today {s} may {x} only if {c}.", "The board lets {s} {x} only if {c}."),
     ),
 }

@@ -17,7 +17,7 @@ from ..reading import Claim
 from ..reading.constraint_revision import read
 from ..scene import Part, Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Values
-from . import constraint_terms as terms
+from . import constraint_wordings as heard
 from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 from .constraint_plan import Line, Plan
 from .constraint_terms import ITEMS, POOLS, TERMS, THEMES, Item, dollars, settle
@@ -223,6 +223,8 @@ class ConstraintRevision(Family):
             for name, fact in plan.facts.items()
             if fact.value != NONE
         ]
+        if not config.paraphrase:
+            told = [rng.choice(heard.FILLERS).format(fact) if rng.random() < 0.15 else fact for fact in told]
         rng.shuffle(told)
         mark = rng.choice((".", ".", ".", ";", ","))
         if mark != "." and len(told) > 1:
@@ -230,17 +232,17 @@ class ConstraintRevision(Family):
         head = [*(f"{fact}{mark}" for fact in told[:-1]), f"{told[-1]}."]
         ask = self._ask(rng, plan, config)
         if len(plan.items) > 1 and plan.facts["budget"].value != NONE and rng.random() < 0.7:
-            ask.append(terms.RULE.draw(rng, config))
+            ask.append(heard.RULE.draw(rng, config))
         return clauses(*head, *ask) if rng.random() < 0.75 else clauses(*ask, *head)
 
     def _ask(self, rng: Random, plan: Plan, config: BuilderConfig) -> list[str]:
         if len(plan.questions) == 1:
-            return [terms.ASK_ONE.draw(rng, config).format(x=f"the {plan.items[0].name}")]
-        intro, form = rng.choice(terms.ASK_MANY_UNSEEN if config.paraphrase else terms.ASK_MANY)
+            return [heard.ASK_ONE.draw(rng, config).format(x=f"the {plan.items[0].name}")]
+        intro, form = rng.choice(heard.ASK_MANY_UNSEEN if config.paraphrase else heard.ASK_MANY)
         stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
-        share = terms.SHARE.draw(rng, config)
+        share = heard.SHARE.draw(rng, config)
         asked = [share.format(x=f"the {item.name}") for item in plan.items]
-        asked += [(terms.TOTAL if key == "total" else terms.LEFT).draw(rng, config) for key in plan.summary]
+        asked += [(heard.TOTAL if key == "total" else heard.LEFT).draw(rng, config) for key in plan.summary]
         made = [form.format(n=number + 1, ordinal=ORDINALS[number], q=what) for number, what in enumerate(asked)]
         made[0] = f"{intro} {made[0]}".strip()
         return [*(f"{item}{stop}" for item in made[:-1]), f"{made[-1]}."]
@@ -307,13 +309,13 @@ class ConstraintRevision(Family):
         role, own = TERMS[fact].role, rng.random() < 0.6
         wordings = UPDATES[kind]
         if kind == "invalidation":
-            wordings = terms.DROP["item" if self._alone(scene, fact) else role]
+            wordings = heard.DROP["item" if self._alone(scene, fact) else role]
         elif kind == "constraint" and own:
-            wordings = terms.CONSTRAIN[role]
+            wordings = heard.CONSTRAIN[role]
         elif kind == "addition" and own:
-            wordings = terms.ADD
+            wordings = heard.ADD
         elif kind == "correction" and own:
-            wordings = terms.CHANGE
+            wordings = heard.CHANGE
         template = wordings.draw(rng, config)
         tell = self.tell(rng, scene, fact, new, config) if "ell}" in template else ""
         item, noun = TERMS[fact].item, TERMS[fact].noun
@@ -356,7 +358,7 @@ class ConstraintRevision(Family):
             item = rng.choice(rng.choice(pools))
         value = self._value(rng, item.price, {}, (), (), config)
         tell = self.tell(rng, scene, item.price, value or "$10", config)
-        return upper_first(UPDATES["addition"].draw(rng, config).format(tell=tell))
+        return upper_first(UPDATES["addition"].draw(rng, config).format(tell=tell, Tell=upper_first(tell)))
 
     def read(self, text: str) -> list[Claim]:
         return read(text)

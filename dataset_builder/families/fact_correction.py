@@ -6,18 +6,33 @@ fact is whatever the prompt says, true or not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import names
-from ..grammar import Wordings, upper_first
+from ..grammar import upper_first
 from ..reading import Claim
 from ..reading.fact_correction import read
 from ..scene import Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Values
 from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
+from .fact_correction_wordings import (
+    ASK_MANY,
+    ASK_MANY_UNSEEN,
+    ASK_ONE,
+    BEFORE,
+    BEHIND,
+    CORRECTIONS,
+    INTROS,
+    JOINTS,
+    SHORT_CORRECTIONS,
+    TELL,
+    TOLD,
+    TOLD_OTHERWISE,
+    TOLD_UNSEEN,
+    TOLD_VALUE_FIRST,
+)
 
 
 if TYPE_CHECKING:
@@ -58,70 +73,12 @@ _COMMON = (
     "{e} has {the}{v} as its {a}",
     "{The}{v} is the {a} of {e}",
 )
-_COMMON_UNSEEN = ("For {e}, the {a} is {the}{v}", "When it comes to {e}, {the}{v} is the {a}")
 _TYPES = {"person": "name", "city": "place", "river": "place", "peak": "place"}  # others are texts
 _PREFIXES = ("North", "South", "East", "West", "New", "Old", "Upper", "Lower")
 _BODIES = ("the {a} of {e} is {the}{v}", "{e}'s {a} is {the}{v}")
-_ASK_ONE = Wordings(
-    (
-        "tell me about the {a} of {e}.",
-        "what is the {a} of {e}?",
-        "tell me the {a} of {e}.",
-        "name the {a} of {e}.",
-        "say something about the {a} of {e}.",
-        "what do you know about the {a} of {e}?",
-        "describe the {a} of {e}.",
-        "I would like to hear about the {a} of {e}.",
-    ),
-    ("which is the {a} of {e}?", "explain the {a} of {e} to me.", "I wonder about the {a} of {e}."),
-)
-_ASK_MANY = (
-    ("tell me,", "{n}) the {a} of {e}"),
-    ("tell me", "{n}) the {a} of {e}"),
-    ("please name", "({n}) the {a} of {e}"),
-    ("report in this order:", "{n}) the {a} of {e}"),
-    ("I want to know,", "{ordinal} the {a} of {e}"),
-    ("talk about", "{ordinal} the {a} of {e}"),
-    ("", "question {n} is about the {a} of {e}"),
-    ("", "{ordinal} tell me the {a} of {e}"),
-    ("", "name the {a} of {e} {ordinal}"),
-    ("tell me about these:", "as number {n} the {a} of {e}"),
-)
-_ASK_MANY_UNSEEN = (
-    ("list", "{n}) the {a} of {e}"),
-    ("explain", "{ordinal} the {a} of {e}"),
-    ("", "item {n} is the {a} of {e}"),
-)
 _OPENERS = ("Sure.", "Let's see.", "Of course.", "Gladly.", "Here is what I know.")
 _CLOSERS = ("That is all.", "That's it.", "That is what I know.", "There is no more to say.")
 _REPAIRS = in_every_order(("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"))
-_CORRECTIONS = Wordings(
-    (
-        "Correction: the {a} of {e} is {the}{v}.",
-        "Correction: the {a} of {e} is {the}{v}, not {the}{old}.",
-        "Actually, it's {the}{v} that is the {a} of {e}.",
-        "Actually, the {a} of {e} is {the}{v}.",
-        "Sorry, {e}'s {a} is {the}{v}.",
-        "No, {the}{v} is the {a} of {e}.",
-        "Make that {the}{v} for the {a} of {e}.",
-        "Wait, {e} has {the}{v} as its {a}.",
-        "I was wrong, the {a} of {e} is {the}{v}.",
-        "News: {e}'s {a} is now {the}{v}.",
-        "The {a} of {e} is {the}{v}, I just heard.",
-        "I meant to say that {the}{v} is the {a} of {e}.",
-    ),
-    (
-        "It turns out that {the}{v} is the {a} of {e}.",
-        "Replace {the}{old} by {the}{v} as the {a} of {e}.",
-        "Mind you, {e} has changed its {a} to {the}{v}.",
-    ),
-)
-_SHORT_CORRECTIONS = ("Correction: the {a} is {the}{v}.", "Actually, the {a} is {the}{v}.", "No, the {a} is {the}{v}.")
-"""Where no other country has such a fact."""
-_TELL = Wordings(
-    ("the {a} of {e} is {the}{v}", "{e}'s {a} is {the}{v}", "{the}{v} is the {a} of {e}"),
-    ("for {e}, the {a} is {the}{v}", "{e} counts {the}{v} as its {a}"),
-)
 
 
 def _word(template: str, attribute: str, entity: str, value: str, **others: str) -> str:
@@ -130,9 +87,14 @@ def _word(template: str, attribute: str, entity: str, value: str, **others: str)
 
 
 def _common(attribute: str) -> tuple[str, ...]:
-    """The wordings that all attributes share; a sentence does not open with a word that is written small."""
+    """The wordings of answers that all attributes share."""
+    return _COMMON if _may_open(attribute) else _COMMON[:-1]
+
+
+def _may_open(attribute: str) -> bool:
+    """Whether its values may open a sentence: a word that is written small does not."""
     kind, article, _ = ATTRIBUTES[attribute]
-    return _COMMON[:-1] if kind in ("export", "sport", "dish") and not article else _COMMON
+    return bool(article) or kind not in ("export", "sport", "dish")
 
 
 class FactCorrection(Family):
@@ -206,20 +168,19 @@ class FactCorrection(Family):
             value = facts[f"{attribute} of {entity}"]
             if value == NONE:
                 continue
-            wordings = _COMMON_UNSEEN if config.paraphrase else _common(attribute)
-            number = int((rng.random() if same is None else same) * len(wordings))
-            told.append(_word(wordings[number], attribute, entity, value))
+            told.append(self._told(rng, attribute, entity, value, same, config))
         mark = rng.choice((".", ".", ".", ";", ","))
         if mark != "." and len(told) > 1:
             told[-1] = f"and {told[-1]}"
-        head = clauses(*(f"{fact}{mark}" for fact in told[:-1]), f"{told[-1]}.")
-        if mark != ".":
-            head = re.sub(r"(?<=[;,] )(and )?The ", r"\1the ", head)
+        head, between = [*(f"{fact}{mark}" for fact in told[:-1]), f"{told[-1]}."], []
+        if not config.paraphrase:
+            head[:0] = [rng.choice(INTROS)] if rng.random() < 0.2 else []
+            between = [rng.choice(JOINTS)] if rng.random() < 0.15 else []
         if len(asked) == 1:
             attribute, entity = asked[0]
-            ask = [_ASK_ONE.draw(rng, config).format(a=attribute, e=entity)]
+            ask = [ASK_ONE.draw(rng, config).format(a=attribute, e=entity)]
         else:
-            intro, item = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
+            intro, item = rng.choice(ASK_MANY_UNSEEN if config.paraphrase else ASK_MANY)
             stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
             items = [
                 item.format(n=number + 1, ordinal=ORDINALS[number], a=attribute, e=entity)
@@ -227,7 +188,23 @@ class FactCorrection(Family):
             ]
             ask = [f"{intro} {items[0]}".strip() + stop, *(f"{item}{stop}" for item in items[1:])]
             ask[-1] = ask[-1][:-1] + "."
-        return clauses(head, *ask) if rng.random() < 0.75 else clauses(*ask, head)
+        return clauses(*head, *between, *ask) if rng.random() < 0.75 else clauses(*ask, *head)
+
+    def _told(
+        self, rng: Random, attribute: str, entity: str, value: str, same: float | None, config: BuilderConfig
+    ) -> str:
+        """A clause of a prompt; `same` picks the same wording for each fact."""
+        choice = rng.random() if same is None else same
+        if config.paraphrase:
+            return _word(TOLD_UNSEEN[int(choice * len(TOLD_UNSEEN))], attribute, entity, value)
+        plain = TOLD_VALUE_FIRST + TOLD if _may_open(attribute) else TOLD
+        number = int(choice * (len(plain) + len(TOLD_OTHERWISE)))
+        if number >= len(plain):
+            return _word(TOLD_OTHERWISE[number - len(plain)], attribute, entity, value)
+        filler, told = rng.random(), _word(plain[number], attribute, entity, value)
+        if filler < 0.1:
+            return rng.choice(BEFORE) + told
+        return told + rng.choice(BEHIND) if filler < 0.2 else told
 
     def _sentences(
         self, rng: Random, asked: Sequence[tuple[str, str]]
@@ -270,14 +247,14 @@ class FactCorrection(Family):
             return super().word(rng, kind, scene, fact, old, new, config)
         alone = sum(other.startswith(f"{attribute} of ") for other in scene.facts) == 1
         if alone and not config.paraphrase and rng.random() < 0.15:
-            template = rng.choice(_SHORT_CORRECTIONS)
+            template = rng.choice(SHORT_CORRECTIONS)
         else:
-            template = _CORRECTIONS.draw(rng, config)
+            template = CORRECTIONS.draw(rng, config)
         return upper_first(_word(template, attribute, entity, new, old=old))
 
     def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
         attribute, _, entity = fact.partition(" of ")
-        return _word(_TELL.draw(rng, config), attribute, entity, value)
+        return _word(TELL.draw(rng, config), attribute, entity, value)
 
     def noun(self, scene: Scene, fact: str) -> str:
         return f"the {fact}"

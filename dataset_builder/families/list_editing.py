@@ -16,6 +16,8 @@ from ..reading import Claim
 from ..reading.list_editing import read
 from ..scene import Scene, phrase
 from ..world import Fact, Values
+from . import list_wordings as more
+from .asking import ASK_MANY, ASK_ONE, FRAMES
 from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 from .list_edits import (
     NOVEL_SORTS,
@@ -45,12 +47,13 @@ _WHOLE = Wordings(
         "the {ns} of the {L} are in order {all}",
         "in order the {L} has {all}",
         "the {L} reads {all}",
+        *more.WHOLE,
     ),
     ("the {L} runs {all}", "the order {on} is {all}"),
 )
 """A list told in one clause."""
 _LONGEST_CLAUSE = 110  # characters; a longer one might not fit into one message
-_JOINTS = Wordings((" then ", " then ", " and then ", " followed by "), (" after that ", " and next "))
+_JOINTS = Wordings((" then ", " then ", " then ", *more.JOINTS), (" after that ", " and next "))
 _ONE_BY_ONE = Wordings(
     (
         "{n} {k} of the {L} is {X}",
@@ -58,6 +61,7 @@ _ONE_BY_ONE = Wordings(
         "{n} number {k} {on} is {X}",
         "{on} {n} {k} is {X}",
         "as {n} {k} the {L} has {X}",
+        *more.PLACED,
     ),
     ("{on} place {k} belongs to {X}", "the {L} has {X} as {n} {k}"),
 )
@@ -74,29 +78,7 @@ _CLASHES = {
     "count": {"all and count"},
 }
 """Of one list, what is not asked for beside what: it would be the same answer again."""
-_ASK_ONE = Wordings(
-    (
-        "tell me {q}.",
-        "I want to know {q}.",
-        "please tell me {q}.",
-        "let me know {q}.",
-        "can you tell me {q}?",
-        "I would like to hear {q}.",
-        "say {q}.",
-    ),
-    ("give me {q}.", "I wonder about {q}.", "report {q} to me."),
-)
-_ASK_MANY = (
-    ("tell me,", "{n}) {q}"),
-    ("tell me", "({n}) {q}"),
-    ("report in this order:", "{n}) {q}"),
-    ("I want to know,", "{ordinal} {q}"),
-    ("please say", "{ordinal} {q}"),
-    ("", "question {n} is {q}"),
-    ("", "{ordinal} tell me {q}"),
-    ("", "tell me {ordinal} {q}"),
-    ("answer in this order:", "as answer {n} {q}"),
-)
+_ASK_ONE = Wordings(ASK_ONE, ("give me {q}.", "I wonder about {q}.", "report {q} to me."))
 _ASK_MANY_UNSEEN = (
     ("let me hear", "{n}) {q}"),
     ("give me", "{ordinal} {q}"),
@@ -107,34 +89,16 @@ _CLOSERS = ("That is all.", "That's it.", "Done.")
 _REPAIRS = in_every_order(("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"))
 
 _COMMANDS = {
-    "correction": Wordings(
-        ("{do}.", "{do}.", "Please {do}.", "Actually, {do}.", "Wait, {do}.", "Sorry, {do}.", "No, {do}."),
-        ("On second thoughts, {do}.", "Change of plan: {do}."),
-    ),
-    "addition": Wordings(
-        ("{do}.", "{do}.", "Please {do}.", "Also, {do}.", "Oh, and {do}."), ("Let me add: {do}.", "Could you {do}?")
-    ),
-    "invalidation": Wordings(
-        ("{do}.", "{do}.", "Please {do}.", "Actually, {do}.", "Sorry, {do}."),
-        ("On second thoughts, {do}.", "Could you {do}?"),
-    ),
-    "constraint": Wordings(
-        ("{do}.", "{do}.", "Please {do}.", "New limit: {do}."), ("Time is short, {do}.", "Could you {do}?")
-    ),
+    kind: Wordings(more.COMMANDS[kind], unseen)
+    for kind, unseen in {
+        "correction": ("On second thoughts, {do}.", "Change of plan: {do}."),
+        "addition": ("Let me add: {do}.", "Could you {do}?"),
+        "invalidation": ("On second thoughts, {do}.", "Could you {do}?"),
+        "constraint": ("Time is short, {do}.", "Could you {do}?"),
+    }.items()
 }
-_LOSSES = Wordings(
-    ("{tell}.", "Actually, {tell}.", "Sorry, {tell}.", "I just heard that {tell}.", "News: {tell}."),
-    ("It turns out that {tell}.", "By now {tell}."),
-)
-_OBJECTIONS = Wordings(
-    (
-        "You are wrong about the {L}, {tell}.",
-        "No! {Tell}.",
-        "Not true, {tell}.",
-        "You have the {L} wrong: {tell}.",
-    ),
-    ("I disagree about the {L}, {tell}.", "The {L} is not like that, {tell}."),
-)
+_LOSSES = Wordings(more.LOSSES, ("It turns out that {tell}.", "By now {tell}."))
+_OBJECTIONS = Wordings(more.OBJECTIONS, ("I disagree about the {L}, {tell}.", "The {L} is not like that, {tell}."))
 _OWN_WRAPPERS = {"invalidation": _LOSSES, "adversarial": _OBJECTIONS}
 
 
@@ -244,6 +208,8 @@ class ListEditing(Family):
                     wording.format(**words, X=item, k=number + 1, nth=ORDINALS[number])
                     for number, item in enumerate(shown)
                 ]
+        if not config.paraphrase:  # a few words around a clause now and then
+            told = [rng.choice(FRAMES).format(tell=fact) if rng.random() < 0.2 else fact for fact in told]
         rng.shuffle(told)
         mark = rng.choice((".", ".", ".", ";", ","))
         if mark != "." and len(told) > 1:
@@ -253,7 +219,7 @@ class ListEditing(Family):
         if len(asked) == 1:
             ask = [_ASK_ONE.draw(rng, config).format(q=texts[0])]
         else:
-            intro, form = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
+            intro, form = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else ASK_MANY)
             stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
             items = [form.format(n=n + 1, ordinal=ORDINALS[n], q=text) for n, text in enumerate(texts)]
             ask = [f"{intro} {items[0]}".strip() + stop, *(f"{item}{stop}" for item in items[1:])]
@@ -336,12 +302,12 @@ class ListEditing(Family):
         sort = SORTS[fact]
         if kind == "confirmation":
             tell = self.tell(rng, scene, fact, new, config)
-            return upper_first(UPDATES[kind].draw(rng, config).format(tell=tell))
+            return upper_first(UPDATES[kind].draw(rng, config).format(tell=tell, Tell=upper_first(tell)))
         edit, slots = tell_edit(rng, kind, sort, old.split(SEPARATOR), new.split(SEPARATOR), config)
         words = {**WORDS[sort.name], **slots}
         if kind in _COMMANDS and edit.commands.known and rng.random() < 0.55:
             do = edit.commands.draw(rng, config).format(**words)
-            return upper_first(_COMMANDS[kind].draw(rng, config).format(do=do))
+            return upper_first(_COMMANDS[kind].draw(rng, config).format(do=do, Do=upper_first(do)))
         tell = edit.clauses.draw(rng, config).format(**words)
         wrapper = _OWN_WRAPPERS.get(kind, UPDATES[kind]).draw(rng, config)
         return upper_first(wrapper.format(tell=tell, Tell=upper_first(tell), L=sort.name))
@@ -365,7 +331,7 @@ class ListEditing(Family):
             fewer.pop(rng.randrange(len(items)))
             return self.word(rng, "addition", scene, name, SEPARATOR.join(fewer), SEPARATOR.join(items), config)
         tell = self.tell(rng, scene, name, SEPARATOR.join(items), config)
-        return upper_first(UPDATES["addition"].draw(rng, config).format(tell=tell))
+        return upper_first(UPDATES["addition"].draw(rng, config).format(tell=tell, Tell=upper_first(tell)))
 
     def read(self, text: str) -> list[Claim]:
         return read(text)

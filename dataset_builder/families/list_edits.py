@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import names
 from ..grammar import Wordings
+from . import list_wordings as more
 from .base import ORDINALS
 
 
@@ -112,7 +113,7 @@ class Edit(NamedTuple):
     commands: Wordings
 
 
-EDITS = {
+_PLAIN = {
     "replace": Edit(
         Wordings(
             (
@@ -216,7 +217,7 @@ EDITS = {
                 "strike {Y} from the {L}",
                 "leave {Y} out of the {L}",
                 "delete {Y} from the {L}",
-                "do not keep {Y} {on}",
+                "no longer keep {Y} {on}",
             ),
             ("rid the {L} of {Y}", "throw {Y} out of the {L}"),
         ),
@@ -249,7 +250,7 @@ EDITS = {
         Wordings((), ()),
     ),
 }
-TRUTHS = Wordings(
+_PLAIN_TRUTHS = Wordings(
     (
         "{n} {k} of the {L} is {X}",
         "the {nth} {n} of the {L} is {X}",
@@ -259,15 +260,35 @@ TRUTHS = Wordings(
     ),
     ("{on} place {k} belongs to {X}", "{on} {X} is to be found {at}", "the {L} counts {c} {ns}"),
 )
+
+
+def _and(plain: Wordings, *others: str) -> Wordings:
+    return Wordings((*plain.known, *others), plain.unseen)
+
+
+_MORE = {
+    "replace": ((*more.PLACED, *more.REPLACED), more.REPLACE),
+    "move": (more.MOVED, more.MOVE),
+    "swap": (more.SWAPPED, more.SWAP),
+    "insert": (more.INSERTED, more.INSERT),
+    "remove": (more.REMOVED, more.REMOVE),
+    "limit": (more.LIMITED, more.LIMIT),
+    "refine": ((*more.PLACED, *more.REFINED), ()),
+}
+EDITS = {
+    name: Edit(_and(plain.clauses, *_MORE[name][0]), _and(plain.commands, *_MORE[name][1]))
+    for name, plain in _PLAIN.items()
+}
+TRUTHS = _and(_PLAIN_TRUTHS, *more.PLACED, *more.COUNTED, *more.FOUND)
 """What holds of a list, told without an edit."""
 
-_PLACES: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    "first": (("first", "at the start"), ("in first place", "at the very start")),
-    "last": (("last", "at the end"), ("in last place", "at the very end")),
-    "after": (("right after {Y}", "right after {Y}"), ("straight after {Y}", "directly after {Y}")),
-    "before": (("right before {Y}", "right before {Y}"), ("straight before {Y}", "directly before {Y}")),
+_UNSEEN_PLACES: Mapping[str, tuple[str, str]] = {
+    "first": ("in first place", "at the very start"),
+    "last": ("in last place", "at the very end"),
+    "after": ("straight after {Y}", "directly after {Y}"),
+    "before": ("straight before {Y}", "directly before {Y}"),
 }
-"""Where something comes, and where it belongs: as everywhere, and as in the split `paraphrase`."""
+"""Where something comes, and where it belongs, in the split `paraphrase`; otherwise `more.PLACES` has it."""
 
 
 def tell_place(rng: Random, sort: Sort, items: Sequence[str], index: int, config: BuilderConfig) -> dict[str, str]:
@@ -278,7 +299,10 @@ def tell_place(rng: Random, sort: Sort, items: Sequence[str], index: int, config
     )
     way = rng.choice(ways)
     neighbour = items[index + 1] if way == "before" else items[index - 1]
-    there, at = _PLACES[way][config.paraphrase]
+    if config.paraphrase:
+        there, at = _UNSEEN_PLACES[way]
+    else:
+        there, at = (rng.choice(words) for words in more.PLACES[way])
     beside = sort.article + neighbour
     return {
         **_item(sort, items, index),

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from ..grammar import Wordings, upper_first
 from ..scene import Part, Phrase, Sentence, phrase
 from ..world import NONE, Rule, Values
+from . import list_wordings
 from .base import ORDINALS
 from .list_edits import SEPARATOR, SORTS, WORDS, Sort, capacity
 
 
-QUESTIONS = {
+_PLAIN = {
     "all": Wordings(
         (
             "all {ns} of the {L} in order",
@@ -61,6 +62,10 @@ QUESTIONS = {
         ("the place of {X} {on}", "at what place {X} comes {on}", "which number {X} has {on}"),
         ("the position of {X} {on}", "where {X} stands {on}"),
     ),
+}
+
+QUESTIONS = {
+    what: Wordings((*plain.known, *list_wordings.QUESTIONS[what]), plain.unseen) for what, plain in _PLAIN.items()
 }
 
 _INTROS = ("Here is the {L}:", "The {L} in order:", "This is the {L}:")

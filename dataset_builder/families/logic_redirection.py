@@ -20,156 +20,19 @@ from ..reading import Claim
 from ..reading.logic_redirection import read
 from ..scene import Scene, phrase
 from ..world import NONE, Values
+from . import logic_wordings
 from .base import ORDINALS, Family, clauses, word_prompt
-from .logic_argument import Argument, Step, Talk, draw_word
+from .logic_argument import Argument, Step, Subject, Talk, draw_word
 
 
 if TYPE_CHECKING:
     from ..config import BuilderConfig
 
 
-# No comma within a clause of the prompt: it would be heard as two.
-_PREMISE = Wordings(
-    ("{p}", "{p}", "{p}", "we know that {p}", "it holds that {p}", "assume that {p}", "take it that {p}", "{truth}"),
-    ("let us say that {p}", "it is given that {p}", "as far as we know {p}"),
-)
-_RULE = Wordings(
-    (
-        "if {c} then {d}",
-        "{d} if {c}",
-        "when {c} then {d}",
-        "{d} whenever {c}",
-        "{d} when {c}",
-        "in case {c} {d}",
-    ),
-    ("given that {c} we have that {d}", "{d} as soon as {c}", "assuming that {c} it is true that {d}"),
-)
-_RULE_OTHERWISE = Wordings(
-    (
-        "if {c} then {d} and otherwise {w}",
-        "if {c} then {d} and if not then {w}",
-        "{d} if {c} but {w} otherwise",
-        "when {c} then {d} but otherwise {w}",
-    ),
-    (
-        "given that {c} we have that {d} and failing that {w}",
-        "assuming that {c} it is true that {d} but failing that {w}",
-    ),
-)
-_ASK_VALUE = Wordings(
-    (
-        "what follows for {s}",
-        "what we know of {s}",
-        "what is true of {s}",
-        "what the rules say of {s}",
-        "what to conclude for {s}",
-    ),
-    ("what can be said of {s}", "what holds for {s}"),
-)
-_ASK_NAME = Wordings(("who {s} is", "who is {s}", "which person is {s}"), ("who must be {s}", "who serves as {s}"))
-_ASK_WHICH = Wordings(
-    ("whether {s} is {a} or {b}", "whether {s} is {a} or rather {b}", "whether to call {s} {a} or {b}"),
-    ("what {s} is out of {a} and {b}", "which one is true of {s} {a} or {b}"),
-)
-_ASK_WHETHER = Wordings(
-    ("whether {s} is {a}", "whether it follows that {s} is {a}", "whether it is true that {s} is {a}"),
-    ("whether {s} must be {a}", "whether it is the case that {s} is {a}"),
-)
-_ASK_ONE = Wordings(
-    (
-        "tell me {q}.",
-        "find out {q}.",
-        "work out step by step {q}.",
-        "I want to know {q}.",
-        "can you tell me {q}?",
-        "say {q}.",
-        "reason step by step and tell me {q}.",
-    ),
-    ("explain to me {q}.", "I wonder {q}.", "please determine {q}."),
-)
-_ASK_MANY = (
-    ("tell me,", "{n}) {q}"),
-    ("tell me", "{n}) {q}"),
-    ("please find out", "({n}) {q}"),
-    ("work out step by step:", "{n}) {q}"),
-    ("I want to know,", "{ordinal} {q}"),
-    ("say", "{ordinal} {q}"),
-    ("", "question {n} is {q}"),
-    ("", "{ordinal} tell me {q}"),
-    ("answer in this order:", "as number {n} {q}"),
-)
-_ASK_MANY_UNSEEN = (("explain", "{n}) {q}"), ("work out", "{ordinal} {q}"), ("", "item {n} is {q}"))
-"""What opens the questions, and how each carries its place within its own clause."""
 _OPENERS = ("Let's see.", "Let me think.", "Sure.", "All right.", "Step by step.")
 _CLOSERS = ("That is all.", "Done.", "That's it.", "This is what follows.")
 _LEADS = permutations(("wait,", "sorry,", "no,", "correction:"))  # of one word, so that none is ever cut
 _REPAIRS = [tuple(zip(leads, links)) for leads in _LEADS for links in permutations((", so", ", so", ", so", ":"))]
-_CHANGES = {
-    "correction": Wordings(
-        (
-            "Assumption: {p} after all.",
-            "{P} after all.",
-            "New assumption: {p}.",
-            "Assume instead that {p}.",
-            "Suppose from now on that {p}.",
-            "As it turns out, {p}.",
-            "It is wrong that {was}.",
-            "It is no longer true that {was}.",
-            "I take it back that {was}, the opposite is true.",
-            "Drop that assumption, {p}.",
-        ),
-        (
-            "Let us assume the contrary, that {p}.",
-            "On second thought, {p}.",
-            "Swap the assumption that {was} for its opposite.",
-        ),
-    ),
-    "invalidation": Wordings(
-        (
-            "Drop the assumption that {was}.",
-            "Withdraw the assumption that {was}.",
-            "Do not assume any more that {was}.",
-            "It is uncertain now whether {plain}.",
-            "Nobody knows any more whether {plain}.",
-            "We no longer know whether {plain}.",
-        ),
-        ("Set the premise aside that {was}.", "Now we cannot tell whether {plain}."),
-    ),
-    "addition": Wordings(
-        (
-            "We now know that {p}.",
-            "One more premise: {p}.",
-            "Assume also that {p}.",
-            "It has become known that {p}.",
-            "Add the assumption that {p}.",
-        ),
-        ("As a further premise, {p}.", "Suppose in addition that {p}."),
-    ),
-}
-"""For a premise: `{p}` is the clause that tells it now, `{was}` the one before, `{plain}` the one without "not"."""
-_RULE_CHANGES = {
-    "correction": Wordings(
-        ("I got a rule wrong: {p}.", "Correction of a rule: {p}.", "Change a rule: {p}.", "The rule is now that {p}."),
-        ("One rule should have been that {p}.", "Please rewrite a rule: {p}."),
-    ),
-    "constraint": Wordings(
-        (
-            "New rule: {p}.",
-            "One more rule: {p}.",
-            "There is a new rule: {p}.",
-            "Add a rule: {p}.",
-            "From now on this holds too: {p}.",
-            "Respect this rule as well: {p}.",
-        ),
-        ("A further rule: {p}.", "The rules have grown by one: {p}."),
-    ),
-    "invalidation": Wordings(
-        ("Drop the rule that {was}.", "The rule that {was} is void.", "Do not use the rule any more that {was}."),
-        ("Strike the rule that {was}.", "Set the rule aside that {was}."),
-    ),
-}
-_TELL = Wordings(("{p}", "{p}", "{p}", "{truth}"), ("it is the case that {p}", "it is so that {p}"))
-_TELL_RULE = Wordings(("{d} if {c}", "if {c} then {d}"), ("{d} as soon as {c}", "given that {c} we have that {d}"))
 
 
 class Arguing(Speech):
@@ -243,7 +106,7 @@ class LogicRedirection(Family):
 
     def word(self, rng: Random, kind: str, scene: Scene, fact: str, old: str, new: str, config: BuilderConfig) -> str:
         subject, rule, condition = fact.partition(" if ")
-        wordings = _RULE_CHANGES if rule else _CHANGES
+        wordings = logic_wordings.RULE_CHANGES if rule else logic_wordings.CHANGES
         if kind not in wordings or (kind != "constraint" and rng.random() < 0.4):
             return super().word(rng, kind, scene, fact, old, new, config)
         tell = self.tell(rng, scene, fact, new, config) if new != NONE else ""
@@ -252,13 +115,19 @@ class LogicRedirection(Family):
         else:
             was = f"the {fact} is {old}"
             plain = f"the {fact} is {(old if new == NONE else new).removeprefix('not ')}"
-        return upper_first(wordings[kind].draw(rng, config).format(p=tell, P=upper_first(tell), was=was, plain=plain))
+        return upper_first(
+            wordings[kind]
+            .draw(rng, config)
+            .format(p=tell, P=upper_first(tell), was=was, Was=upper_first(was), plain=plain)
+        )
 
     def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
         subject, rule, condition = fact.partition(" if ")
         if rule:
-            return _TELL_RULE.draw(rng, config).format(c=condition, d=f"{subject} is {value}")
-        return _premise(_TELL, rng, fact, value, config)
+            return logic_wordings.TELL_RULE.draw(rng, config).format(
+                c=condition, d=f"{subject} is {value}", s=subject, v=value
+            )
+        return _premise(logic_wordings.TELL, rng, fact, value, config)
 
     def noun(self, scene: Scene, fact: str) -> str:
         subject, rule, condition = fact.partition(" if ")
@@ -285,24 +154,38 @@ def _premise(wordings: Wordings, rng: Random, fact: str, value: str, config: Bui
     """A clause that tells a premise; some say its opposite is not true."""
     plain = value.removeprefix("not ")
     truth = f"it is {'' if plain == value else 'not '}true that the {fact} is {plain}"
-    return wordings.draw(rng, config).format(p=f"the {fact} is {value}", truth=truth)
+    return wordings.draw(rng, config).format(p=f"the {fact} is {value}", truth=truth, key=fact, v=value)
 
 
 def _question(rng: Random, step: Step, config: BuilderConfig) -> tuple[str, str]:
     """The key of a claim that answers, and the question."""
     subject = step.subject
     first, second = subject.values
-    wordings, key = _ASK_VALUE, subject.key
+    wordings, key = logic_wordings.ASK_VALUE, subject.key
     if subject.exclusive and not step.fact and rng.random() < 0.7:
-        wordings = _ASK_WHETHER
+        wordings = logic_wordings.ASK_WHETHER
         if rng.random() < 0.4:
             key = f"whether {subject.clause(first)}"
     elif subject.kind == "role":
-        wordings = _ASK_NAME
+        wordings = logic_wordings.ASK_NAME
     elif not subject.exclusive and not step.fact and rng.random() < 0.4:
-        wordings = _ASK_WHICH
+        wordings = logic_wordings.ASK_WHICH
         first, second = rng.sample(subject.values, 2)
     return key, wordings.draw(rng, config).format(s=subject.text, a=first, b=second)
+
+
+def _rule(
+    wordings: Wordings,
+    rng: Random,
+    config: BuilderConfig,
+    subject: Subject,
+    condition: str,
+    value: str,
+    otherwise: str = "",
+) -> str:
+    return wordings.draw(rng, config).format(
+        c=condition, d=subject.clause(value), s=subject.text, v=value, w=otherwise
+    )
 
 
 def _rules(rng: Random, argument: Argument, config: BuilderConfig) -> list[str]:
@@ -313,18 +196,18 @@ def _rules(rng: Random, argument: Argument, config: BuilderConfig) -> list[str]:
         first = argument.facts[step.fact].value if step.fact else step.outcomes[0]
         second = step.outcomes[1]
         if step.together:
-            told.append(_RULE_OTHERWISE.draw(rng, config).format(c=condition, d=subject.clause(first), w=second))
+            told.append(_rule(logic_wordings.RULE_OTHERWISE, rng, config, subject, condition, first, second))
             continue
         if first != NONE:
-            told.append(_RULE.draw(rng, config).format(c=condition, d=subject.clause(first)))
+            told.append(_rule(logic_wordings.RULE, rng, config, subject, condition, first))
         if second != NONE:
-            told.append(_RULE.draw(rng, config).format(c=step.opposite(), d=subject.clause(second)))
+            told.append(_rule(logic_wordings.RULE, rng, config, subject, step.opposite(), second))
     return told
 
 
 def _prompt(rng: Random, argument: Argument, asked: Sequence[str], config: BuilderConfig) -> str:
     told = [
-        _premise(_PREMISE, rng, premise.key, argument.facts[premise.key].value, config)
+        _premise(logic_wordings.PREMISE, rng, premise.key, argument.facts[premise.key].value, config)
         for premise in argument.premises
         if argument.facts[premise.key].value != NONE
     ]
@@ -333,9 +216,9 @@ def _prompt(rng: Random, argument: Argument, asked: Sequence[str], config: Build
     mark = rng.choice((".", ".", ".", ";"))
     told = [f"{clause}{mark}" for clause in told[:-1]] + [f"{told[-1]}."]
     if len(asked) == 1:
-        ask = [_ASK_ONE.draw(rng, config).format(q=asked[0])]
+        ask = [logic_wordings.ASK_ONE.draw(rng, config).format(q=asked[0])]
     else:
-        intro, item = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
+        intro, item = rng.choice(logic_wordings.ASK_MANY_UNSEEN if config.paraphrase else logic_wordings.ASK_MANY)
         stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
         items = [
             item.format(n=number + 1, ordinal=ORDINALS[number], q=question) + stop

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..grammar import Wordings
+from .schedule_wordings import MORE, More
 
 
 class Thing(NamedTuple):
@@ -72,7 +73,7 @@ def _point(noun: str, verb: str, other: str, plain: str) -> Thing:
     )
 
 
-THINGS = {
+_PLAIN = {
     "start of": _point("start", "starts", "begins", "start"),
     "end of": _point("end", "ends", "finishes", "end"),
     "departure of": _point("departure", "leaves", "departs", "leave"),
@@ -423,3 +424,15 @@ THINGS = {
         ),
     ),
 }
+
+
+def _extended(thing: Thing, more: More) -> Thing:
+    """A thing with further known wordings."""
+    told, asked, questions = (
+        Wordings((*plain.known, *others), plain.unseen)
+        for plain, others in zip((thing.told, thing.asked, thing.questions), more, strict=True)
+    )
+    return thing._replace(told=told, asked=asked, questions=questions)
+
+
+THINGS = {name: _extended(thing, MORE[name]) for name, thing in _PLAIN.items()}

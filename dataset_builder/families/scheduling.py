@@ -16,6 +16,8 @@ from ..reading import Claim
 from ..reading.scheduling import read
 from ..scene import Scene
 from ..world import NONE, Values
+from . import schedule_wordings as wordings
+from .asking import ASK_MANY, ASK_ONE, FRAMES
 from .base import ORDINALS, Family, clauses, word_prompt
 from .schedule import (
     CLOCK,
@@ -41,109 +43,39 @@ if TYPE_CHECKING:
     from ..config import BuilderConfig
 
 
-_ASK_ONE = Wordings(
-    (
-        "tell me {q}.",
-        "please tell me {q}.",
-        "say {q}.",
-        "let me know {q}.",
-        "find out {q}.",
-        "work out {q}.",
-        "I want to know {q}.",
-        "can you tell me {q}?",
-    ),
-    ("I would like to learn {q}.", "could you find {q}?", "I need to hear {q}."),
-)
-_ASK_MANY = (
-    ("tell me,", "{n}) {q}"),
-    ("tell me", "{n}) {q}"),
-    ("please say", "({n}) {q}"),
-    ("report in this order:", "{n}) {q}"),
-    ("I want to know,", "{ordinal} {q}"),
-    ("let me know, step by step,", "({n}) {q}"),
-    ("answer in this order:", "as number {n} {q}"),
-    ("", "question {n} is {q}"),
-    ("", "{ordinal} tell me {q}"),
-    ("", "{ordinal} say {q}"),
-)
+_ASK_ONE = Wordings(ASK_ONE, ("I would like to learn {q}.", "could you find {q}?", "I need to hear {q}."))
 _ASK_MANY_UNSEEN = (
     ("list", "{n}) {q}"),
     ("explain", "{ordinal} {q}"),
     ("", "item {n} is {q}"),
 )
 _UPDATES = {
-    "correction": Wordings(
-        (
-            "Correction: {noun} is {new}, not {old}.",
-            "{Noun} is {new} now.",
-            "{Noun} has changed from {old} to {new}.",
-            "Change {noun} to {new}.",
-            "Make that {new} for {noun}.",
-            "I mixed that up: {tell}.",
-            "They changed it: {tell}.",
-            "News: {tell}.",
-            "{Noun} is {new} instead of {old}.",
-        ),
-        (
+    kind: Wordings(wordings.UPDATES[kind], unseen)
+    for kind, unseen in {
+        "correction": (
             "Update {noun} to {new}.",
             "Replace {old} by {new} for {noun}.",
             "It turns out that {tell}.",
         ),
-    ),
-    "refinement": Wordings(
-        ("A small change, {tell}.", "I looked again: {tell}.", "Make {noun} {new}, to be exact."),
-        ("With more care, {tell}.", "On a closer look, {tell}."),
-    ),
-    "constraint": Wordings(
-        ("New rule: {tell}.", "Mind this: {tell}.", "There is a condition: {tell}.", "I just learned that {tell}."),
-        ("We have to respect something: {tell}.", "It was decided that {tell}."),
-    ),
-    "invalidation": Wordings(
-        (
-            "{Noun} is open again.",
-            "{Noun} is open now.",
-            "{Noun} is no longer settled.",
-            "Forget {old} for {noun}, it is open.",
-        ),
-        ("{Noun} is up in the air.", "They dropped {old} as {noun}."),
-    ),
-    "addition": Wordings(
-        (
-            "Now {noun} is settled: {tell}.",
-            "Here is {noun}: {new}.",
-            "{Noun} is {new}, we learn.",
-            "At last {noun} is known, it is {new}.",
-        ),
-        ("As for {noun}, it is {new}.", "They fixed {noun}: {new}."),
-    ),
+        "refinement": ("With more care, {tell}.", "On a closer look, {tell}."),
+        "constraint": ("We have to respect something: {tell}.", "It was decided that {tell}."),
+        "invalidation": ("{Noun} is up in the air.", "They dropped {old} as {noun}."),
+        "addition": ("As for {noun}, it is {new}.", "They fixed {noun}: {new}."),
+    }.items()
 }
 _LIFTED = {
     "earliest start of": Wordings(
-        (
-            "The {x} may start at any time again.",
-            "There is no earliest start of the {x} any more.",
-            "Forget the earliest start of the {x}.",
-            "The limit on the start of the {x} is gone.",
-        ),
+        wordings.LIFTED["earliest start of"],
         ("Nothing limits the start of the {x} any longer.", "The {x} is free to start at any hour."),
     ),
     "break between": Wordings(
-        (
-            "No break is needed between the {x} and the {y} any more.",
-            "There is no break between the {x} and the {y} now.",
-            "Forget the break between the {x} and the {y}.",
-            "We drop the break between the {x} and the {y}.",
-        ),
+        wordings.LIFTED["break between"],
         ("The {x} and the {y} need nothing between them now.", "Leave out the break between the {x} and the {y}."),
     ),
 }
 """A limit that no longer holds: what it limited does not become open."""
 _PUT_OFF = Wordings(
-    (
-        "The {x} is put off, and nobody knows until when.",
-        "They put the {x} off, its start is open.",
-        "The start of the {x} has been moved, but nobody says to when.",
-    ),
+    wordings.PUT_OFF,
     ("The {x} was postponed without a new time.", "Nobody can say when the {x} will start."),
 )
 
@@ -183,7 +115,7 @@ class Scheduling(Family):
 
     def _prompt(self, rng: Random, schedule: Schedule, asked: Sequence[str], config: BuilderConfig) -> str:
         told = [
-            self._tell(rng, thing, name, schedule.facts.get(name, NONE), config)
+            self._frame(rng, self._tell(rng, thing, name, schedule.facts.get(name, NONE), config), config)
             for thing, name in sorted(schedule.told, key=lambda _: rng.random())
             if thing in _WITHOUT_VALUE or schedule.facts[name] != NONE
         ]
@@ -194,7 +126,7 @@ class Scheduling(Family):
         if len(asked) == 1:
             ask = [self._question(rng, asked[0], config)]
         else:
-            intro, item = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
+            intro, item = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else ASK_MANY)
             stop = rng.choice((";", ";", ",")) if intro else rng.choice((";", ".", "."))
             items = [
                 item.format(n=number + 1, ordinal=ORDINALS[number], q=self._topic(rng, key, config))
@@ -203,6 +135,12 @@ class Scheduling(Family):
             ask = [f"{intro} {items[0]}".strip() + stop, *(f"{item}{stop}" for item in items[1:])]
             ask[-1] = ask[-1][:-1] + "."
         return clauses(*told, *ask) if rng.random() < 0.7 else clauses(*ask, *told)
+
+    def _frame(self, rng: Random, clause: str, config: BuilderConfig) -> str:
+        """A clause of a prompt, with a few words around it now and then."""
+        if config.paraphrase or rng.random() < 0.75:
+            return clause
+        return rng.choice(FRAMES).format(tell=clause)
 
     def _topic(self, rng: Random, key: str, config: BuilderConfig) -> str:
         thing, event, other = split(key)
@@ -300,10 +238,10 @@ class Scheduling(Family):
             return super().word(rng, kind, scene, fact, old, new, config)
         unit = " minutes" if THINGS[thing].type == "number" else ""
         template = _UPDATES[kind].draw(rng, config)
-        tell = self.tell(rng, scene, fact, new, config) if "{tell}" in template else ""
-        noun = f"the {fact}"
+        tell = self.tell(rng, scene, fact, new, config) if "ell}" in template else ""
+        slots = {"tell": tell, "noun": f"the {fact}", "old": old + unit, "new": new + unit}
         return upper_first(
-            template.format(tell=tell, noun=noun, Noun=upper_first(noun), old=old + unit, new=new + unit)
+            template.format(**slots, **{name.title(): upper_first(text) for name, text in slots.items()})
         )
 
     def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:

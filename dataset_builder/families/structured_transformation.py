@@ -19,7 +19,9 @@ from ..reading.structured_transformation import read
 from ..scene import Scene, Sentence, phrase
 from ..world import NONE, Fact, Rule, Values, needing
 from ..writing import Writing
+from . import structured_wordings
 from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
+from .structured_wordings import at_least, difference, times
 
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ THINGS = (
             "adult": Derived(
                 ("age",),
                 Wordings(
-                    ("adult is true if age is at least 18", "adult tells whether age is 18 or more"),
+                    (*at_least("adult", "age", "18"), "adult tells whether age is 18 or more"),
                     ("adult says if age has reached 18",),
                 ),
                 lambda age: age >= 18,
@@ -73,7 +75,7 @@ THINGS = (
             "born": Derived(
                 ("age",),
                 Wordings(
-                    ("born is 2030 minus age", "born is the difference of 2030 and age"),
+                    difference("born", "2030", "age"),
                     ("subtract age from 2030 to get born",),
                 ),
                 lambda age: 2030 - age,
@@ -95,7 +97,7 @@ THINGS = (
             "total": Derived(
                 ("price", "quantity"),
                 Wordings(
-                    ("total is price times quantity", "total is the product of price and quantity"),
+                    times("total", "price", "quantity"),
                     ("multiply price by quantity to get total",),
                 ),
                 lambda price, quantity: price * quantity,
@@ -103,7 +105,7 @@ THINGS = (
             "enough": Derived(
                 ("stock", "quantity"),
                 Wordings(
-                    ("enough is true if stock is at least quantity", "enough tells whether stock covers quantity"),
+                    (*at_least("enough", "stock", "quantity"), "enough tells whether stock covers quantity"),
                     ("enough says if quantity fits into stock",),
                 ),
                 lambda stock, quantity: stock >= quantity,
@@ -125,7 +127,7 @@ THINGS = (
             "free": Derived(
                 ("seats", "guests"),
                 Wordings(
-                    ("free is seats minus guests", "free is the difference of seats and guests"),
+                    difference("free", "seats", "guests"),
                     ("subtract guests from seats to get free",),
                 ),
                 lambda seats, guests: seats - guests,
@@ -133,7 +135,7 @@ THINGS = (
             "full": Derived(
                 ("seats", "guests"),
                 Wordings(
-                    ("full is true if guests is at least seats", "full tells whether guests reaches seats"),
+                    (*at_least("full", "guests", "seats"), "full tells whether guests reaches seats"),
                     ("full says if seats leaves no room for guests",),
                 ),
                 lambda seats, guests: guests >= seats,
@@ -155,7 +157,7 @@ THINGS = (
             "both_ways": Derived(
                 ("distance",),
                 Wordings(
-                    ("both_ways is twice the distance", "both_ways is distance times 2"),
+                    (*times("both_ways", "distance", "2"), "both_ways is twice the distance"),
                     ("double distance to get both_ways",),
                 ),
                 lambda distance: 2 * distance,
@@ -163,7 +165,8 @@ THINGS = (
             "nights": Derived(
                 ("days",),
                 Wordings(
-                    ("nights is days minus 1", "nights is one less than days"), ("subtract 1 from days for nights",)
+                    (*difference("nights", "days", "1"), "nights is one less than days"),
+                    ("subtract 1 from days for nights",),
                 ),
                 lambda days: days - 1,
             ),
@@ -172,66 +175,7 @@ THINGS = (
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _NOVEL_DAYS = ("Saturday", "Sunday")
-_TELL = Wordings(("{key} is {v}", "{key} should be {v}", "{key} = {v}"), ("{key} holds {v}",))
-_GIVEN = Wordings(
-    ("{key} is {v}", "{key} = {v}", "the field {key} is {v}", "take {v} for {key}"),
-    ("{v} goes into {key}", "the value of {key} is {v}"),
-)
-_ASK = (
-    ("write a JSON object with", "{n}) {key}"),
-    ("give me JSON for", "({n}) {key}"),
-    ("I need JSON with", "{ordinal} {key}"),
-    ("write JSON:", "member {n} is {key}"),
-    ("", "{ordinal} write {key} in JSON"),
-    ("", "JSON member {n} is {key}"),
-    ("turn this into JSON:", "as number {n} {key}"),
-)
-_ASK_UNSEEN = (
-    ("produce JSON that holds", "{n}) {key}"),
-    ("", "{ordinal} put {key} into the JSON"),
-    ("encode as JSON", "item {n}, {key}"),
-)
-_ASK_ONE = Wordings(
-    ("write {key} as JSON.", "give me JSON with {key}.", "write a JSON object with {key}.", "I need {key} in JSON."),
-    ("encode {key} as JSON.", "produce JSON that holds {key}."),
-)
-_WRAP = Wordings(
-    ("wrap it in {name}.", "put all of it under {name}.", "the object goes under the key {name}."),
-    ("nest it below {name}.",),
-)
 _REPAIRS = in_every_order(("wait", "sorry", "no", "hold on", "correction", "scratch that"))
-_UPDATES = {
-    "correction": Wordings(
-        (
-            "Set {fact} to {new}.",
-            "Correction: {fact} is {new}.",
-            "Change {fact} to {new}.",
-            "Actually, {fact} is {new}.",
-            "Make {fact} {new}.",
-            "{Noun} should be {new}, not {old}.",
-            "Sorry, {fact} must be {new}.",
-        ),
-        ("Overwrite {fact} with {new}.", "Swap the {old} of {fact} for {new}."),
-    ),
-    "addition": Wordings(
-        ("Add {fact}: {new}.", "Add {fact} = {new}.", "Also write {fact}, which is {new}.", "Include {fact}: {new}."),
-        ("There is one more field: {fact} is {new}.", "Append {fact} with {new}."),
-    ),
-    "invalidation": Wordings(
-        ("Remove {fact}.", "Delete {fact}.", "Drop {fact}, it is not known."),
-        ("Leave {fact} out.", "Erase {fact}."),
-    ),
-}
-_LIST_UPDATES = {
-    "addition": Wordings(
-        ("Add {item} to {fact}.", "Also put {item} into {fact}.", "{fact} should include {item} too."),
-        ("Append {item} to {fact}.", "Let {fact} hold {item} as well."),
-    ),
-    "invalidation": Wordings(
-        ("Remove {item} from {fact}.", "Delete {item} from {fact}.", "{fact} should not include {item}."),
-        ("Take {item} out of {fact}.", "Strike {item} from {fact}."),
-    ),
-}
 
 
 def plain(value: str) -> str:
@@ -245,7 +189,7 @@ def plain(value: str) -> str:
 class StructuredTransformation(Family):
     name = "structured_transformation"
     speech = Writing
-    updates = _UPDATES
+    updates = structured_wordings.UPDATES
 
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         thing = rng.choice(THINGS)
@@ -309,16 +253,16 @@ class StructuredTransformation(Family):
         name: str,
         config: BuilderConfig,
     ) -> str:
-        wording = _GIVEN.draw(rng, config)
+        wording = structured_wordings.GIVEN.draw(rng, config)
         facts = [wording.format(key=key, v=plain(value)) for key, value in told.items()]
         facts += [item.rule.draw(rng, config) for item in derived.values()]
         rng.shuffle(facts)
         mark = rng.choice((".", ";", ","))
         head = [f"{fact}{mark}" for fact in facts[:-1]] + [f"{facts[-1]}."]
         if len(asked) == 1:
-            ask = [_ASK_ONE.draw(rng, config).format(key=asked[0])]
+            ask = [structured_wordings.ASK_ONE.draw(rng, config).format(key=asked[0])]
         else:
-            intro, item = rng.choice(_ASK_UNSEEN if config.paraphrase else _ASK)
+            intro, item = rng.choice(structured_wordings.ASK_UNSEEN if config.paraphrase else structured_wordings.ASK)
             stop = rng.choice((";", ",")) if intro else rng.choice((";", "."))
             ask = [
                 item.format(n=number + 1, ordinal=ORDINALS[number], key=key) + stop for number, key in enumerate(asked)
@@ -326,7 +270,7 @@ class StructuredTransformation(Family):
             ask[0] = f"{intro} {ask[0]}".strip()
             ask[-1] = ask[-1][:-1] + "."
         if name:
-            ask.append(_WRAP.draw(rng, config).format(name=name))
+            ask.append(structured_wordings.WRAP.draw(rng, config).format(name=name))
         return clauses(*head, *ask) if rng.random() < 0.6 else clauses(*ask, *head)
 
     def new_value(
@@ -356,15 +300,15 @@ class StructuredTransformation(Family):
         return self._value(rng, field, past, config)
 
     def word(self, rng: Random, kind: str, scene: Scene, fact: str, old: str, new: str, config: BuilderConfig) -> str:
-        if scene.facts[fact].type == "list" and NONE not in (old, new) and kind in _LIST_UPDATES:
+        if scene.facts[fact].type == "list" and NONE not in (old, new) and kind in structured_wordings.LIST_UPDATES:
             before, after = json.loads(old), json.loads(new)
             (item,) = set(before) ^ set(after)
-            return upper_first(_LIST_UPDATES[kind].draw(rng, config).format(item=item, fact=fact))
+            return upper_first(structured_wordings.LIST_UPDATES[kind].draw(rng, config).format(item=item, fact=fact))
         old, new = (value if value == NONE else plain(value) for value in (old, new))
         return super().word(rng, kind, scene, fact, old, new, config)
 
     def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
-        return _TELL.draw(rng, config).format(key=fact, v=value)
+        return structured_wordings.TELL.draw(rng, config).format(key=fact, v=value)
 
     def noun(self, scene: Scene, fact: str) -> str:
         return fact
@@ -375,7 +319,7 @@ class StructuredTransformation(Family):
         thing = rng.choice([thing for thing in THINGS if not known & thing.fields.keys()])
         key = rng.choice(list(thing.fields))
         value = plain(self._value(rng, thing.fields[key], [], config))
-        return f"In the {thing.name} file, {_TELL.draw(rng, config).format(key=key, v=value)}."
+        return f"In the {thing.name} file, {structured_wordings.TELL.draw(rng, config).format(key=key, v=value)}."
 
     def read(self, text: str) -> list[Claim]:
         return read(text)

@@ -10,12 +10,25 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..grammar import Wordings
 from ..reading import Claim
 from ..reading.variable_substitution import read
 from ..scene import Part, Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Rule, Values, needing
 from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
+from .variable_substitution_wordings import (
+    ASK_MANY,
+    ASK_MANY_UNSEEN,
+    ASK_ONE,
+    DEMANDED,
+    GIVEN,
+    GIVEN_UNSEEN,
+    JOINED,
+    NO_VERB,
+    SENTENCES,
+    STATED,
+    TELL,
+    UPDATES,
+)
 
 
 if TYPE_CHECKING:
@@ -23,77 +36,11 @@ if TYPE_CHECKING:
 
 
 LETTERS = "abcdfghkmnprstuvwxyz"
-_GIVEN = ("let", "take", "suppose", "we have", "here", "given", "if", "with")
-_SENTENCES = 5  # so many of these may also open a sentence of their own
-_GIVEN_UNSEEN = ("say", "assume", "imagine", "knowing that")
-_NO_VERB = ("let", "take", "with", "given", "we have")  # "is" does not fit behind these
-_ASK_ONE = Wordings(
-    (
-        "compute {} step by step.",
-        "compute {}.",
-        "what is {}?",
-        "find {}.",
-        "work out {} step by step.",
-        "tell me {}.",
-        "evaluate {}.",
-        "calculate {} step by step.",
-    ),
-    ("how much is {}?", "determine {}.", "I would like to know {}."),
-)
-_ASK_MANY = (
-    ("compute, in order,", "{n}) {q}"),
-    ("compute", "{n}) {q}"),
-    ("work out, one by one,", "{n}) {q}"),
-    ("please find", "({n}) {q}"),
-    ("evaluate step by step:", "({n}) {q}"),
-    ("tell me,", "{n}) {q}"),
-    ("I need", "{q} {ordinal}"),
-    ("compute", "{q} {ordinal}"),
-    ("find", "{ordinal} {q}"),
-    ("", "{ordinal} compute {q}"),
-    ("", "question {n} is {q}"),
-    ("answer in this order:", "as number {n} {q}"),
-)
-_ASK_MANY_UNSEEN = (("determine", "{n}) {q}"), ("give me", "{q} {ordinal}"), ("", "item {n} is {q}"))
-"""What opens the questions, and how each carries its place within its own clause."""
 _OPENERS = ("Let's see.", "Sure.", "All right.", "Okay.", "Step by step.")
 _CLOSERS = ("That is all.", "Done.", "That's it.", "These are the answers.")
 _REPAIRS = in_every_order(
     ("wait,", "sorry,", "no,", "hold on,", "correction:", "scratch that,"), (":", ":", ", so", ", so")
 )
-_UPDATES = {
-    "correction": Wordings(
-        (
-            "Actually {fact} = {new}.",
-            "Actually, {fact} is {new}.",
-            "Correction: {fact} is {new}, not {old}.",
-            "Correction: {fact} = {new}.",
-            "Sorry, {fact} should be {new}.",
-            "No, {fact} = {new}.",
-            "Make that {fact} = {new}.",
-            "Wait, {fact} is {new}.",
-            "Oh, {fact} is {new} now.",
-            "I meant {fact} = {new}.",
-            "Let {fact} be {new} instead of {old}.",
-            "Change {fact} to {new}.",
-        ),
-        ("Set {fact} to {new} now.", "Replace {old} by {new} for {fact}.", "It turns out that {fact} equals {new}."),
-    ),
-    "invalidation": Wordings(
-        ("Forget {fact}, it is unknown.", "{fact} is unknown now.", "Nobody knows {fact} any more."),
-        ("We have lost the value of {fact}.", "{fact} is open again."),
-    ),
-    "addition": Wordings(
-        (
-            "And {fact} = {new}.",
-            "By the way, {fact} is {new}.",
-            "Now {fact} is known: {fact} = {new}.",
-            "Also let {fact} be {new}.",
-        ),
-        ("As for {fact}, take {new}.", "We learn that {fact} equals {new}."),
-    ),
-}
-_TELL = Wordings(("{x} is {v}", "{x} = {v}"), ("{x} equals {v}", "the value of {x} is {v}"))
 
 
 class Question(NamedTuple):
@@ -144,7 +91,7 @@ def _combination(a: int, x: str, b: int, y: str) -> Question:
 
 class VariableSubstitution(Family):
     name = "variable_substitution"
-    updates = _UPDATES
+    updates = UPDATES
 
     def draw(self, rng: Random, config: BuilderConfig, accepts: Callable[[str], bool]) -> Scene | None:
         low, high = (21, 30) if config.novel_values else (1, 20)
@@ -201,29 +148,49 @@ class VariableSubstitution(Family):
 
     def _prompt(self, rng: Random, facts: Values, keys: Sequence[str], config: BuilderConfig) -> str:
         facts_first = rng.random() < 0.75
+        joined = not (facts_first or config.paraphrase or len(keys) > 1) and rng.random() < 0.3
         if config.paraphrase:
-            given = rng.choice(_GIVEN_UNSEEN)
+            given = rng.choice(GIVEN_UNSEEN)
+        elif joined:
+            given = rng.choice(JOINED)
         else:
-            given = rng.choice(_GIVEN if facts_first else _GIVEN[:_SENTENCES])
-        equals = " = " if given in _NO_VERB else rng.choice((" = ", " is "))
-        told = [letter + equals + value for letter, value in facts.items() if value != NONE]
-        rng.shuffle(told)
-        if config.paraphrase or rng.random() < 0.8:
+            given = rng.choice(GIVEN if facts_first else SENTENCES)
+        opened = config.paraphrase or joined or rng.random() < 0.8
+        told = self._told(rng, facts, given if opened else "", config)
+        if opened:
             told[0] = f"{given} {told[0]}"
         comma = rng.choice((",", ",", ",", ";"))
-        end = rng.choice((",", ":")) if facts_first and given in _GIVEN[_SENTENCES:] else rng.choice((",", ":", "."))
+        end = (
+            rng.choice((",", ":")) if facts_first and given in GIVEN[len(SENTENCES) :] else rng.choice((",", ":", "."))
+        )
         end = end if facts_first else "."
         if len(told) > 1 and rng.random() < 0.3:
             told[-1] = f"and {told[-1]}"
         head = f"{comma} ".join(told) + end
         if len(keys) == 1:
-            ask = _ASK_ONE.draw(rng, config).format(keys[0])
+            ask = ASK_ONE.draw(rng, config).format(keys[0])
         else:
-            (intro, ordered) = rng.choice(_ASK_MANY_UNSEEN if config.paraphrase else _ASK_MANY)
+            (intro, ordered) = rng.choice(ASK_MANY_UNSEEN if config.paraphrase else ASK_MANY)
             semicolon = rng.choice((";", ";", ","))
             items = [ordered.format(n=number + 1, ordinal=ORDINALS[number], q=key) for number, key in enumerate(keys)]
             ask = f"{intro} {f'{semicolon} '.join(items)}.".strip()
+        if joined:
+            while not ask.endswith(f"{keys[0]}."):
+                ask = ASK_ONE.draw(rng, config).format(keys[0])
+            return clauses(f"{ask[:-1]},", head)
         return clauses(head, ask) if facts_first else clauses(ask, head)
+
+    def _told(self, rng: Random, facts: Values, given: str, config: BuilderConfig) -> list[str]:
+        """The clauses of a prompt that tell values, the first of which is to stand behind `given`."""
+        forms: tuple[str, ...] = ("{x} = {v}",) if given in NO_VERB else ("{x} = {v}", "{x} is {v}")
+        if not config.paraphrase and given not in NO_VERB and rng.random() < 0.5:
+            forms = STATED if given or rng.random() < 0.6 else DEMANDED
+        form = rng.choice(forms) if len(forms) == 2 or rng.random() < 0.7 else None
+        told = [
+            (form or rng.choice(forms)).format(x=letter, v=value) for letter, value in facts.items() if value != NONE
+        ]
+        rng.shuffle(told)
+        return told
 
     def _sentences(
         self, rng: Random, asked: Sequence[Question]
@@ -290,7 +257,7 @@ class VariableSubstitution(Family):
         return new
 
     def tell(self, rng: Random, scene: Scene, fact: str, value: str, config: BuilderConfig) -> str:
-        return _TELL.draw(rng, config).format(x=fact, v=value)
+        return TELL.draw(rng, config).format(x=fact, v=value)
 
     def noun(self, scene: Scene, fact: str) -> str:
         return fact

@@ -26,9 +26,15 @@ _VALUE = rf"{_COUNT} (?:million|people)\b"
 _AMOUNT = re.compile(rf"(?P<count>{_COUNT}) (?P<unit>million|people)\b")
 
 _FIGURE = r"(?P<figure>(?i:prior revenue|planned staff|revenue|cost|target|cash|debt|staff|limit))\b"
+_NO_NAMES = (
+    "The|Our|Last|In|For|If|Advise|Tell|It|As|What|We|They|There|Customers|Sales|With|By|A|An|I|Those|According|Unless"
+    "|Only|Let|Have|Please|You|Revenue|Cost|Target|Cash|Debt|Staff|Planned|Prior|Word|Someone|Somebody|Nobody|That|This|Sorry|Wait|No|Oh|Well|Hold|Now"
+    f"|{'|'.join(word.title() for word in (*_NUMBERS, _HUNDRED))}"
+)
+"""Words that may open a sentence, and so have a capital without being names."""
 _WHO = (
     r"(?<![\w'-])(?P<who>[Tt]he (?:company|[A-Z][\w-]* branch|(?!bottom )[a-z]+ line)"
-    r"|(?!(?:The|Our|Last|In|For|If|Advise|Tell|It)\b)[A-Z][\w-]*)(?![\w-])"
+    rf"|(?!(?:{_NO_NAMES})\b)[A-Z][\w-]*)(?![\w-])"
 )
 _NAMED = [
     re.compile(form)
@@ -37,23 +43,24 @@ _NAMED = [
         rf"{_WHO}'s {_FIGURE}",
         rf"\b[Ff]or {_WHO},? the {_FIGURE}",
         rf"{_WHO} (?:has|had|reported) a {_FIGURE}",
+        rf"\b[Ww]ith {_WHO} the {_FIGURE}",
+        rf"\b[Tt]he {_FIGURE} reported by {_WHO}",
+        rf"{_WHO} (?:has|gives|names)\b[^,:]*? its {_FIGURE}",
         rf"\b(?i:the|our) {_FIGURE}",
-        rf"^{_FIGURE}",
+        rf"(?:^|\bthat ){_FIGURE}",
     )
 ]
 _VERBS = {
-    "aims at": "target",
-    "wants to reach": "target",
-    "last year": "prior revenue",
-    "took in": "revenue",
-    "spent": "cost",
-    "in cash": "cash",
-    "owes": "debt",
-    "must pay back": "debt",
-    "employs": "staff",
-    "plans with": "planned staff",
+    r"last year|a year ago|the year before|prior revenue": "prior revenue",
+    r"aims|wants to reach|hopes for|meant to take in|like to take in|target": "target",
+    r"plans|planned|(?:wants|like|means) to employ|plan says|according to plan": "planned staff",
+    r"took in|taken in|coming in|made sales|sales brought|customers paid|revenue": "revenue",
+    r"spent|spend|paid out|going out|to run|cost": "cost",
+    r"cash|in the bank|the bank holds": "cash",
+    r"owe[sd]|pay back|borrowed|loans|the banks want|debt": "debt",
+    r"employ(?:s|ed)|work|staff": "staff",
 }
-"""What is told without the name of a figure; what comes first counts."""
+"""What a clause tells of which figure; what comes first counts."""
 
 _TOPICS = {
     "result": ("revenue", "cost"),
@@ -72,18 +79,30 @@ _SIDES = {
 }
 _TOLD_BACKWARDS = "growth"  # "from 5 to 9, it is up 4" tells the second figure first
 
-_ADVICE_ASKED = re.compile(r"\b(?:advice|advise|move|next step|should|is .* to do|recommendation|way forward)\b")
-_LEADER_ASKED = re.compile(r"\b(?:leader|higher|front runner|ahead)\b")
-_TOTAL_ASKED = re.compile(r"\b(?:total|sum|of all)\b")
+_ADVICE_ASKED = re.compile(
+    r"\b(?:advice|advise|move|(?:next|right) step|should|ought|right thing|have to do|is .* to do"
+    r"|recommendation|way forward)\b"
+)
+_LEADER_ASKED = re.compile(r"\b(?:leader|leads|higher|front runner|ahead)\b")
+_TOTAL_ASKED = re.compile(r"\b(?:total|sum|of all|combined|overall)\b")
 _TOPIC_ASKED = {
-    "result": r"result|profit or (?:a )?loss|bottom line|what is left|in the black",
-    "gap": r"gap (?:between revenue|of|to its target)|over or under|how far|distance|set against its target|miss",
-    "growth": r"growth|grown|change in revenue|trend|development|which way",
-    "reserve": r"cash .*\bdebt|debt .*\bcash|more cash|pay back",
-    "staffing": r"staffing|staff and planned staff|its plan|balance of staff|short of people"
-    r"|too many",
+    "staffing": r"staffing|staff .*\bplan|staff and planned staff|its plan|balance of staff|short of people|too many",
+    "result": r"result|profit or (?:a |the )?loss|between revenue and cost|revenue minus cost|bottom line|what is left"
+    r"|in the black",
+    "gap": r"gap (?:between revenue|of|to its target)|over or under|how far|distance|set against its target|miss"
+    r"|its target|between revenue and target",
+    "growth": r"growth|grown|grow|change in revenue|the change|difference in revenue|changed|up or down|trend"
+    r"|development|which way",
+    "reserve": r"cash .*\bdebt|debt .*\bcash|more cash|pay back|reserve",
 }
-_INTRO = re.compile(r"tell me about these", re.IGNORECASE)
+_INTRO = re.compile(
+    r"tell me about these|report in this order|go through these|here is what I ask|please"
+    r"|as far as I know|as you may know|if I am not wrong|to begin with|as it happens|if I remember rightly"
+    r"|as things are|the way I see it|if you ask me|I think|I believe|I was told|just so you know|so please use that"
+    r"|or so I hear|if the books are right",
+    re.IGNORECASE,
+)
+"""What leads to a question, or is said around what is told, and means nothing alone."""
 
 _CONDITIONS: list[tuple[str, tuple[str, ...]]] = [
     (f"its profit is at least {_VALUE}", _TOPICS["result"]),
@@ -99,17 +118,21 @@ _CONDITIONS: list[tuple[str, tuple[str, ...]]] = [
 ]
 """What advice may depend on, and the figures that are compared; those without an amount ask for less than nothing."""
 _IF = [(re.compile(rf"\b(?P<word>[Oo]nly if|[Ii]f|[Uu]nless) {form}\b"), figures) for form, figures in _CONDITIONS]
-_OTHER_CASES = re.compile(r"\bin (?:all|any) other cases?\b", re.IGNORECASE)
+_OTHER_CASES = re.compile(r"\b(?:in (?:all|any) other cases?|if neither is the case)\b", re.IGNORECASE)
 _DO = r"[a-z]+(?: [a-z]+)*?"
 _ADVICE = re.compile(
-    rf"(?i:advise |tell |it is best for |the rule for )?{_WHO} (?:should|to|is to|does well to) (?P<do>{_DO})"
-    rf"(?: and (?:otherwise )?(?:to )?(?P<else>{_DO})(?: otherwise| if not)?)?"
+    r"(?i:(?:please )?advise |tell |it is best for |(?:the|our) rule for |we want |the board wants |let |have |what "
+    r"|(?:our rule is|we think) that )?"
+    rf"{_WHO} (?:should do is |should |to |is to |does well to |has to |ought to |must )?(?P<do>{_DO})"
+    rf"(?: (?:and|but) (?:otherwise )?(?:to )?(?P<else>{_DO})(?: otherwise| if not| in that case)?)?"
 )
 
-_DENIED = re.compile(rf"(?:, not {_VALUE}|\binstead of {_VALUE}|\bfrom {_VALUE}(?= to )|\b[Ss]wap {_VALUE}(?= for ))")
+_DENIED = re.compile(
+    rf"(?:\b[Nn]ot {_VALUE}|\binstead of {_VALUE}|\bfrom {_VALUE}(?= to )|\b[Ss]wap {_VALUE}(?= for ))"
+)
 _LOST = re.compile(
     r"\b(?:withdrawn|strike|forget|made up|no figure|no longer|any more|any longer|reject|drop|open again|disregard"
-    r"|can't rely|nobody knows)\b",
+    r"|can't rely|nobody knows|struck|there is no telling)\b",
     re.IGNORECASE,
 )
 
@@ -174,8 +197,9 @@ class Prompt:
         return State(self.facts, tuple(dict.fromkeys(self.questions)), {**rules, _ALL: tuple(self.subjects)})
 
     def _told(self, clause: str) -> None:
-        figure = next((figure for verb, figure in _VERBS.items() if verb in clause.lower()), "")
-        name = _about(figure, clause) if figure else _fact(clause)
+        told = clause.lower()
+        figure = next((figure for verb, figure in _VERBS.items() if re.search(rf"\b(?:{verb})\b", told)), "")
+        name = (_about(figure, clause) if figure else "") or _fact(clause)
         if not name:
             raise NotUnderstood(repr(clause))
         self.facts[name] = _values(clause)[-1]
@@ -195,7 +219,7 @@ class Prompt:
         if not condition:
             advice["middle"] = match["do"]
             return
-        names = ("bad", "good") if condition.limit == NONE else ("good", "bad")
+        names = ("bad", "good") if (condition.limit == NONE) != condition.unless else ("good", "bad")
         advice |= {name: do for name, do in zip(names, (match["do"], match["else"]), strict=True) if do}
         if condition.limit != NONE:
             self.facts[f"limit for {who}"] = condition.limit
@@ -210,7 +234,8 @@ class Prompt:
         return Rule(condition.figures, condition.most, told["good"], told["bad"], told.get("middle", ""))
 
     def _asked(self, clause: str) -> None:
-        key = _question(clause[0].lower() + clause[1:])
+        opens_with_name = re.match(r"[A-Z][\w-]*'s ", clause)
+        key = _question(clause if opens_with_name else clause[0].lower() + clause[1:])
         if not key:
             raise NotUnderstood(repr(clause))
         self.questions.append(key)
@@ -337,7 +362,7 @@ def _question(clause: str) -> str:
     if _ADVICE_ASKED.search(clause):
         return f"advice for {who['who']}"
     for topic, asked_by in _TOPIC_ASKED.items():
-        if re.search(rf"\b(?:{asked_by})\b", clause):
+        if not re.search(rf"\bas its {_FIGURE}", clause) and re.search(rf"\b(?:{asked_by})\b", clause):
             return f"{topic} of {who['who']}"
     return f"{figure['figure']} of {who['who']}" if figure else ""
 
@@ -358,7 +383,7 @@ def _limited(state: State, text: str, condition: Condition) -> State:
     if not rule or rule.figures != condition.figures or (condition.limit != NONE and rule.most != condition.most):
         return state
     do = rule.bad if condition.limit == NONE and not condition.unless else rule.good
-    if not text[: condition.place].endswith(f" {do} "):  # a rule for something else
+    if not re.search(rf" {do}(?: (?:only if|unless)\b|[.,]|$)", text):  # a rule for something else
         return state
     return state.but({f"limit for {named[0]}": condition.limit})
 

@@ -25,7 +25,8 @@ _TOKENS = {
     "AMOUNT": r"the amount of (?P<thing>[a-z]+)",
     "PRICE": r"the price of the (?P<priced>[a-z]+)(?: per [a-z]+)?",
     "LIMIT": r"the limit for the (?P<limited>[a-z]+)",
-    "NOTHING": r"no (?:(?P<budget>budget)|price (?:of|for) the (?P<priced>[a-z]+)|limit for the (?P<limited>[a-z]+))",
+    "NOTHING": r"(?:no|no longer an?) (?:(?P<budget>budget)|price (?:of|for) the (?P<priced>[a-z]+)"
+    r"|limit for the (?P<limited>[a-z]+))",
     "NEW": r"\$?(?P<new>\d+)",
     "OLD": r"\$?\d+",
 }
@@ -33,8 +34,8 @@ _NOUNS = ("BUDGET", "NUMBER", "AMOUNT", "PRICE", "LIMIT", "X")  # the whole of i
 _TOKENS["NOUN"] = "(?:" + "|".join(_TOKENS[name] for name in _NOUNS) + ")"
 
 
-_LEAD = r"(?:.*?[,:!] (?:in truth )?|.*?\bthat )?"
-_TAIL = r"(?: now|, please|, to be exact)?"
+_LEAD = r"(?:.*?[,:!?] (?:(?:in truth|but|and|so) )?|.*?\b(?:and|that|since|as|excuse me but) )?"
+_TAIL = r"(?: now|[,;:?!] .*| from now on)?"
 
 
 def _forms(*forms: str, lead: str = "", tail: str = "") -> list[re.Pattern[str]]:
@@ -50,86 +51,181 @@ def _tellings(*forms: str) -> list[re.Pattern[str]]:
 
 
 _BUDGET = _tellings(
-    "(?:the|our) budget is V",
-    "we have (?:only )?V(?: to spend)?",
-    "there is V to spend",
-    "we can spend V in all",
-    "V is all the money we have",
+    "BUDGET (?:is|was set at) V",
+    "V is (?:the|our) budget",
+    "(?:we have|there is) a budget of V(?: to spend)?",
+    "a budget of V was set",
+    "(?:in all )?we (?:only )?have (?:only )?V(?: to spend| in all)?",
+    "(?:there is|we were given) V to spend",
+    "(?:all in all |in all )?we (?:can|may) (?:only )?spend V(?: in all)?",
+    "V is (?:what we can spend|there to be spent|all the money we have)",
+    "V can be spent in all",
+    "what we can spend is V",
+    "our purse holds V",
     "the whole may cost V",
-    "spend at most V in all",
-    "keep it all within V",
-    "no more than V in all",
+    "(?:do not |never )?spend (?:at most|no more than|more than) V in all",
+    "(?:keep it all|stay|everything together must stay) within V(?: in all)?",
+    "(?:no more than|at most) V in all",
+    "V must do for everything",
+    "V in all is the limit",
     "do not go over V in all",
     "all of it is capped at V",
 )
 _LIMIT = _tellings(
-    "X gets at most V",
+    "X (?:gets|may get|can get) (?:at most|no more than) V",
+    "X may get V at most",
+    "X must not get (?:over|more than) V",
+    "X has to (?:stay within|make do with) V",
+    "X has a limit of V",
     "the limit for X is V",
-    "at most V may go to X",
-    "X must not get over V",
+    "for X the limit is V",
+    "V is the limit for X",
+    "(?:at most|no more than) V (?:may go to|is allowed for) X",
+    "V at most may be spent on X",
+    "on X at most V may be spent",
+    "(?:we want to |we |do not |never )?(?:spend|spending) (?:at most|no more than|more than) V on X",
+    "(?:there is|we have) a limit of V for X",
+    "a limit of V was set for X",
+    "what X gets must not exceed V",
     "V is the most that X may take",
     "X is (?:limited to|capped at) V",
-    "spend at most V on X",
-    "no more than V for X",
+    "(?:no more than|at most) V for X",
     "keep X within V",
-    "give X at most V",
+    "(?:never |we can )?give X (?:at most|no more than|more than) V",
+    "let X have V at most",
+    "V at most is for X",
+    "V must do for X",
     "do not let X go over V",
 )
+_EACH = "(?: (?:an?|per) U)?"
 _PRICE = _tellings(
-    "X (?:costs|is) V(?: an? U)?",
-    "the price of X is V(?: an? U)?",
-    "we (?:pay|need) V(?: an? U)? for X",
+    f"X (?:costs|is|is priced at|can be had for|will cost us|was offered at) V{_EACH}",
+    f"(?:the price of|what we pay for|the bill for) X is V{_EACH}",
+    f"we (?:pay|need|have to pay) V{_EACH} for X",
+    f"they (?:charge|want) V{_EACH} for X",
+    f"for X (?:we pay|they charge) V{_EACH}",
+    f"V{_EACH} is what X costs",
+    f"V{_EACH} is (?:what they want for|asked for|the price of) X",
+    f"what X costs is V{_EACH}",
+    f"we get X for V{_EACH}",
+    "per U X costs V",
     "X comes to V(?: for each U)?",
     "each U adds V for X",
-    "V is the price of X",
 )
-_COUNT = _tellings(r"(?:[a-z]+ )*N (?P<units>nights|guests|weeks)(?: [a-z]+)*")
-_AMOUNT = _tellings(r"(?:[a-z]+ )*N [a-z]+ of (?P<thing>[a-z]+)(?: are on the list)?")
+_COUNT = _tellings(
+    r"(?:[a-z]+ )*N (?P<units>nights|guests|weeks)(?: [a-z]+)*",
+    r"the number of (?P<units>nights|guests|weeks) is N",
+    r"N is the number of (?P<units>nights|guests|weeks)",
+)
+_AMOUNT = _tellings(
+    r"(?:[a-z]+ )*N [a-z]+ of (?P<thing>[a-z]+)(?: [a-z]+)*",
+    r"of (?P<thing>[a-z]+) (?:we need|we buy|it should be) N [a-z]+",
+    r"AMOUNT is N [a-z]+",
+)
 _SET = _tellings(
-    "(?:change|please set) NOUN to NEW",
-    "make NOUN NEW",
-    "NOUN (?:is|should be|has changed to) NEW(?:, not OLD)?",
-    "let NOUN be NEW instead of OLD",
+    "(?:please |we have to |could you )?(?:change|set|correct) NOUN to NEW",
+    "(?:could you )?make NOUN NEW(?: instead of OLD)?",
+    "put NOUN at NEW",
+    "let NOUN be NEW(?: instead of OLD)?",
+    "use NEW for NOUN",
+    "take NEW and not OLD for NOUN",
+    "NOUN (?:is|is now|should be|has to be|has changed to|turns out to be) NEW(?:, not OLD| and not OLD)?",
+    "NOUN is not OLD but NEW",
+    "NOUN was OLD and is now NEW",
+    "it is NEW (?:and not OLD )?for NOUN",
+    "I meant NEW for NOUN",
+    "instead of OLD NOUN is NEW",
+    "NEW is right for NOUN",
     "replace OLD by NEW as NOUN",
     "reckon with NEW as NOUN",
     "NOUN moves from OLD to NEW",
 )
 _NOUN = _forms("NOUN")
 _LOST = _forms(
-    "(?:forget|lift|drop|leave out|cross out|we skip|(?:we|let us) do without) NOUN",
-    "take NOUN off the list",
-    "nobody knows NOUN",
-    "NOUN (?:no longer holds|is gone|is unknown|is off the plan)",
-    "(?:there is|we need) NOTHING",
+    "(?:forget|forget about|lift|drop|leave out|cross out|strike|skip|remove|we skip) NOUN",
+    "(?:we|we can|let us) do without NOUN",
+    "leave NOUN out",
+    "take NOUN (?:off the list|out|away)",
+    "(?:nobody knows|nobody wants|we no longer know|we do not need|we don't want|we have decided against) NOUN",
+    "NOUN (?:no longer holds|is gone|is unknown|is off the plan|is out|was withdrawn|was lifted|has been dropped)",
+    "NOUN (?:is not needed|is no longer needed|is not wanted|is not known|does not count)",
+    "what I said of NOUN no longer holds",
+    "(?:there is|we need|we have) NOTHING",
     "NOTHING holds",
     "no limit holds for the (?P<limited>[a-z]+)",
-    "the (?P<limited>[a-z]+) needs no limit",
-    tail="(?: now| any more| any longer)?",
+    "the (?P<limited>[a-z]+) (?:needs|has) no limit",
+    lead=r"(?:[^.]*?[,:!] )?",
+    tail="(?: now| any more| any longer)?(?:, .*)?",
 )
 _ORDINAL = r"first|second|third|fourth|fifth|sixth|seventh|eighth"
-_NUMBER = rf"(?:(?:as )?number \d+(?: is)?|item \d+ is|\(?\d+\)|{_ORDINAL})"
-_TASK = r"(?:please )?(?:tell me|plan|work out|find out|find|list|decide|report in this order|I want to know)"
+_NUMBER = (
+    rf"(?:(?:as )?(?:number|question) \d+(?: is)?|item \d+ is|\(?\d+\)|the (?:{_ORDINAL}) question is"
+    rf"|(?:{_ORDINAL})(?: comes)?)"
+)
+_TASK = (
+    r"(?:please )?(?:in this order )?(?:(?:can you |please )?tell me|plan|(?:could you )?work out|find out"
+    r"|find|list|decide|report in this order|I (?:want|need) to know|I would like to hear|calculate|show me|give me"
+    r"|let me know|say|go through these|this is what I want to know)"
+)
 _ASKED = {
     "item": _forms(
-        "(?:set )?(?:the )?money (?:aside )?for X",
+        "(?:please )?(?:plan |set |put )?(?:the |some )?money (?:aside )?for X",
+        "(?:please )?plan X",
+        "(?:the )?money that goes to X",
         "(?:the )?(?:share|part) of X",
+        "(?:our|the) spending on X",
+        "(?:what|which) (?:is|will be) the share of X",
+        "which share goes to X",
         "what X (?:gets|is given)",
         "what does X get",
-        "how much (?:goes to|is there for|can we spend on) X",
+        "what goes to X",
+        "what (?:we spend|is spent|do we spend|can we spend) on X",
+        "how much (?:money |of it )?(?:goes to|will go to|is there for|there is for) X",
+        "how much (?:money )?(?:can we spend|do we spend|we spend|is spent) on X",
+        "how much (?:money )?(?:does|should) X get",
+        "how much (?:money )?X gets",
+        "on X how much can we spend",
+        "to X how much goes",
         "how much X may have",
         "how much may X take",
     ),
-    "total": _forms("the (?:total|sum|whole amount)", "what we spend in all", "all that we spend"),
-    "left": _forms("what is left", "how much is left", "what remains", "the (?:rest|remainder)"),
+    "total": _forms(
+        "(?:the|our) (?:total|sum|whole amount)(?: spending| of it all| of the shares)?",
+        "(?:what|how much|how much money) we spend (?:in all|altogether)",
+        "(?:what|how much) is spent in all",
+        "all that we spend",
+    ),
+    "left": _forms(
+        "(?:what|how much(?: money)?) is left(?: over| in the end)?",
+        "(?:what|how much) we (?:have left|keep)",
+        "the money left over",
+        "what is not spent",
+        "what remains",
+        "the (?:rest|remainder)(?: of the money)?",
+    ),
 }
-_FRAME = re.compile(rf"(?:{_TASK} )?(?:{_NUMBER} )?(?:{_TASK} )?(?P<what>.+?)(?: (?:{_ORDINAL}))?", re.IGNORECASE)
+_FRAME = re.compile(
+    rf"(?:{_TASK} )?(?:{_NUMBER} )?(?:{_TASK} )?(?P<what>.+?)(?: (?:comes )?(?:{_ORDINAL})| is what I want to know)?",
+    re.IGNORECASE,
+)
 _INTRO = re.compile(rf"{_TASK}(?: these)?", re.IGNORECASE)
 _IN_ORDER = re.compile(
-    r"spend in that order while the money lasts|what comes first is paid first|what comes last is cut first"
-    r"|the last ones get less if the money is short|when the money is short cut from the end"
+    r"(?:spend|pay them) in that order while the money lasts"
+    r"|what comes first is paid first|what comes last is cut first|the (?:first|earlier) ones (?:are paid|go) first"
+    r"|(?:if there is too little |should money run out )?the last ones get less(?: if the money is short)?"
+    r"|when the money is short cut from the end|save on the last ones first|cut what comes last if there is too little"
+    r"|money goes to the first ones first|pay the earlier ones in full before the later ones"
+    r"|begin with the first and go on while there is money|those at the end get what is left"
     r"|serve them in order until the money is gone",
     re.IGNORECASE,
 )
+_FILLER = re.compile(
+    r"as far as I know|as you may know|if I am not wrong|to begin with|as it happens|if I remember rightly"
+    r"|as things are|the way I see it|for now|if you ask me|I think|I believe|I was told|just so you know"
+    r"|at least for the moment|so please use that|or so I hear",
+    re.IGNORECASE,
+)
+"""What a prompt may say around a clause; it tells nothing."""
 _MONEY = r"\$\d+"
 _WORKED_OUT = [
     re.compile(form, re.IGNORECASE)
@@ -172,6 +268,8 @@ class ConstraintRevision(Listener):
         asked: list[str] = []
         for clause in re.split(r"[.,;:?](?: |$)", prompt):
             clause = re.sub("^and ", "", clause)
+            if _FILLER.fullmatch(clause):
+                continue
             change, question = _told(clause), _question(clause)
             if change:
                 told = _changed(told, change)
@@ -184,7 +282,7 @@ class ConstraintRevision(Listener):
         return State(told.facts, tuple(dict.fromkeys(asked)), {"known": {*asked, *map(_about, told.facts)}})
 
     def apply(self, state: State, text: str) -> State:
-        text = text.rstrip(".!")
+        text = text.rstrip(".!?")
         lost = _match(_LOST, text)
         if lost:
             return state.but({_fact(lost): None})

@@ -37,11 +37,17 @@ _PLURALS = {"country": "countries", **{noun: f"{noun}s" for noun in _CALLED.valu
 _NTH = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 _LIST = re.compile(
-    rf"(?P<where> ?\b(?:on|in|at|of|from|to) )?the (?P<all>whole |complete )?(?P<list>{'|'.join(_CALLED)})\b",
+    rf"(?P<where> ?\b(?:on|in|at|of|from|to|for|off|into|by) )?the (?P<all>whole |complete |entire |full"
+    rf" )?(?P<list>{'|'.join(_CALLED)})\b",
     re.IGNORECASE,
 )
 _NUMBER = rf"\d+|{'|'.join(_NTH)}"
-_ITEM = r"[\w'-]+(?: [\w'-]+){0,2}"
+_WORD = (
+    r"(?!(?:that|it|and|is|are|you|I|to|be|the|now|please|no|not|of|know|place|put|down|in|by|come|comes|becomes|at|as"
+    r"|from|well|has|have|means|but|what|which|who|so|also|should|us|let|out|off|instead|everything|question|my"
+    r"|\d+)\b)[\w'-]+"
+)
+_ITEM = rf"{_WORD}(?: {_WORD}){{0,2}}"
 _TOKENS = {
     "NOUN": rf"(?:{'|'.join(_PLURALS)})",
     "NOUNS": rf"(?:{'|'.join(_PLURALS.values())})",
@@ -49,17 +55,24 @@ _TOKENS = {
     "J": rf"(?P<j>{_NUMBER})",
     "X": rf"(?:the )?(?P<x>{_ITEM})",
     "Y": rf"(?:the )?(?P<y>{_ITEM})",
-    "THERE": r"(?:(?P<end>at the (?:very )?(?:start|end)|first|last|in (?:first|last) place)"
-    rf"|(?:right|straight|directly) (?P<side>after|before) (?:the )?(?P<y>{_ITEM}))",
+    "THERE": r"(?:(?P<end>at the (?:very )?(?:start|end|beginning|head|bottom)|(?:as the )?(?:first|last)(?: of all)?"
+    r"|in (?:first|last) place|behind all others)"
+    rf"|(?:right|straight|directly|immediately|just) (?P<side>after|before|behind) (?:the )?(?P<y>{_ITEM}))",
 }
 """What stands for numbers, items and places in a clause; of the name of its list, `_plain` leaves LIST or nothing."""
 
 
 def _forms(*forms: str) -> list[re.Pattern[str]]:
+    """Patterns; POS stands for both ways to name a place by its number, AND for the other one beside it."""
     tokens = "|".join(_TOKENS)
-    return [
-        re.compile(re.sub(rf"\b(?:{tokens})\b", lambda token: _TOKENS[token[0]], form), re.IGNORECASE)
+    ways = ((("POS", "NOUN (?:number )?K"), ("AND", "NOUN J")), (("POS", "the K NOUN"), ("AND", "the J(?: NOUN)?")))
+    both = [
+        form.replace(*position).replace(*other)
         for form in forms
+        for position, other in (ways if "POS" in form else ways[:1])
+    ]
+    return [
+        re.compile(re.sub(rf"\b(?:{tokens})\b", lambda token: _TOKENS[token[0]], form), re.IGNORECASE) for form in both
     ]
 
 
@@ -67,57 +80,102 @@ def _match(forms: list[re.Pattern[str]], clause: str) -> re.Match[str] | None:
     return next(filter(None, (form.fullmatch(clause) for form in forms)), None)
 
 
-_JOINT = re.compile(r" (?:then|and then|followed by|after that|and next) ")
+_JOINT = re.compile(
+    r" (?:then|and then|followed by|after that|and next|before|and afterwards|and thereafter|and right after it) "
+)
 _WHOLE = _forms(
-    "(?:LIST (?:has|goes|reads|runs)|come|the NOUNS are in order|in order LIST has|the order is) (?P<all>.+)"
+    "(?:LIST (?:has|goes|reads|runs|consists of|is made up of|holds|lists)|(?:in this order )?come|the NOUNS are"
+    " in order"
+    "|in order LIST has|the order is|we (?:have|put)|there are|you will find|(?:in order )?the NOUNS are"
+    "|as NOUNS LIST has|they (?:chose|want)) (?P<all>.+)",
+    "it is (?P<all>(?:(?!that ).)+) that LIST has",
+    "LIST consists (?P<all>.+)",
 )
 _PLACED = _forms(
-    "NOUN (?:number )?K is X",
-    "the K NOUN is X",
-    "as NOUN K LIST has X",
-    "LIST has X as NOUN K",
+    "POS (?:is|will be|becomes) X",
+    "as POS LIST has X",
+    "LIST has X as POS",
     "place K belongs to X",
+    "X (?:is|was chosen as) POS",
+    "(?:we have|they chose|you will find) X as POS",
+    "(?:we )?put X down as POS",
+    "it is X that is POS",
+    "for POS we have X",
 )
 
-_ASKS = (
-    r"(?:(?:please |can you )?(?:tell me|say|give me|report|let me (?:know|hear)"
-    r"|I (?:want to know|would like to hear|wonder about)))"
-)
-_ORDER = rf"(?:\(?\d+\)|{'|'.join(_NTH)}|(?:question|point) \d+ is|as answer \d+)"
-_BEFORE_QUESTION = re.compile(rf"(?:{_ASKS} )?(?:{_ORDER} )?(?:{_ASKS} )?", re.IGNORECASE)
-_BETWEEN = re.compile(rf"{_ASKS}|(?:report|answer) in this order|please say", re.IGNORECASE)
+_BEHIND_QUESTION = re.compile(r"(?: to me| if you can| is what I want to know| is my question)$")
 _WITH_COUNT = re.compile(
-    r" (?:and how many there are|and the number of its \w+|and their number|with a count|and the sum of them)"
+    r" (?:and how many there are|and the number of its \w+|(?:and|along with) their number|with a count|and the"
+    r" sum of them)"
 )
 _ALL = _forms(
-    "(?:all NOUNS|all LIST|everything) in order",
-    "every NOUN from first to last",
+    "(?:all NOUNS|all LIST|everything|every NOUN|all that is|(?:what|which) NOUNS (?:there are|LIST has)) in order",
+    "(?:every NOUN|the NOUNS|all NOUNS|what LIST has) from (?:the )?first to (?:the )?last",
+    "LIST from (?:start|beginning) to end",
     "the NOUNS one after the other",
+    "the NOUNS in (?:their|the right) order",
     "all LIST NOUN by NOUN",
     "each NOUN in turn",
 )
-_COUNT = _forms("the (?:number|count) of NOUNS", "how many NOUNS (?:LIST has|there are)", "the length in NOUNS")
-_LAST = _forms("the (?:last|final) NOUN", "which NOUN comes last", "what LIST ends with", "what closes LIST")
+_COUNT = _forms(
+    "the (?:total )?(?:number|count) of NOUNS",
+    "how many NOUNS (?:LIST (?:has|consists of|consists)|there are(?: in all)?|are|we have|one finds|belong|make"
+    " up LIST)",
+    "what number of NOUNS LIST has",
+    "the length in NOUNS",
+)
+_LAST = _forms(
+    "the (?:very )?(?:last|final) NOUN",
+    "the NOUN at the end",
+    "(?:which NOUN|what) (?:comes|is)(?: the)? last(?: NOUN)?",
+    "what is the last NOUN",
+    "what the last NOUN is",
+    "which NOUN ends LIST",
+    "with which NOUN LIST ends",
+    "what LIST (?:ends with|has at its end)",
+    "what closes LIST",
+)
 _AT = _forms(
-    "the K NOUN",
-    "what NOUN K is",
-    "NOUN number K",
-    "which NOUN is number K",
+    "POS",
+    "what (?:is )?POS(?: is)?",
+    "which NOUN is (?:number )?K",
+    "which NOUN is the K",
     "what has place K",
-    "the NOUN at place K",
+    "the NOUN (?:at place|with number|that is number) K",
+    "what (?:comes|we have|LIST has) as POS",
+    "what LIST has as its K NOUN",
+    "which NOUN LIST has as number K",
 )
-_AFTER = _forms("what (?:comes right after|follows|stands behind) X", "the NOUN after X", "the next NOUN behind X")
+_AFTER = _forms(
+    "(?:what|which NOUN) (?:(?:comes|is|LIST has|one finds) (?:right |next )?after|(?:immediately )?follows"
+    "|stands behind) X",
+    "what LIST has right after X",
+    "the NOUN (?:right )?after X",
+    "the NOUN that (?:follows|comes after) X",
+    "the next NOUN behind X",
+)
 _BEFORE = _forms(
-    "what (?:comes right before|stands in front of) X", "the NOUN (?:before|ahead of) X", "which NOUN leads up to X"
+    "(?:what|which NOUN) (?:(?:comes|is|LIST has|one finds) (?:right )?before|(?:immediately )?precedes|stands"
+    " in front of"
+    "|leads up to) X",
+    "the NOUN (?:right )?(?:before|ahead of) X",
+    "the NOUN that (?:precedes|comes before) X",
 )
-_PLACE = _forms("the (?:place|position) of X", "at what place X comes", "which number X has", "where X stands")
+_PLACE = _forms(
+    "the (?:place|position) of X",
+    "(?:at|in) (?:what|which) place X (?:comes|is)",
+    "(?:which|what) (?:place|number) X (?:has|is|takes)",
+    "the number that X has",
+    "what the place of X is",
+    "what place is that of X",
+    "where X stands",
+)
 
-_OPENING = re.compile(
-    r"(?:.*[,:!] )?(?:(?:and|please|could you|by now|in truth) "
-    r"|(?:I (?:meant|just heard|forgot to say|can confirm)|it turns out|let me add) that )*",
-    re.IGNORECASE,
+_LEAD = re.compile(
+    r"\b(?:that|but|and|to|you|us|should|please|better|by now|from now on|rule|know|in truth|again|I) ", re.IGNORECASE
 )
-_CLOSING = re.compile(r"(?:, to be exact| now)?[.?!]$")
+"""The last word of what leads in to a clause within a sentence, such as "it seems that"."""
+_CLOSING = re.compile(r"(?: now| if you can| please| as well|, to be exact)*[,.:;?!]*$")
 Items = tuple[str, ...]
 
 
@@ -147,9 +205,9 @@ def _bring(items: Items, told: re.Match[str]) -> Items:
     """Puts an item, a new one or one from elsewhere on the list, where it is to be."""
     rest = tuple(item for item in items if item != told["x"])
     if told["end"]:
-        at = 0 if re.search("start|first", told["end"], re.IGNORECASE) else len(rest)
+        at = 0 if re.search("start|first|beginning|head", told["end"], re.IGNORECASE) else len(rest)
     elif told["y"] in rest:
-        at = rest.index(told["y"]) + (told["side"].lower() == "after")
+        at = rest.index(told["y"]) + (told["side"].lower() != "before")
     else:
         return items
     return (*rest[:at], told["x"], *rest[at:])
@@ -170,72 +228,123 @@ def _cut_behind_item(items: Items, told: re.Match[str]) -> Items:
 _EDITS: list[tuple[list[re.Pattern[str]], Callable[[Items, re.Match[str]], Items]]] = [
     (
         _forms(
-            "NOUN K is X and NOUN J is Y",
-            "the K NOUN is X and the J is Y",
+            "POS (?:is|will be) X (?:and|while|whereas) AND (?:is|will be) Y",
+            "X is POS and Y is AND",
+            "as POS LIST has X and as AND Y",
             "place K belongs to X and place J to Y",
             "(?:have|LIST has) X as NOUN K and Y as NOUN J",
-            "(?:make|call) X NOUN K and Y NOUN J",
-            "let X be NOUN K and Y NOUN J",
+            "(?:make|call|let) X (?:be )?POS and Y AND",
             "put X at place K and Y at place J",
+            "put X down as POS and Y down as AND",
+            "let POS be X and AND be Y",
+            "(?:set|change) POS to X and AND to Y",
+            "turn POS into X and AND into Y",
+            "make POS X and AND Y",
         ),
         _set_two,
     ),
     (
         _forms(
-            "LIST (?:ends|stops short) after NOUN K",
-            "(?:keep )?only the first K NOUNS(?: stay)?",
+            "LIST (?:ends|stops short|must end) after NOUN K",
+            "(?:let )?(?:end )?LIST (?:end )?after NOUN K",
+            "(?:we )?(?:keep )?only (?:the first )?K NOUNS(?: stay| are allowed)?",
             "there is room for only K NOUNS",
-            "cut LIST off after NOUN K",
-            "remove all NOUNS after NOUN K",
-            "shorten LIST to its first K NOUNS",
+            "at most K NOUNS are allowed",
+            "LIST (?:has no|cannot have) more than K NOUNS",
+            "keep no more than K NOUNS",
+            "NOUN K (?:is|has to be) the last(?: NOUN)?",
+            "(?:nothing comes|everything|cut LIST off|(?:remove|drop|delete|leave out) (?:all NOUNS|everything))"
+            " after NOUN K(?: is dropped)?",
+            "(?:shorten|limit|reduce) LIST to (?:its|the) first K NOUNS",
         ),
         _cut_behind_place,
     ),
-    (_forms("nothing comes after Y", "drop everything after Y", "let LIST be over after Y"), _cut_behind_item),
     (
         _forms(
-            "X (?:takes the place of|stands in for) Y",
-            "it is X (?:instead of|that was meant by) Y",
+            "(?:nothing comes|everything|cut LIST off|(?:remove|drop|delete|leave out) everything) after Y(?: is"
+            " dropped)?",
+            "let LIST be over after Y",
+            "Y has to be the last NOUN",
+            "(?:let )?(?:end )?LIST (?:has to )?(?:end )?with Y",
+        ),
+        _cut_behind_item,
+    ),
+    (
+        _forms(
+            "(?:let )?X (?:takes?|replaces?|stands in for|stand in for|comes instead of)(?: the place of)? Y",
+            "(?:it is|we have|LIST has) X (?:instead of|that was meant by) Y",
+            "instead of Y LIST has X",
+            "Y (?:gives way to|is replaced by|becomes|means|stands for|is short for) X",
+            "there is X where Y was",
+            "POS is not Y but X",
+            "POS changes from Y to X",
             "replace Y by X",
-            "put X in place of Y",
-            "(?:take|use) X (?:instead of|rather than) Y",
-            "let X stand in for Y",
+            "(?:swap|exchange) Y for X",
+            "substitute X for Y",
+            "put X (?:in place of|where) Y(?: is)?",
+            "(?:take|use|write|have) X (?:instead of|rather than) Y",
+            "turn Y into X",
             "give the place of Y to X",
-            "by Y I mean X",
-            "Y stands for X",
+            "(?:by|with|when I say) Y I mean X",
+            "I called X just Y",
+            "the full name of Y is X",
         ),
         _exchange,
     ),
     (
         [
             *_PLACED,
-            *_forms("change NOUN K to X", "change NOUN K from Y to X", "make X NOUN K instead of Y"),
+            *_forms(
+                "(?:change|set) POS (?:from Y )?to X",
+                "make X POS instead of Y",
+                "make POS X",
+                "let POS be X",
+            ),
         ],
         _set_one,
     ),
     (
         _forms(
-            "LIST (?:goes without|no longer has|has to do without|can spare) Y",
+            "(?:let )?LIST (?:goes without|no longer has|has to do without|do without|can spare|does not have|is"
+            " without"
+            "|has lost) Y",
+            "LIST leaves Y out",
             "there is no place for Y",
-            "(?:remove|drop|strike|delete|do not keep) Y",
-            "(?:leave|throw) Y out",
+            "(?:they |we )?(?:remove|drop|strike|delete|do not keep|no longer keep|take|cross|cut|erase|get|skip"
+            "|omit|clear"
+            "|cancel|leave out|do without|took|dropped|removed|can do without|have to do without) Y",
+            "(?:leave|throw|take) Y out",
+            "let Y disappear",
+            "have Y removed",
             "rid LIST of Y",
-            "Y is out",
+            "nobody wants Y",
+            "Y (?:is (?:out|gone|no longer there)|falls away|was removed|has been (?:dropped|crossed off)"
+            "|does not come any more)",
         ),
         _leave_out,
     ),
     (
         _forms(
-            "X (?:comes|comes in|belongs|has its place|is to be found|goes) THERE",
-            "THERE comes X",
-            "the place of X is THERE",
-            "LIST (?:has|needs) X THERE",
-            "there (?:is|has to be) X THERE",
-            "(?:move|shift) X (?:so that it comes|to come|until it comes) THERE",
-            "(?:put|have|add|insert|include) X THERE",
-            "let X come THERE",
-            "see to it that X comes THERE",
-            "fit X in THERE",
+            "X (?:comes|comes in|belongs|has its place|is|is to be found|goes|will be|is added|is placed|is new"
+            "|was missing"
+            "|has been put|(?:has to|should) come|is moved so that it comes) THERE",
+            "THERE (?:comes|we have) X",
+            "it is THERE that X comes",
+            "the place (?:of|for) X is THERE",
+            "LIST (?:has|needs|gets|also has|now has) X THERE",
+            "there (?:is|has to be|is also) X THERE",
+            "(?:you find|we have|they (?:put|added)) X THERE",
+            "(?:move|shift|change the place of) X (?:so that it comes |to come |until it comes )?THERE",
+            "(?:put|have|add|insert|include|place|write|enter|squeeze|fit) X (?:down |in |as well )?THERE",
+            "(?:let|make|have) X (?:come|be|join LIST|join) THERE",
+            "(?:let )?(?:LIST )have X THERE",
+            "let X join LIST THERE",
+            "(?:see to it|(?:arrange|reorder) LIST so) that X comes THERE",
+            "rearrange LIST and put X THERE",
+            "take X and put it THERE",
+            "(?:bring|give) X (?:to )?the place THERE",
+            "extend LIST X THERE",
+            "extend LIST by X THERE",
             "make room for X THERE",
         ),
         _bring,
@@ -256,10 +365,10 @@ class ListEditing(Listener):
         placed: dict[str, dict[int, str]] = {}
         asked: list[tuple[str, str]] = []
         for clause in re.split(r"(?<=[.;,:?]) ", prompt):
-            if _BETWEEN.fullmatch(clause.rstrip(",:")):
-                continue
-            name, plain = _plain(clause.rstrip(".;,?").removeprefix("and "))
-            told = _told(plain)
+            name, plain = _plain(clause.rstrip(".;,:?"))
+            if not name:
+                continue  # "tell me", "as far as I know"
+            told = next(filter(None, map(_told, _from_lead(plain))), {})
             if name and told:
                 placed.setdefault(name, {}).update(told)
             else:
@@ -271,18 +380,19 @@ class ListEditing(Listener):
         rules: dict[str, object] = {}
         for name, question in asked:
             rules.update(dict.fromkeys(_keys(question, name, len(facts[name])), name))
-        read_out = {name for name, question in asked if _match(_ALL, _WITH_COUNT.sub("", _question(question)))}
+        read_out = {name for name, question in asked if _understood(question)[0] == "all"}
         return State(facts, tuple(rules), {**rules, _READ_OUT: read_out})
 
     def apply(self, state: State, text: str) -> State:
-        clause = _CLOSING.sub("", text)
-        name, plain = _plain(_OPENING.sub("", clause, count=1))
-        if name not in state.facts:
-            return state
-        for forms, edit in _EDITS:
-            told = _match(forms, plain)
-            if told:
-                return _grown(state, name, edit(state.facts[name], told))
+        for part in re.split(r"(?<=[,:;.?!]) ", text):
+            name, plain = _plain(_CLOSING.sub("", re.sub("^from now on ", "", part, flags=re.IGNORECASE)))
+            if name not in state.facts:
+                continue
+            for clause in _from_lead(plain):
+                for forms, edit in _EDITS:
+                    told = _match(forms, clause)
+                    if told:
+                        return _grown(state, name, edit(state.facts[name], told))
         return state
 
     def value(self, state: State, key: str) -> str:
@@ -344,9 +454,34 @@ def _told(plain: str) -> dict[int, str]:
     return {_number(one["k"]): one["x"]} if one else {}
 
 
-def _question(plain: str) -> str:
-    """A question without what introduces it."""
-    return _BEFORE_QUESTION.sub("", plain.removesuffix(" to me"), count=1)
+def _from_lead(plain: str) -> list[str]:
+    """A clause, and what is left of it behind each word that may end a lead-in."""
+    plain = plain.removeprefix("and ").removeprefix("as far as I know ")
+    return [plain, *(plain[lead.end() :] for lead in _LEAD.finditer(plain))]
+
+
+def _understood(plain: str) -> tuple[str, re.Match[str] | None]:
+    """What is asked, behind whatever leads in to it: "" if that is not clear."""
+    question = _BEHIND_QUESTION.sub("", plain)
+    for start in [0, *(space.end() for space in re.finditer(" ", question))]:
+        rest = question[start:]
+        if _match(_ALL, _WITH_COUNT.sub("", rest)):
+            return "all", None
+        for what, forms in _KINDS:
+            told = _match(forms, rest)
+            if told:
+                return what, told
+    return "", None
+
+
+_KINDS = (
+    ("count", _COUNT),
+    ("last", _LAST),
+    ("at", _AT),
+    ("after", _AFTER),
+    ("before", _BEFORE),
+    ("place of", _PLACE),
+)
 
 
 def _keys(plain: str, name: str, length: int) -> list[str]:
@@ -356,22 +491,18 @@ def _keys(plain: str, name: str, length: int) -> list[str]:
     Raises:
         NotUnderstood: The question makes no sense.
     """
-    question, noun = _question(plain), _CALLED[name]
+    (what, told), noun = _understood(plain), _CALLED[name]
     count = [f"number of {_PLURALS[noun]}"]
-    alone = _WITH_COUNT.sub("", question)
-    if _match(_ALL, alone):
-        return [f"{noun} {place}" for place in range(1, length + 1)] + count * (alone != question)
-    if _match(_COUNT, question):
+    if what == "all":
+        return [f"{noun} {place}" for place in range(1, length + 1)] + count * bool(_WITH_COUNT.search(plain))
+    if what == "count":
         return count
-    if _match(_LAST, question):
+    if what == "last":
         return [f"last {noun}"]
-    at = _match(_AT, question)
-    if at:
-        return [f"{noun} {_number(at['k'])}"]
-    for what, forms in (("after", _AFTER), ("before", _BEFORE), ("place of", _PLACE)):
-        told = _match(forms, question)
-        if told:
-            return [f"{what} {told['x']}"]
+    if told and what == "at":
+        return [f"{noun} {_number(told['k'])}"]
+    if told:
+        return [f"{what} {told['x']}"]
     raise NotUnderstood(f"{plain!r} is no question.")
 
 

@@ -21,27 +21,37 @@ from ..world import NONE
 _NAME = r"([A-Z][\w-]*)"
 _OPENS = r"(?:^|(?<=[.?!] ))"
 _DISTRUST = re.compile(
-    rf"{_OPENS}(?:(?:[Dd]o not|[Dd]on't) (?:believe|trust|listen to) {_NAME}"
-    rf"|[Ii]gnore (?:whatever|what|everything) {_NAME} says"
-    rf"|{_NAME} (?:is not to|cannot) be trusted"
-    rf"|[Pp]ay no attention to {_NAME}"
-    rf"|[Nn]othing (?:that )?{_NAME} says is true)\.(?: |$)"
+    rf"{_OPENS}(?:(?:[Dd]o not|[Dd]on't|[Nn]ever|[Yy]ou can't) (?:believe|trust|listen to) (?:a word )?{_NAME}"
+    r"(?: says)?"
+    rf"|[Ii]gnore (?:(?:whatever|what|everything) )?{_NAME}(?: says)?"
+    rf"|(?:[Bb]e careful, )?{_NAME} (?:(?:is not to|cannot) be trusted|is a liar|is lying|likes to tell lies)"
+    rf"|[Pp]ay no attention to {_NAME}|[Bb]eware of {_NAME}|[Dd]on't let {_NAME} fool you"
+    rf"|[Nn]othing (?:that )?{_NAME} says is true"
+    rf"|[Ww]hat(?:ever)? {_NAME} says (?:is wrong|does not count))\.(?: |$)"
 )
 _GO_ON = re.compile(
-    rf"{_OPENS}[^.?!:;]*\b(?:until I (?:say |tell you to )?stop|before I tell you to)\b[^.?!]*\.(?: |$)"
+    rf"{_OPENS}[^.?!:;]*\b(?:[Uu]ntil I (?:say |tell you to )?stop|before I tell you to)\b[^.?!]*\.(?: |$)"
 )
 _QUOTE = re.compile(
-    rf"(?:{_NAME} (?:says|here): |This is {_NAME}\. |A word from {_NAME}: |{_NAME} speaking\. )(?P<said>.+)", re.DOTALL
+    rf"(?:{_NAME}(?: says| here| has something to say): |(?:Hello, )?{_NAME} (?:here|again|speaking)\. "
+    rf"|(?:This is|It's|I am) {_NAME}\. |A word from {_NAME}: )(?P<said>.+)",
+    re.DOTALL,
 )
 _STOP = re.compile(
-    r"(?:okay, |please |now )?(?:stop|finish)(?: now| here| there| it)?|that's enough|you can stop now"
-    r"|enough(?:, thank you)?|let's leave it there",
+    r"(?:okay, |please |now |that will do, )?(?:stop|finish)(?: now| here| there| it)?(?:, please)?"
+    r"|(?:thanks, )?that's enough|(?:good, )?you (?:can|may) stop(?: now)?"
+    r"|enough(?:, thank you)?|I have heard enough|let's leave it there",
     re.IGNORECASE,
 )
 _LAST_CHANGE = re.compile(
-    r"(?:please )?(?:ignore|forget|take(?: back)?|I take back|undo|never mind|revert|scrap|cancel) "
-    r"(?:(?:that|my|the) (?:last|latest|most recent) change(?: of (?P<a>.+?))?(?: back)?"
-    r"|what I changed (?:about (?P<b>.+?) )?last)(?:, please)?[.!]?",
+    r"(?:(?:please|sorry|actually|wait|no),? |as for (?P<c>.+?), |hmm, better )*"
+    r"(?:(?:ignore|forget|drop|take(?: back)?|I take back|undo|never mind|revert|scrap|cancel"
+    r"|pretend that I never told you|I should not have told you|leave it as it was before"
+    r"|go back to how (?:it|(?P<e>.+?)) was before) "
+    r"(?:(?:that|my|the) (?:last|latest|most recent) change(?: of (?P<a>.+?))?(?: back)?(?: I told you)?"
+    r"|what I changed (?:about (?P<b>.+?) )?last|what I just told you|what I said last|that)(?:, please|, ignore it)?"
+    r"|(?:my|the|that) last change(?: of (?P<d>.+?))? (?:was (?:a mistake, |wrong, so )undo it|does not count)"
+    r"|I take that back)[.!]?",
     re.IGNORECASE,
 )
 
@@ -272,7 +282,7 @@ def _follow(listener: Listener, state: State, said: str, standing: list[dict[str
         if replaced:
             standing.append(replaced)
         return after
-    noun = retraction["a"] or retraction["b"]
+    noun = next(filter(None, retraction.groups()), "")
     names = set(listener.refers(state, noun)) if noun else None
     for number in reversed(range(len(standing))):
         if names is None or names & standing[number].keys():

@@ -18,34 +18,65 @@ from .checks import said_twice, wrong_order, wrong_repairs
 from .listener import Conversation, Listener, NotUnderstood, Said, State
 
 
-_NO_WHO = r"(?!(?:[Tt]he )?(?:[Ii]t|[Tt]hat|[Tt]his|[Tt]here|[Ww]h(?:at|ich|o|ether)|answer|opposite)\b)"
+_NO_WHO = (
+    r"(?!(?:[Tt]he )?(?:[Ii]t|[Tt]h(?:at|is|ere)|[Hh]ere|[Ww]h(?:at|ich|o|ether)|answer|opposite|rules?|truth)\b)"
+)
 _WHO = rf"{_NO_WHO}(?:[Tt]he [a-z]\w*|[A-Z]\w*)"
-_WORD = r"(?!(?:not|now|that|true|wrong|known|uncertain|void)\b)[A-Za-z]\w*"
-_WHAT = rf"(?:not )?{_WORD}"
+_WORD = r"(?!(?:not|now|that|true|wrong|false|known|unknown|uncertain|void|what|how|an?|something)\b)[A-Za-z]\w*"
+_WHAT = rf"(?:[Nn]ot )?{_WORD}"
 _ATOM = rf"{_WHO} is {_WHAT}\b"
-_STATED = re.compile(rf"\b(?P<who>{_WHO}) is (?P<what>{_WHAT})\b")
+_IS = r"(?:turns out to be|is known to be|counts as|proves to be|has to be|will be|is sure to be|comes out as|is)"
+_TAKEN = r"(?:found|assume|take|know|regard|think of|let)"
+_STATED = re.compile(  # one group of each pair is set
+    rf"\b(?:(?P<what_first>{_WHAT}) is what (?P<who_last>{_WHO}) is\b"
+    rf"|word for (?P<who_of>{_WHO}) is (?P<what_of>{_WHAT})\b"
+    rf"|(?i:{_TAKEN}) (?P<who_taken>{_WHO}) (?:to be|as|be) (?P<what_taken>{_WHAT})\b"
+    rf"|(?P<who>{_WHO}) {_IS} (?P<what>{_WHAT})\b)"
+)
+_REASONS = rf"{_ATOM}(?:(?: and| or) {_ATOM})*"
 _CONDITION = re.compile(
-    r"\b(?i:if|when(?:ever)?|in case|given that|assuming that|as soon as) "
-    rf"(?P<reasons>{_ATOM}(?:(?: and| or) {_ATOM})*)"
+    r"\b(?i:if|unless|when(?:ever)?|where|once|in case|in the event that|should it be that|every time that|given that"
+    r"|assuming that|provided that|on condition that|as (?:soon|long) as|(?:from )?the fact that|it is enough that"
+    rf"|depending on whether) (?P<reasons>{_REASONS})"
+    rf"|\b[Tt]hat (?P<implied>{_REASONS}) (?:means|implies) that "
 )
+_BEHIND = r"otherwise|if not then|failing that|or else|without that|in (?:all|any) other cases?"
+_BEFORE = r"otherwise|if not|if that is not so|in (?:all|any) other cases?"
 _OTHERWISE = re.compile(
-    rf"\b(?:otherwise|if not then|failing that) (?P<behind>{_WHAT})\b|\bbut (?P<before>{_WHAT}) otherwise\b"
+    rf"\b(?:but|and) (?!if\b|in\b)(?P<before>{_WHAT}) (?:{_BEFORE})\b|\b(?:{_BEHIND}) (?P<behind>{_WHAT})\b"
 )
-_PREMISE = re.compile(rf"(?:(?P<head>(?:\w+ )+that|[Aa]s far as we know) )?(?P<stated>{_ATOM})")
-_QUESTION = re.compile(r"\b(?:what|which|who|whether)\b", re.IGNORECASE)
-_WHETHER = re.compile(rf"\bwhether (?:[a-z ]+ that )?(?P<who>{_WHO}) (?:is|must be) (?P<what>{_WHAT})$")
+_UNLESS = re.compile(rf"\b[Uu]nless .*\b(?:and then|in that event) (?P<then>{_WHAT})\b")
+_EITHER = re.compile(rf"{_ATOM} or (?P<second>{_WHAT})\b(?! is\b)")
+_DEPENDS = re.compile(r"\b[Dd]epending on whether\b")
+_WHAT_FIRST = re.compile(rf"\b{_WHAT} is what {_WHO} is\b(?! (?:what|question|for you)\b)")
+_QUESTION = re.compile(r"\b(?:what|which|whom?|whether|how|conclusion)\b", re.IGNORECASE)
+_WHETHER = re.compile(
+    rf"\b[Ww]hether (?:or not )?(?:[a-z ]+ that )?(?P<who>{_WHO}) (?:must be|is indeed|{_IS}) (?P<what>{_WHAT})"
+    r"(?= (?:is|as number|and how)\b|$)"
+)
 _INTRO = re.compile(
-    r"(?:please )?(?:tell me|find out|say|explain|answer in this order|work out(?: step by step)?|I want to know)",
+    r"(?:(?:please|can you) )?(?:tell me|find out|say|explain|answer in this order|work out(?: step by step)?|show me"
+    r"|I want to know|here are my questions|answer these questions)",
     re.IGNORECASE,
 )
-_UNTRUE = re.compile(rf"\b(?:not true|wrong|no longer true|take it back|[Ss]wap the assumption) that {_ATOM}")
+_FALSE = r"(?:not true|wrong|no longer true|false)"
+_PREMISE = r"(?:premise|assumption|claim|idea)"
+_UNTRUE = re.compile(
+    rf"\b(?:{_FALSE}|take it back|[Ss]wap the assumption) that {_ATOM}|\b[Tt]hat {_ATOM} (?:is|was) {_FALSE}\b"
+    rf"|{_ATOM}(?:, but (?:the opposite|that) is (?:true|false)|\? (?:No, t|T)he opposite is true)"
+)
 _GIVEN_UP = re.compile(
-    rf"\b(?:(?:drop|withdraw) the assumption|do not assume any more|premise aside) that {_ATOM}"
-    rf"|\bwhether {_ATOM}|\b(?:forget|disregard|about|knows|rely on) the state of the (?P<a>\w+)"
-    r"|\bthe state of the (?P<b>\w+) is no longer known",
+    rf"\b(?:drop|withdraw|give up|discard|abandon) the {_PREMISE} that {_ATOM}|\bpremise aside that {_ATOM}"
+    rf"|\b(?:do not|no longer) (?:assume|take it for granted)(?: any more)? that {_ATOM}|\bno reason .*\bthat {_ATOM}"
+    rf"|\bthat {_ATOM} (?:has been withdrawn|has to go|was only a guess)|\bthat {_ATOM}, but .*\bnobody knows"
+    rf"|\bwhether {_ATOM}|\bthe state of the (?P<noun>\w+)",
     re.IGNORECASE,
 )
-_RULE_GIVEN_UP = re.compile(r"\b(?:drop|strike|do not use) the rule\b|\brule aside\b|\bis void\b", re.IGNORECASE)
+_RULE_GIVEN_UP = re.compile(
+    r"\b(?:drop|strike|delete|discard|give up|remove|do not use|no longer go by) the rule\b|\brule aside\b|\bis void\b"
+    r"|\bno longer (?:applies|a rule)\b|\babolished\b",
+    re.IGNORECASE,
+)
 _MEANS = re.compile(rf"[Ww]hat it means for (?P<rule>(?P<who>{_WHO}) if {_ATOM})")
 _STATE_OF = re.compile(r"the state of the (?P<who>\w+)")
 _YES_OR_NO = re.compile(rf"[Ww]hether (?P<who>{_WHO}) is (?P<what>{_WHAT})")
@@ -81,14 +112,14 @@ class LogicRedirection(Listener):
         facts: dict[str, str | Rule] = {}
         asked: list[str] = []
         for clause in re.split(r"[.,;:?] ?", prompt):
-            rule, premise = _rule(clause), _PREMISE.fullmatch(clause)
+            rule, premise = _rule(clause), next(_all_stated(clause), None)
             if rule:
                 facts[rule[0]] = rule[1]
-            elif _QUESTION.search(clause):
+            elif _QUESTION.search(clause) and not _WHAT_FIRST.search(clause):
                 asked.append(clause)
             elif premise:
-                who, what = _stated(premise["stated"])
-                facts[who] = _opposite(what) if (premise["head"] or "").endswith("not true that") else what
+                who, what = premise
+                facts[_subject(who)] = _opposite(what) if _UNTRUE.search(clause) else what
             elif clause and not _INTRO.fullmatch(clause):
                 raise NotUnderstood(repr(clause))
         rules = [rule for rule in facts.values() if isinstance(rule, Rule)]
@@ -111,7 +142,8 @@ class LogicRedirection(Listener):
                 return state
             return state.but({name: None if _RULE_GIVEN_UP.search(text) else told})
         for who, what in _premise(text):
-            return state.but({who: what}) if who in state.rules[_SUBJECTS] else state
+            if who in state.rules[_SUBJECTS]:
+                return state.but({who: what})
         return state
 
     def refers(self, state: State, noun: str) -> set[str]:
@@ -158,9 +190,18 @@ def _subject(text: str) -> str:
 
 
 def _stated(text: str) -> Stated:
-    match = _STATED.fullmatch(text)
-    assert match is not None
-    return Stated(_subject(match["who"]), match["what"])
+    who, what = next(_all_stated(text))
+    return Stated(_subject(who), what)
+
+
+def _all_stated(text: str) -> Iterator[Stated]:
+    """Whatever is said of anyone in a text, each with its article."""
+    for match in _STATED.finditer(text):
+        who = match["who"] or match["who_last"] or match["who_of"] or match["who_taken"]
+        what = match["what"] or match["what_first"] or match["what_of"] or match["what_taken"]
+        if match["what_first"]:
+            what = what.lower()
+        yield Stated(re.sub("^The ", "the ", who), what)
 
 
 def _opposite(what: str) -> str:
@@ -172,27 +213,29 @@ def _rule(text: str) -> tuple[str, Rule] | None:
     condition = _CONDITION.search(text)
     if not condition:
         return None
-    conclusion = _STATED.search(text, condition.end()) or _STATED.search(text[: condition.start()])
+    told = condition["reasons"] or condition["implied"]
+    conclusion = next(_all_stated(text[condition.end() :]), None) or next(_all_stated(text[: condition.start()]), None)
     if not conclusion:
         return None
-    reasons = tuple(_stated(reason) for reason in re.split(" and | or ", condition["reasons"]))
-    other = _OTHERWISE.search(text)
+    who, then = conclusion
+    reasons = tuple(_stated(reason) for reason in re.split(" and | or ", told))
+    other, unless, either = _OTHERWISE.search(text), _UNLESS.search(text), _EITHER.search(text.replace(told, ""))
     otherwise = (other["behind"] or other["before"]) if other else NONE
-    who = re.sub("^The ", "the ", conclusion["who"])
-    rule = Rule(_subject(who), reasons, " or " in condition["reasons"], conclusion["what"], otherwise)
-    return f"{who} if {condition['reasons']}", rule
+    if unless:
+        then, otherwise = unless["then"], then
+    elif either and _DEPENDS.search(text):
+        otherwise = either["second"]
+    rule = Rule(_subject(who), reasons, " or " in told, then, otherwise)
+    return f"{who} if {told}", rule
 
 
 def _premise(text: str) -> Iterator[tuple[str, str | None]]:
-    """Whom an update tells something of, and what; None if that is not known any more."""
-    given_up, stated = _GIVEN_UP.search(text), _STATED.search(text)
-    if given_up and (given_up["a"] or given_up["b"]):
-        yield given_up["a"] or given_up["b"], None
-    elif given_up and stated:
-        yield _subject(stated["who"]), None
-    elif stated:
-        untrue = _UNTRUE.search(text)
-        yield _subject(stated["who"]), _opposite(stated["what"]) if untrue else stated["what"]
+    """Whom an update may tell something of, and what; None if that is not known any more."""
+    given_up, untrue = _GIVEN_UP.search(text), _UNTRUE.search(text)
+    if given_up and given_up["noun"]:
+        yield given_up["noun"], None
+    for who, what in _all_stated(text):
+        yield _subject(who), None if given_up else _opposite(what) if untrue else what
 
 
 def _asked(clause: str, concluded: set[str]) -> str:

@@ -17,23 +17,33 @@ from .listener import Conversation, Listener, NotUnderstood, Said, State
 
 _NAME = r"[A-Z][\w-]*"
 _NAMES = rf"(?:{_NAME} )?{_NAME}"
+_NO_NAMES = "Replace|Forget|In|At|On|For|From|As|Instead|With|The|It|I|We|They|Now|Here|Make|Change|Put|Drop|No"
+"""What opens a sentence and is no part of a name behind it."""
 _TIME = r"\d{1,2}:\d\d"
 _DATE = r"\d{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _VALUE = re.compile(
     rf"(?<![\w:-])(?:(?P<time>{_TIME})|(?P<minutes>\d+)(?: free)? minutes"
     rf"|(?P<day>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day(?: {_DATE})?|{_DATE})"
     r"|(?P<stop>(?:platform|stop|pier|gate) \d+[a-z]?)"
-    rf"|(?P<room>room \d+[a-z]?|(?:(?!Replace |Forget ){_NAME} )+Hall))(?![\w:-])"
+    rf"|(?P<room>room \d+[a-z]?|(?:(?!(?:{_NO_NAMES}) ){_NAME} )+Hall))(?![\w:-])"
 )
 _GUEST = re.compile(
-    rf"^(?!Who )(?P<first>{_NAMES}) (?:attends|comes to|is expected)"
-    rf"|(?<!^)(?<![\w-])(?!(?:I|The) )(?P<later>{_NAMES})(?![\w-])"
+    rf"^(?!(?:Who|{_NO_NAMES}) )(?P<first>{_NAMES}) "
+    r"(?:attends|comes to|visits|joins|will|was|is(?! the guest @)|no longer|it is)"
+    rf"|(?<!^)(?<![\w-])(?!(?:{_NO_NAMES})\b)(?P<later>{_NAMES})(?![\w-])"
 )
-_WITH_GUEST = re.compile(r"\b(?:guest|attends|comes to|welcomes|is expected)\b")
-_OLD = re.compile(rf"(?:, not|\b(?:changed from|instead of|[Rr]eplace)) (?:{_VALUE.pattern}|{_NAMES})")
+_WITH_GUEST = re.compile(
+    r"\b(?:guest|attend(?:s|ed)?|com(?:es|ing) to|welcomes|is expected|visit(?:s|ed)|joins|invited)\b"
+)
+_ANY = rf"(?:{re.sub(r'[?]P<[a-z]+>', '?:', _VALUE.pattern)}|{_NAMES})"
+_OLD = re.compile(
+    rf"(?:(?:, not|\b(?:changed from|[Ii]nstead of|rather than|[Rr]eplace|I said|I had)) {_ANY}"
+    rf"|\bfrom {_ANY}(?= to )|\bis not {_ANY}(?= but )|\b(?:was|is no more) {_ANY}(?=, ))"
+)
 _NO_EVENTS = (
     "start|end|departure|arrival|planned|earliest|earlier|duration|day|place|boarding|guest|way|time|break|gap|first"
-    "|same|air|answers|minutes|length|walk|hour|one|plan|clock|calendar|limit"
+    "|same|air|answers|minutes|length|walk|hour|one|plan|clock|calendar|limit|exact|number|right|moment|size|rule|trip"
+    "|date|second|third|fourth|fifth|sixth|seventh|eighth|question|last|latest|record|times?|other|contrary|truth|back"
 )
 _EVENT = re.compile(rf"\b[Tt]he (?!(?:{_NO_EVENTS})\b)((?:{_NAME} )?[a-z]+)\b")
 
@@ -46,7 +56,7 @@ def _cues(**cues: str) -> dict[str, re.Pattern[str]]:
 _POINTS = _cues(
     start_of=r"(?:start|begin)s?\b",
     end_of=r"(?:ends?|finish(?:es)?)\b",
-    departure_of=r"(?:departure|leaves?|departs?)\b",
+    departure_of=r"(?:departure|leaves?(?! the )|departs?)\b",
     arrival_of=r"(?:arrival|arrives?|gets? in)\b",
 )
 _TOPICS = {
@@ -54,7 +64,7 @@ _TOPICS = {
         time_to_leave_for=r"(?:leave|set off|head) for\b",
         guest_of=r"(?:guest|whom?)\b",
         way_to=r"(?:way to|reaching|walks?)\b|to @",
-        boarding_place_of=r"(?:board|boarding|from where|leaves? from|get on|waits?)\b",
+        boarding_place_of=r"(?:boards?|boarding|from (?:where|which place)|(?:leaves?|departs?) from|get on|waits?)\b",
         day_of=r"(?:day|date)\b",
         place_of=r"(?:place|where)\b",
         duration_of=r"(?:duration|how long|minutes|how much time|length)\b",
@@ -64,23 +74,28 @@ _TOPICS = {
 """What a clause without a value is about: the first of these that its words point at."""
 _STRAY_NAME = re.compile(rf"(?<=[a-z,:] )(?<![Tt]he ){_NAME}")
 _HALF_A_GUEST = re.compile(rf" has {_NAMES}(?: as(?: its)?)?{CUT}")
-_PLANNED = re.compile(r"\bplanned\b|\bplan (?:has )?@|\bmeant to start\b|\bshould start\b")
-_LIMIT = re.compile(r"\bbefore\b|\bor later\b|\bearliest\b|\bahead of\b")
+_PLANNED = re.compile(r"\bplan(?:ned)?\b|\bschedule|\bsupposed\b|\bintend\b|\bmeant to start\b|\bshould start\b")
+_LIMIT = re.compile(
+    rf"\bbefore\b|\bor later\b|\bearliest\b|\bahead of\b|\buntil\b|\bsooner\b|\bfrom {_TIME} on\b", re.IGNORECASE
+)
 _UNLIMITED = re.compile(r"\bearliest\b|\bat any\b|\blimits?\b", re.IGNORECASE)
-_BREAK = re.compile(r"\bbreak\b|\bmust\b|\bwe want\b|\bnothing between\b")
+_BREAK = re.compile(r"\bbreak\b|\bmust\b|\bwe want\b|\bnothing between\b|\bor later\b|\bsooner\b")
 _DISTANCE = re.compile(r"\bgap\b|\boverlap\b|\bapart\b|\bmiss\b")
-_BEHIND = re.compile(r"\b(?:when|as soon as|after|behind|once|from) @(\d)", re.IGNORECASE)
-_SHARED = re.compile(r"\b(?:the same|share a|use one|on one|that of|falls on the|meets where)\b")
+_BEHIND = re.compile(r"\b(?:when|as soon as|after|behind|once|from)(?: the end of)? @(\d)", re.IGNORECASE)
+_SHARED = re.compile(r"\b(?:[Tt]he same|shares?|use one|on one|that of|falls on the|meets where)\b")
 _LOST = re.compile(
-    r"\b(?:open|nobody|nothing|no longer|any (?:more|longer|time|hour)|forget|disregard|rely on|put (?:@\d )?off"
-    r"|has been moved|postponed|drop(?:ped)?|up in the air|is gone|no break|leave out)\b",
+    r"\b(?:open|nobody|nothing|no longer|does not start|settled any more|not settled|any (?:more|longer|time"
+    r"|hour)|forget|disregard|rely on|put (?:@\d )?off"
+    r"|has been moved|moved(?= @\d but)|postponed|drop(?:ped)?|up in the air|is gone|no break|leave out)\b",
     re.IGNORECASE,
 )
-_INTRO = re.compile(
-    r"(?:please )?(?:tell me|say|list|explain|report in this order|answer in this order|I want to know|let me know"
-    r"|step by step)",
-    re.IGNORECASE,
+_ALSO = re.compile(rf"{_VALUE.pattern}|(?<! )\d|(?<=[a-z] )(?!I\b){_NAME}|(?i:{_LOST.pattern})|^{_NAMES}\.?$")
+_AROUND = re.compile(
+    r"(?:and )?(?:nothing new|wrong|no|wait|correction|sorry|actually|careful|oops|hmm|well|look|listen|ah|oh"
+    r"|before I forget|not to forget|I forgot|I nearly forgot|don't|no matter|no change)\b",
+    re.I,
 )
+"""Parts of an update beside that which names an event: what matters, and what does not."""
 _ORDINARY = {"departure of": "start of", "arrival of": "end of"}
 """A journey starts and ends too."""
 _RECKONED = re.compile(
@@ -141,8 +156,8 @@ class Scheduling(Listener):
             told = _told(clause)
             if told:
                 facts[told[0]] = told[1]
-            elif not clause.events and _INTRO.fullmatch(text):
-                continue
+            elif not clause.events and not clause.sort:
+                continue  # "tell me", "as far as I know"
             elif clause.sort or len(clause.events) not in (1, 2):
                 raise NotUnderstood(repr(text))
             elif len(clause.events) == 2 and _SHARED.search(clause.words):
@@ -158,7 +173,7 @@ class Scheduling(Listener):
         return state.but({_name(state, name): value for name, value in facts.items()})
 
     def apply(self, state: State, text: str) -> State:
-        clause = _clause(text.rstrip("."))
+        clause = _clause(_core(text))
         if not clause.events or not all(event in state.rules["events"] for event in clause.events):
             return state
         if not _LOST.search(clause.words):
@@ -216,6 +231,13 @@ class Scheduling(Listener):
             Said(_WAY + claim.key, way, sign),
             *(Said(claim.key, match[0], match.start()) for match in results),
         ]
+
+
+def _core(text: str) -> str:
+    """An update without what is said around it, such as "before I forget" or "sorry about that"."""
+    parts = [part for part in re.split(r"(?<=[,:;.?!])(?: |$)", text) if part]
+    core = [part for part in parts if _EVENT.search(part) or (_ALSO.search(part) and not _AROUND.match(part))]
+    return re.sub(r"(?:Word has it|[Nn]obody told you|It has come out) that ", "", " ".join(core)).rstrip(".,:;?!")
 
 
 def _clause(text: str) -> Clause:

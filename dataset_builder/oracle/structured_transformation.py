@@ -12,10 +12,17 @@ from ..world import NONE
 from .listener import Conversation, Listener, NotUnderstood, State
 
 
-_KEY = r"(?!(?:this|that|it|there|someone|what)\b)(?P<key>[a-z][a-z_]*)"
+_KEY = r"(?!(?:this|that|it|there|here|someone|nothing|what|which|word)\b)(?P<key>[a-z][a-z_]*)"
 _WORD = r"[\w'-]+"
 _PROPER = rf"(?-i:[A-Z]){_WORD}"
-_VALUE = rf"(?P<value>-?\d+|true|false|(?:{_PROPER}(?: {_PROPER})*|{_WORD})(?: and {_WORD})*)"
+_NO_VALUE = r"(?!(?:and|wrong|missing|not|no|unknown|what|to|the|right|meant)\b)"
+_VALUE = rf"{_NO_VALUE}(?P<value>-?\d+|true|false|(?:{_PROPER}(?: {_PROPER})*|{_WORD})(?: and {_WORD})*)"
+_ORDINAL = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth)"
+_LEAD = r"(?:.*?(?:[,:!?.]|\b(?:that|but|and|stand)) )??(?:in (?:truth|fact),? )?(?:please )?"
+_TAIL = (
+    r"(?: (?:now|for now|too|as well|to begin with|in our records|as I was told|as far as I can see|I think"
+    r"|instead of [^,]+|from now on|and belongs in there too))?(?:,.*)?"
+)
 
 
 def _forms(*forms: str) -> list[re.Pattern[str]]:
@@ -26,14 +33,28 @@ def _forms(*forms: str) -> list[re.Pattern[str]]:
     ]
 
 
+def _said(*forms: str) -> list[re.Pattern[str]]:
+    """The same behind any lead-in, and before what may follow such a clause."""
+    return _forms(*(f"{_LEAD}(?:{form}){_TAIL}" for form in forms))
+
+
 _WRAP = re.compile(
-    r"(?:wrap it in|put all of it under|the object goes under the key|nest it below) (?P<name>[a-z_]+)\. ?",
+    r"(?:(?:wrap it in|put all of it under|the object goes under the key|nest it below|everything belongs"
+    r" under the key|let the whole object sit under|the outer key is|all of this should lie under|place the object"
+    r" inside|please enclose it in|around it there should be) (?P<last>[a-z_]+)"
+    r"|(?:use |make )?(?P<first>[a-z_]+) (?:as the outer key|the outer key|is the key of the whole object))\. ?",
     re.IGNORECASE,
 )
 _RULES: list[tuple[list[re.Pattern[str]], Callable[[int, int], int | bool]]] = [
     (
         _forms(
-            "KEY is true if A is at least B",
+            "KEY (?:is true if|is true when|tells whether|shows whether) A is (?:at least|not below|no less than) B",
+            "KEY is true unless A is below B",
+            "KEY is false if A is below B and otherwise true",
+            "if A is at least B then KEY is true and otherwise false",
+            "make KEY true if A is at least B and false if not",
+            "whether A is at least B decides about KEY",
+            "KEY depends on whether A is at least B",
             "KEY tells whether A is B or more",
             "KEY says if A has reached B",
             "KEY tells whether A (?:covers|reaches) B",
@@ -43,49 +64,120 @@ _RULES: list[tuple[list[re.Pattern[str]], Callable[[int, int], int | bool]]] = [
         lambda a, b: a >= b,
     ),
     (
-        _forms("KEY is A minus B", "KEY is the difference of A and B", "subtract B from A (?:to get|for) KEY"),
+        _forms(
+            "KEY (?:is|equals) A minus B",
+            "KEY is the difference of A and B",
+            "KEY = A - B",
+            "A minus B gives KEY",
+            "calculate KEY as A minus B",
+            "take B away from A and you have KEY",
+            "reduce A by B and you have KEY",
+            "for KEY take A and deduct B",
+            "KEY is what is left of A without B",
+            "subtract B from A (?:to get|for) KEY",
+        ),
         lambda a, b: a - b,
     ),
     (_forms("KEY is (?P<b>one) less than A"), lambda a, b: a - b),
-    (_forms("KEY is A times B", "KEY is the product of A and B", "multiply A by B to get KEY"), lambda a, b: a * b),
+    (
+        _forms(
+            "KEY (?:is|equals) A times B",
+            "KEY is the product of A and B",
+            r"KEY = A \* B",
+            "A times B gives KEY",
+            "calculate KEY as A times B",
+            "take A times B and you have KEY",
+            "for KEY take A times B",
+            "KEY comes from A multiplied with B",
+            "multiply A by B to get KEY",
+        ),
+        lambda a, b: a * b,
+    ),
     (_forms("KEY is (?P<b>twice) (?:the )?A", "(?P<b>double) A to get KEY"), lambda a, b: a * b),
 ]
 _NUMBERS = {"one": 1, "twice": 2, "double": 2}
-_NTH = (
-    r"(?:\(?\d+\)|first|second|third|fourth|fifth|sixth|seventh|eighth|as number \d+|(?:JSON )?member \d+ is|item \d+)"
-)
+_NTH = rf"(?:\(?\d+\)|{_ORDINAL}|as number \d+|(?:JSON )?member \d+ is|item \d+)"
+_BY_JSON = r"(?:[^,;:]*\bJSON\b[^,;:]*? )?"
 _ASKED = _forms(
-    rf"(?:[^,;:]*\bJSON\b[^,;:]*? )?{_NTH} (?:write |put )?KEY(?: in JSON| into the JSON)?",
-    "(?:write|encode) KEY as JSON",
-    "(?:give me|write|produce) (?:a )?JSON(?: object)? (?:with|that holds) KEY",
-    "I need KEY in JSON",
+    rf"{_BY_JSON}KEY (?:as number \d+|in place \d+|as the {_ORDINAL} member)",
+    rf"{_BY_JSON}{_NTH} (?:write |put |give me )?KEY(?: (?:in|as|into the) JSON)?",
+    r"(?:please write )?KEY (?:is|as) JSON member \d+",
+    rf"the {_ORDINAL} member of the JSON is KEY",
+    rf"KEY comes {_ORDINAL} in the JSON",
+    r"in place \d+ of the JSON I need KEY",
+    "KEY is what I need in JSON",
+    "(?:[^,;:]* )?KEY (?:in|as|into|belongs in the) JSON",
+    "[^,;:]*JSON(?: object)? (?:with|that holds|that has|from|should just have|is|please write) KEY",
 )
-_INTRO = re.compile(r"(?:write|turn this into|produce) JSON", re.IGNORECASE)
-_GIVEN = _forms(
-    "(?:the field )?KEY (?:is|=|should be|holds) VALUE",
+_INTRO = re.compile(
+    r"(?:write|turn this into|convert this into|answer in|produce) JSON|output JSON with these members"
+    r"|I need JSON like this",
+    re.IGNORECASE,
+)
+_TOLD = (
+    "(?:the field )?KEY (?:is|=|should be|must be|has to be|ought to be|needs to be|equals|reads|counts as|holds"
+    "|has the value|was given as) VALUE",
+    "VALUE (?:is right for|belongs under|is meant for|is to be used for|goes into) KEY",
+    "VALUE is what KEY should be",
+    "(?:we need|take|use|put|write|I have) VALUE (?:for|as|under) KEY",
+    "(?:for|as|under) KEY (?:we have|please take|please put|use|there is) VALUE",
+    "the right entry for KEY is VALUE",
     "the value of KEY is VALUE",
-    "take VALUE for KEY",
-    "VALUE goes into KEY",
+    "(?:set|let) KEY (?:to|be) VALUE",
 )
-_PUT_IN = _forms(
-    "(?:add|append) ITEM to KEY", "also put ITEM into KEY", "KEY should include ITEM too", "let KEY hold ITEM as well"
+_GIVEN = _said(*_TOLD)
+_PUT_IN = _said(
+    "(?:add|append) ITEM to KEY",
+    "also put ITEM into KEY",
+    "put ITEM on the list of KEY",
+    "KEY should include ITEM",
+    "ITEM (?:belongs to|is missing in|should be in) KEY",
+    "KEY lacks ITEM",
+    "let KEY (?:hold|include) ITEM",
+    "include ITEM in KEY",
+    "there is also ITEM in KEY",
+    "extend KEY by ITEM",
 )
-_TAKE_OUT = _forms("(?:remove|delete|strike) ITEM from KEY", "KEY should not include ITEM", "take ITEM out of KEY")
-_LOST = _forms(
-    "(?:remove|delete|erase|drop|leave) KEY(?: out|, it is not known)?",
-    r"(?:forget|disregard|what I said about|nobody knows|we can't rely on) KEY\b.*",
+_TAKE_OUT = _said(
+    "(?:remove|delete|strike|drop) ITEM from KEY",
+    "cross ITEM off KEY",
+    "get rid of ITEM in KEY",
+    "take ITEM out of KEY",
+    "KEY should not include ITEM",
+    "ITEM (?:does not belong to|is no longer in|has to go from) KEY",
+    "KEY (?:must do|goes) without ITEM",
+    "there should be no ITEM in KEY",
+)
+_LOST = _said(
+    "(?:remove|delete|erase|drop|leave|discard|omit|cross out|get rid of) KEY(?: out)?",
+    "KEY (?:has to go|can go|is unknown|should not be in there|does not belong in the object)",
+    "we do not know KEY any more",
+    "(?:there is )?no KEY any (?:longer|more)",
     "KEY is (?:no longer|not) known",
 )
-_SET = _forms(
-    "(?:set|change) KEY to VALUE",
+_LOSES = re.compile(
+    r"(?<!I )(?<!to )\b(?:forget|disregard)\b|\bno longer (?:holds|known|know|stand)\b|\bnobody knows\b"
+    r"|\bno telling\b|\bcan't rely on\b",
+    re.IGNORECASE,
+)
+_SET = _said(
+    "(?:set|change|correct|turn) KEY (?:in)?to VALUE",
     "make KEY VALUE",
     "overwrite KEY with VALUE",
     "swap the .+ of KEY for VALUE",
-    "(?:add|include) KEY(?::| =) VALUE",
-    "also write KEY, which is VALUE",
-    "append KEY with VALUE",
-    r"(?:.*?[,:!] (?:in truth )?|.*\bthat )?KEY (?:is|=|should be|must be|holds) VALUE"
-    r"(?:, not .+| now|, to be exact)?",
+    "replace .+ by VALUE in KEY",
+    "(?:update |.+ is wrong for )?KEY(?: was wrong| is missing)?, it is VALUE",
+    "KEY is not .+ but VALUE",
+    "KEY (?:has changed|is to be changed) to VALUE",
+    "it should say VALUE for KEY",
+    "(?:add|include|insert|we also have|the object also has) KEY(?::| =) VALUE",
+    "(?:put in )?KEY(?: comes in)? as well: VALUE",
+    "(?:also write|I forgot) KEY, which is VALUE",
+    "write KEY too, namely VALUE",
+    "(?:append|add a member) KEY with (?:the value )?VALUE",
+    "(?:add|enter) VALUE as KEY",
+    "VALUE should be in there as KEY",
+    *_TOLD,
 )
 _NAME = "name of the object"  # among the rules
 _ELSEWHERE = re.compile(r"in the (?P<name>[a-z]+) file, ", re.IGNORECASE)
@@ -110,20 +202,23 @@ class StructuredTransformation(Listener):
         rules: dict[str, Rule] = {}
         asked: list[str] = []
         wrap = _WRAP.search(prompt)
+        name = (wrap["last"] or wrap["first"]).lower() if wrap else ""
         task = re.sub(r"\b(item \d+),", r"\1", _WRAP.sub("", prompt))
-        for clause in re.split(r"[.,;:] ?", task):
+        for clause in re.split(r"[.,;:?] ?", task):
             rule, question, given = _rule(clause), _match(_ASKED, clause), _match(_GIVEN, clause)
+            if not clause or _INTRO.fullmatch(clause):
+                continue
             if rule:
                 rules[rule[0]] = rule[1]
             elif question:
                 asked.append(question["key"].lower())
             elif given:
                 facts[given["key"].lower()] = _literal(given)
-            elif clause and not _INTRO.fullmatch(clause):
+            else:
                 raise NotUnderstood(repr(clause))
         if not asked:
             raise NotUnderstood("it asks for nothing.")
-        return State(facts, tuple(dict.fromkeys(asked)), {**rules, _NAME: wrap["name"] if wrap else ""})
+        return State(facts, tuple(dict.fromkeys(asked)), {**rules, _NAME: name})
 
     def apply(self, state: State, text: str) -> State:
         text = text.rstrip(".")
@@ -133,10 +228,12 @@ class StructuredTransformation(Listener):
             match = _match(forms, text)
             if match:
                 key = match["key"].lower()
-                return state.but({key: change(state.facts.get(key, NONE), match["item"])})
+                return state.but({key: change(state.facts.get(key, NONE), match["item"].lower())})
         lost = _match(_LOST, text)
         if lost:
             return state.but({lost["key"].lower(): NONE})
+        if _LOSES.search(text):
+            return state.but({word: NONE for word in re.findall(r"\w+", text.lower()) if word in state.facts})
         told = _match(_SET, text)
         if not told:
             return state

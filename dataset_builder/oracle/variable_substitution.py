@@ -10,18 +10,40 @@ from ..world import NONE
 from .listener import Listener, NotUnderstood, Said, State
 
 
-_TOLD = re.compile(r"(?<![\w+*-])([a-z]) (?:=|is|equals) (-?\d+)(?![\w)])(?! [-+*] )")
-_EXPRESSION = re.compile(r"(?<!\w)(?:\d*[a-z]) [-+*] (?:\d*[a-z]|\d+)(?!\w)")
-_SET = (
-    re.compile(r"\b(?P<x>[a-z]) (?:=|is|equals|should be|must be|be|to) (?:now )?(?P<v>-?\d+)\b", re.IGNORECASE),
-    re.compile(r"\breplace -?\d+ (?:by|with) (?P<v>-?\d+) for (?P<x>[a-z])\b", re.IGNORECASE),
-    re.compile(r"\bfor (?P<x>[a-z]), take (?P<v>-?\d+)\b", re.IGNORECASE),
+_X, _V = r"(?<![\w'+*-])(?P<x>[a-z])(?![\w'])", r"(?<![\w(])(?P<v>-?\d+)(?![\w)])(?! [-+*] )"
+_TOLD = tuple(
+    re.compile(form)
+    for form in (
+        rf"{_X} (?:=|is|equals|means|gets|comes to|stands for|stands at|was measured as|is known to be) {_V}",
+        rf"{_X} (?:has been|was) found to be {_V}",
+        rf"\b(?:[Ll]et|[Tt]ake|[Rr]ead|[Tt]reat) {_X} (?:be|stand for|to be|as) {_V}",
+        rf"\b[Ww]hat {_X} stands for is {_V}",
+        rf"\b(?:[Ff]or|[Bb]y|[Ii]n place of) {_X} we (?:have|mean) {_V}",
+        rf"{_V} is what {_X} stands for",
+        rf"{_V} that {_X} stands for",
+        rf"{_V} is the number for {_X}",
+        rf"\bwrite {_X} for {_V}",
+        rf"{_V} (?:for|in place of|where you see) {_X}(?! [-+*] )",
+    )
 )
-_LOST = (
-    re.compile(
-        r"\b(?:forget|disregard|about|knows|rely on|value of) (?P<x>[a-z])\b(?! (?:is|=|equals)\b)", re.IGNORECASE
-    ),
-    re.compile(r"\b(?P<x>[a-z]) is (?:no longer known|unknown|open again)\b", re.IGNORECASE),
+_EXPRESSION = re.compile(r"(?<!\w)(?:\d*[a-z]) [-+*] (?:\d*[a-z]|\d+)(?!\w)")
+_OLD = (
+    re.compile(r"\b(?:not|rather than|instead of|in place of|not for|from) -?\d+\b", re.IGNORECASE),
+    re.compile(r"\breplace -?\d+ (?=by |with )", re.IGNORECASE),
+    re.compile(r"\bwhen I said -?\d+"),
+)
+"""What a clause says that is not so any more. Of the numbers that are left, the last one is so from now on."""
+_NUMBER = re.compile(r"(?<![\w-])-?\d+(?!\w)")
+_LETTERS = (
+    re.compile(r"(?<![\w'])[b-hj-zB-HJ-Z](?![\w'])"),
+    re.compile(r"(?<![\w'])[aA](?= (?:=|is|equals)(?!\w))"),
+    re.compile(r"\b[aA]\b"),
+)
+"""The last of these may be an article instead."""
+_LOST = re.compile(
+    r"\b(?:forget|disregard|drop|erase|cross out|unknown|nobody|no longer|no number|nothing|any more|any longer"
+    r"|no telling|rely on|lost the value|open again|do not (?:know|use))\b",
+    re.IGNORECASE,
 )
 _LINK = re.compile(r" = |: |,? which is | is now | is | equals ")
 
@@ -32,21 +54,21 @@ class VariableSubstitution(Listener):
     task_type = "variable_substitution"
 
     def understand(self, prompt: str) -> State:
-        facts = {match[1]: match[2] for match in _TOLD.finditer(prompt)}
+        facts = {match["x"]: match["v"] for form in _TOLD for match in form.finditer(prompt)}
         questions = tuple(dict.fromkeys(match[0] for match in _EXPRESSION.finditer(prompt)))
         if not facts or not questions:
             raise NotUnderstood(f"it tells {len(facts)} numbers and asks {len(questions)} questions.")
         return State(facts, questions)
 
     def apply(self, state: State, text: str) -> State:
-        for form in _SET:
-            match = form.search(text)
-            if match:
-                return state.but({match["x"].lower(): match["v"]})
-        for form in _LOST:
-            match = form.search(text)
-            if match:
-                return state.but({match["x"].lower(): None})
+        letters = [match[0].lower() for match in (form.search(text) for form in _LETTERS) if match]
+        for form in _OLD:
+            text = form.sub("", text)
+        numbers = _NUMBER.findall(text)
+        if letters and numbers:
+            return state.but({letters[0]: numbers[-1]})
+        if letters and _LOST.search(text):
+            return state.but({letters[0]: None})
         return state
 
     def value(self, state: State, key: str) -> str:

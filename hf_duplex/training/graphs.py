@@ -3,7 +3,9 @@ Steps captured as CUDA graphs: a small model's step costs launches, not arithmet
 
 Each shape of batch has a graph of its own. A shape that comes for the first time is computed as usual, so that
 whatever has to be compiled or chosen for it is; the second time it is captured; from then on it is replayed. All
-graphs share their memory: what one leaves, its loss and gradients, is used up before the next one runs.
+graphs share their memory, and leave loss and gradients in the same place: they are used up before the next one runs.
+
+A step whose gradient is no number teaches nothing: its gradient becomes zero, without a read of the device.
 """
 
 from collections.abc import Callable
@@ -18,8 +20,7 @@ from torch import nn
 class _Captured:
     graph: torch.cuda.CUDAGraph
     inputs: list[torch.Tensor]
-    loss: torch.Tensor
-    gradients: list[torch.Tensor | None]
+    reached: list[bool]  # which parameters get a gradient
 
 
 def _flat(batch: dict) -> dict[str, torch.Tensor]:
@@ -41,6 +42,10 @@ class GraphedSteps:
         model (`nn.Module`): Its parameters get the gradients.
         loss_of (`Callable[[dict], torch.Tensor]`): The loss of a batch that lies on the device, without a read of
             the device on the way.
+
+    Attributes:
+        skipped (`torch.LongTensor` of shape `()`): How many steps had a loss or a gradient that was no number. Their
+            gradients are zero, their loss is that of the step before.
     """
 
     def __init__(self, model: nn.Module, loss_of: Callable[[dict], torch.Tensor]):
@@ -48,6 +53,9 @@ class GraphedSteps:
         self.loss_of = loss_of
         self.captured: dict[tuple, _Captured | None] = {}
         self.pool = None
+        self.gradients = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.loss = torch.zeros((), device=self.parameters[0].device)
+        self.skipped = torch.zeros((), device=self.loss.device, dtype=torch.long)
 
     def __call__(self, batch: dict) -> torch.Tensor:
         """The loss, detached; the gradients stand at the parameters, which must have had none."""
@@ -55,28 +63,44 @@ class GraphedSteps:
         shape = tuple((name, *tensor.shape) for name, tensor in tensors.items())
         if shape not in self.captured:
             self.captured[shape] = None
-            loss = self.loss_of(batch)
-            loss.backward()
-            return loss.detach()
-        step = self.captured[shape]
-        if step is None:
-            step = self.captured[shape] = self._capture(batch)
+            reached = self._compute(batch)
+            if self.loss.is_cuda:
+                # A graph cannot use what is kept for steps without one.
+                torch.cuda.empty_cache()
         else:
-            for static, tensor in zip(step.inputs, tensors.values(), strict=True):
-                static.copy_(tensor, non_blocking=True)
-        step.graph.replay()
-        for parameter, gradient in zip(self.parameters, step.gradients, strict=True):
-            parameter.grad = gradient
-        return step.loss.clone()
+            step = self.captured[shape]
+            if step is None:
+                step = self.captured[shape] = self._capture(batch)
+            else:
+                for static, tensor in zip(step.inputs, tensors.values(), strict=True):
+                    static.copy_(tensor, non_blocking=True)
+            step.graph.replay()
+            reached = step.reached
+        for parameter, gradient, has_one in zip(self.parameters, self.gradients, reached, strict=True):
+            parameter.grad = gradient if has_one else None
+        return self.loss.clone()
+
+    def _compute(self, batch: dict) -> list[bool]:
+        """Leaves loss and gradients where all steps do, and tells which parameters got one."""
+        loss = self.loss_of(batch)
+        loss.backward()
+        got = [parameter.grad for parameter in self.parameters]
+        new = [gradient for gradient in got if gradient is not None]
+        kept = [own for own, gradient in zip(self.gradients, got, strict=True) if gradient is not None]
+        failed = ~torch.stack([loss.detach(), *torch._foreach_norm(new)]).isfinite().all()
+        torch._foreach_copy_(kept, new)
+        for gradient in kept:
+            gradient.masked_fill_(failed, 0)
+        self.loss.copy_(torch.where(failed, self.loss, loss.detach()))
+        self.skipped += failed
+        for parameter in self.parameters:
+            parameter.grad = None
+        return [gradient is not None for gradient in got]
 
     def _capture(self, batch: dict) -> _Captured:
         batch, graph = recursively_apply(torch.clone, batch), torch.cuda.CUDAGraph()
-        for parameter in self.parameters:
-            parameter.grad = None
         # Threads that load data go on using the device meanwhile.
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
-            loss = self.loss_of(batch)
-            loss.backward()
+            reached = self._compute(batch)
         self.pool = graph.pool()
-        gradients = [parameter.grad for parameter in self.parameters]
-        return _Captured(graph, list(_flat(batch).values()), loss.detach(), gradients)
+        return _Captured(graph, list(_flat(batch).values()), reached)

@@ -173,6 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = trainer.evaluate()
     trainer.save_model()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     if trainer.is_world_process_zero():
         facts = {
             "command": f"hf-duplex train {shlex.join(argv)}",
@@ -180,8 +181,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             "data": asdict(data_args),
             "parameters": parameters,
             "steps": trainer.state.global_step,
-            "samples": len(train_dataset),
-            "batch_size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+            "samples": min(len(train_dataset), trainer.state.global_step * batch_size),
+            "batch_size": batch_size,
             "learning_rate": args.learning_rate,
             "seed": args.seed,
             "machine": describe_machine(),

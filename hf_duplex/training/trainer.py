@@ -78,6 +78,7 @@ class DuplexTrainer(Trainer):
             raise ValueError("`muon` needs every matrix whole and cannot go with FSDP: leave it out, or use DDP.")
         self.size: int | None = None
         self.logged_at: tuple[int, float] | None = None
+        self.skipped = 0
         self.whole_class = type(self.model)
         self.widened = widen_scalars(self.model) if self.is_fsdp_enabled else []
 
@@ -144,15 +145,21 @@ class DuplexTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """
         Logs the loss of training with the telemetry of that step, and how many samples a second it came to since the
-        entry before (compiling and evaluation in between included).
+        entry before (compiling and evaluation in between included), and how many captured steps were skipped so far.
 
         Raises:
-            FloatingPointError: The loss is no number any more; nothing that comes after could mend it.
+            FloatingPointError: The loss is no number any more, or steps are skipped one after the other; nothing that
+                comes after could mend it.
         """
-        if not math.isfinite(logs.get("loss", 0.0)):
+        skipped = 0
+        if self.graphed is not None and "loss" in logs:
+            before, self.skipped = self.skipped, int(self.graphed.skipped)
+            skipped = self.skipped - before
+            logs = {**logs, "skipped_steps": self.skipped} if self.skipped else logs
+        if not math.isfinite(logs.get("loss", 0.0)) or skipped > max(1, self.args.logging_steps // 2):
             raise FloatingPointError(
-                f"the loss is {logs['loss']} at step {self.state.global_step}: go on from a checkpoint before it, "
-                "with a lower `learning_rate`."
+                f"the loss is {'no number' if skipped else logs['loss']} at step {self.state.global_step}: go on from "
+                "a checkpoint before it, with a lower `learning_rate`."
             )
         if "loss" in logs:
             step, now = self.state.global_step, time.perf_counter()

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from dataset_builder import FAMILIES, Builder, BuilderConfig, Heard, speak
+from dataset_builder.families import business_questions as questions
+from dataset_builder.families import business_terms as terms
 from dataset_builder.families import business_wordings as wordings
 from dataset_builder.kinds import CHANGING
 from dataset_builder.number_words import from_words, to_words
@@ -18,6 +20,10 @@ EVEN = replace(CONFIG, kinds=dict.fromkeys((*CHANGING, "recorrection", "adversar
 NONE = "none"
 SUBJECT = r"(?:the company|the [A-Z]\w* branch|the \w+ line|[A-Z]\w*)"
 FIGURE = r"(?:prior revenue|planned staff|revenue|cost|target|cash|debt|staff)"
+OPENERS = (
+    "The Our Last If In Advise Tell Please We Let Have What As With Sales Customers It A There Those For According"
+)
+OPENERS = (*OPENERS.split(), "You should")
 WORDS = "|".join(sorted({word for n in range(1000) for word in re.split("[ -]", to_words(n))} - {"and"}))
 SPELLED = re.compile(rf"\b(?:{WORDS})(?:(?: and |[ -])(?:{WORDS}))*(?= (?:million|people)\b)", re.IGNORECASE)
 
@@ -30,7 +36,7 @@ def rows():
 def digits(text):
     """The text with all amounts in digits, and no capital at its start unless a name has it."""
     text = SPELLED.sub(lambda match: str(from_words(match[0])), text)
-    return re.sub(rf"^(?:The|Our|Last|If|In|Advise|Tell|{FIGURE})\b", lambda match: match[0].lower(), text, flags=re.I)
+    return re.sub(rf"^(?:{'|'.join(OPENERS)}|{FIGURE})\b", lambda match: match[0].lower(), text, flags=re.I)
 
 
 def clauses(prompt):
@@ -39,17 +45,19 @@ def clauses(prompt):
 
 # ---------------------------------------------------------------- the world, told by the prompt
 
-ADVICE = [
-    rf"(?P<s>{SUBJECT}) should (?P<x>[a-z ]+?) if (?P<c>.+?)(?: and otherwise (?P<y>[a-z ]+))?",
-    rf"(?:advise|tell) (?P<s>{SUBJECT}) to (?P<x>[a-z ]+?) if (?P<c>.+?)"
-    r"(?: and (?:otherwise )?to (?P<y>[a-z ]+?)(?: otherwise)?)?",
-    rf"if (?P<c>its .+?|it .+?) (?P<s>{SUBJECT}) should (?P<x>[a-z ]+?)(?: and otherwise (?P<y>[a-z ]+))?",
-    rf"the rule for (?P<s>{SUBJECT}) is to (?P<x>[a-z ]+?) if (?P<c>.+?) and otherwise to (?P<y>[a-z ]+)",
-]
-REST = (
-    rf"(?:in all other cases )?(?:(?:advise|tell) )?(?P<s>{SUBJECT}) (?:should|to) (?P<x>[a-z ]+?)"
-    r"(?: in all other cases)?"
+HEAD = (
+    r"(?:(?:please )?advise |tell |we want |the board wants |(?:the|our) rule for |let |have |what |our rule is that "
+    rf"|we think that )?(?P<s>{SUBJECT}) (?:should do is |should |has to |ought to |must |is to |to )?"
 )
+CONDITION = r"(?P<c>(?:its|it) .+?)"
+ADVICE = [
+    rf"if {CONDITION} {HEAD}(?P<x>[a-z ]+?)(?: and otherwise (?:to )?(?P<y>[a-z ]+))?",
+    rf"{HEAD}(?P<y>[a-z ]+?) unless {CONDITION} but (?:to )?(?P<x>[a-z ]+) in that case",
+    rf"{HEAD}(?P<x>[a-z ]+?) if {CONDITION} and (?:to )?(?P<y>(?!otherwise)[a-z ]+) otherwise",
+    rf"{HEAD}(?P<x>[a-z ]+?) if {CONDITION}(?: and otherwise (?:to )?(?P<y>[a-z ]+))?",
+]
+OTHER_CASES = "in all other cases|if neither is the case"
+REST = rf"(?:(?:{OTHER_CASES}) )?{HEAD}(?P<x>[a-z ]+?)(?: (?:{OTHER_CASES}))?"
 AMOUNT = r"(\d+) million"
 CONDITIONS = {
     rf"its (revenue|cash) is at least {AMOUNT}": ("level", 1),
@@ -71,7 +79,7 @@ def rules(prompt):
     found = {}
     for clause in map(digits, clauses(prompt)):
         clause = clause.rstrip(".,;:?!")
-        rest = "in all other cases" in clause and re.fullmatch(REST, clause)
+        rest = re.search(OTHER_CASES, clause) and re.fullmatch(REST, clause)
         match = rest or next((match for form in ADVICE if (match := re.fullmatch(form, clause))), None)
         if not match:
             continue
@@ -179,32 +187,70 @@ def test_the_last_word_on_every_question_is_the_answer(rows):
         }, row.target
 
 
+LEADS = "(?:(?:you should know|I hear|I was told|please note|let us say|it is clear) that )?"
 FIGURE_CLAUSES = [
-    rf"the (?P<f>{FIGURE}) of (?P<s>{SUBJECT}) (?:is|was) (?P<v>.+)",
-    rf"(?P<s>{SUBJECT})'s (?P<f>{FIGURE}) (?:is|was) (?P<v>.+)",
-    rf"(?P<v>\d+ \w+) is the (?P<f>{FIGURE}) of (?P<s>{SUBJECT})",
-    rf"(?P<s>{SUBJECT}) (?:had|has|reported) a (?P<f>{FIGURE}) of (?P<v>.+)",
-    rf"(?:(?:the|our) )?(?P<f>{FIGURE}) (?:is|was) (?P<v>.+)",
-    rf"last year (?P<s>{SUBJECT}) took in (?P<v>.+)(?P<prior_revenue>)",
-    rf"(?P<s>{SUBJECT}) took in (?P<v>.+)(?P<revenue>)",
-    rf"(?P<s>{SUBJECT}) spent (?P<v>.+)(?P<cost>)",
-    rf"(?P<s>{SUBJECT}) (?:aims at|wants to reach) a revenue of (?P<v>.+)(?P<target>)",
-    rf"(?P<s>{SUBJECT}) (?:holds|has|keeps) (?P<v>.+) in cash(?P<cash>)",
-    rf"(?P<s>{SUBJECT}) (?:owes|must pay back) (?P<v>.+)(?P<debt>)",
-    rf"(?P<s>{SUBJECT}) employs (?P<v>.+)(?P<staff>)",
-    rf"(?P<s>{SUBJECT}) plans with (?P<v>.+)(?P<planned_staff>)",
+    # by the name of the figure
+    rf"(?:in the books )?the (?P<f>{FIGURE}) (?:of|reported by) (?P<s>{SUBJECT}) (?:is|was|was given as) V",
+    rf"(?P<s>{SUBJECT})'s (?P<f>{FIGURE}) (?:is|was) V",
+    rf"(?P<s>{SUBJECT}) (?:had|has|reported|can report) a (?P<f>{FIGURE}) of V",
+    rf"(?P<s>{SUBJECT}) (?:has|gives|names) (?:its (?P<f1>{FIGURE}) as V1|V2 as its (?P<f2>{FIGURE}))",
+    rf"V (?:is|was reported as) the (?P<f>{FIGURE}) of (?P<s>{SUBJECT})",
+    rf"V is what (?P<s>{SUBJECT}) has as its (?P<f>{FIGURE})",
+    rf"what (?P<s>{SUBJECT}) has as its (?P<f>{FIGURE}) is V",
+    rf"with (?P<s>{SUBJECT}) the (?P<f>{FIGURE}) is V",
+    rf"as the (?P<f>{FIGURE}) of (?P<s>{SUBJECT}) we have V",
+    rf"the report gives V as the (?P<f>{FIGURE}) of (?P<s>{SUBJECT})",
+    # of the company
+    rf"(?:in the books )?(?:(?:the|our) )?(?P<f>{FIGURE}) (?:that we report )?(?:is|was|was given as) V",
+    rf"as our (?P<f>{FIGURE}) we have V",
+    rf"what we have as our (?P<f>{FIGURE}) is V",
+    rf"(?:we have|we report|the report gives) V as (?:the|our) (?P<f>{FIGURE})",
+    rf"V was reported as the (?P<f>{FIGURE})",
+]
+OWN_CLAUSES = {
+    "prior revenue": "last year S took in V|S took in V last year|V was taken in by S last year|last year S had a "
+    "revenue of V|S had a revenue of V last year|a year ago S took in V|S took in V a year ago"
+    "|what S took in last year was V|in the year before S took in V",
+    "revenue": "S (?:took in|has taken in|made sales of) V|V was taken in by S|what S took in was V|S had V coming in"
+    "|sales brought S V|customers paid S V|a revenue of V was reported by S",
+    "cost": "S (?:spent|has spent|paid out|had to spend) V|V was spent by S|what S spent was V|S had V going out"
+    "|it took V to run S|a cost of V was reported by S",
+    "target": "S (?:aims at|wants to reach|hopes for) a revenue of V|S (?:aims|would like|is meant) to take in V"
+    "|S (?:was given|has set itself) a target of V"
+    "|a target of V was set for S|V is what S aims at|what S aims at is V",
+    "cash": "S (?:holds|has|keeps|owns|sits on) V in cash|in cash S has V|V in cash belongs to S"
+    "|V is what S holds in cash|what S holds in cash is V|S has V in the bank|the bank holds V for S",
+    "debt": "S (?:owes|must pay back|has to pay back|has borrowed|has loans of|owes its lenders) V|V is owed by S"
+    "|V is what S owes|what S owes is V|the banks want V back from S",
+    "staff": "S (?:employs|gives work to) V|V work for S|V are employed by S|S has V on its staff"
+    "|there are V on the staff of S|the staff of S consists of V|those who work for S are V|for S there are V at work",
+    "planned staff": "S (?:plans with|plans to have|plans for a staff of) V|S (?:wants|would like|means) to employ V"
+    "|V are planned for S|the plan says V for S|according to plan S should have V",
+}
+
+
+def filled(form):
+    """The pattern of a clause, with the names of its groups."""
+    number = "[0-9]+ (?:million|people)"
+    form = re.sub(r"\bV([12])\b", rf"(?P<v\1>{number})", form)
+    return re.compile(LEADS + "(?:" + re.sub(r"\bV\b", f"(?P<v>{number})", form) + ")")
+
+
+NAMED = [filled(form) for form in FIGURE_CLAUSES]
+OWN = [
+    (figure, filled(re.sub(r"\bS\b", lambda _: f"(?P<s>{SUBJECT})", form)))
+    for figure, forms in OWN_CLAUSES.items()
+    for form in re.split(r"\|(?![^(]*\))", forms)
 ]
 
 
 def told(clause):
     """The fact that a clause of a prompt tells, and its value."""
     clause = digits(clause).rstrip(".,;:?!")
-    for form in FIGURE_CLAUSES:
-        if match := re.fullmatch(form, clause):
-            groups = {name: value for name, value in match.groupdict().items() if value is not None}
-            value, figure = groups.pop("v"), groups.pop("f", None)
-            subject = groups.pop("s", "the company")
-            return f"{figure or groups.popitem()[0].replace('_', ' ')} of {subject}", value
+    for figure, form in (*OWN, *((None, form) for form in NAMED)):
+        if match := form.fullmatch(clause):
+            groups = {name[0]: value for name, value in match.groupdict().items() if value is not None}
+            return f"{figure or groups['f']} of {groups.get('s', 'the company')}", groups["v"]
     return None
 
 
@@ -409,3 +455,15 @@ def test_all_words_are_read_back():
     assert from_words("hundred") is from_words("") is from_words("twenty-fifteen") is None
     with pytest.raises(ValueError, match="0 to 999"):
         to_words(1000)
+
+
+def test_wordings_are_many():
+    told = [terms.TELL, terms.TELL_OF_COMPANY, terms.TOLD, terms.TOLD_OF_COMPANY]
+    tables = (wordings.FIGURE_UPDATES, wordings.LIMIT_UPDATES, wordings.SHORT_UPDATES, questions.ASK_OWN)
+    lists = [*told, wordings.RULE, wordings.CASE, wordings.REST, questions.ASK_ONE, questions.ADVICE_NOUNS]
+    lists += [form for table in tables for form in table.values()]
+    lists += [topic.nouns for topic in terms.TOPICS.values()]
+    for form in lists:
+        assert not set(form.known) & set(form.unseen)
+        assert len(set(form.known)) == len(form.known) >= 6
+    assert all(len(set(figure.told)) == len(figure.told) >= 10 for figure in terms.FIGURES.values())

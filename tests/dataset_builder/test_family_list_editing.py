@@ -1,4 +1,5 @@
-"""List editing, held against plain Python lists: prompts and updates are understood from their text alone."""
+"""List editing, held against plain Python lists: prompts and updates are understood by the oracle, from their text
+alone."""
 
 import re
 
@@ -7,6 +8,7 @@ import pytest
 from dataset_builder import FAMILIES, Builder, BuilderConfig, names
 from dataset_builder.families import list_editing, list_edits, list_questions
 from dataset_builder.kinds import KINDS
+from dataset_builder.oracle.list_editing import LISTENER
 from dataset_builder.splits import split_config
 from dataset_builder.world import NONE
 
@@ -37,193 +39,34 @@ NOUNS = {
 }
 NTH = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
 ITEM = r"[\w'-]+(?: [\w'-]+)?"
-PARTS = {
-    "ON": rf"(?:on|in|at) the (?P<list>{'|'.join(NOUNS)})",
-    "LIST": rf"the (?P<list>{'|'.join(NOUNS)})",
-    "NOUN": rf"(?:{'|'.join(NOUNS.values())})",
-    "NOUNS": rf"(?:countries|(?:{'|'.join(NOUNS.values())})s)",
-    "NTH": rf"(?P<k>{'|'.join(NTH)})",
-    "JTH": rf"(?P<j>{'|'.join(NTH)})",
-    "X": rf"(?:the )?(?P<x>{ITEM})",
-    "Y": rf"(?:the )?(?P<y>{ITEM})",
-    "K": r"(?P<k>\d)",
-    "J": r"(?P<j>\d)",
-    "WHERE": r"(?P<where>first|last|at the (?:very )?start|at the (?:very )?end|in first place|in last place"
-    rf"|(?:right|straight|directly) (?:after|before) (?:the )?(?P<y>{ITEM}))",
-}
-UPDATES = {
-    "swap": [
-        "NOUN K of LIST is X and NOUN J is Y",
-        "ON NOUN K is X and NOUN J is Y",
-        "the NTH NOUN of LIST is X and the JTH is Y",
-        "ON place K belongs to X and place J to Y",
-        "LIST has X as NOUN K and Y as NOUN J",
-        "(?:make|call) X NOUN K and Y NOUN J of LIST",
-        "let X be NOUN K and Y NOUN J ON",
-        "put X at place K and Y at place J ON",
-        "have X as NOUN K and Y as NOUN J ON",
-    ],
-    "limit": [
-        "LIST (?:ends|stops short) after NOUN K",
-        "(?:keep )?only the first K NOUNS of LIST(?: stay)?",
-        "there is room for only K NOUNS ON",
-        "cut LIST off after NOUN K",
-        "remove all NOUNS after NOUN K from LIST",
-        "shorten LIST to its first K NOUNS",
-        "nothing comes after Y ON",
-        "drop everything after Y from LIST",
-        "let LIST be over after Y",
-    ],
-    "count": ["LIST (?:has|counts) K NOUNS"],
-    "set": [
-        "NOUN (?:number )?K (?:of LIST|ON2) is X",
-        "the NTH NOUN of LIST is X",
-        "ON NOUN K is X",
-        "ON place K belongs to X",
-        "change NOUN K of LIST (?:from Y )?to X",
-        "make X NOUN K of LIST instead of Y",
-    ],
-    "replace": [
-        "ON X takes the place of Y",
-        "ON it is X (?:instead of|that was meant by) Y",
-        "ON X stands in for Y",
-        "replace Y by X ON",
-        "put X in place of Y ON",
-        "take X instead of Y ON",
-        "let X stand in for Y ON",
-        "use X rather than Y ON",
-        "give the place of Y ON to X",
-        "by Y ON I mean X",
-        "ON Y stands for X",
-    ],
-    "remove": [
-        "LIST (?:goes without|no longer has|has to do without|can spare) Y",
-        "ON there is no place for Y",
-        "ON Y is out",
-        "(?:remove|drop|strike|delete) Y from LIST",
-        "(?:leave|throw) Y out of LIST",
-        "do not keep Y ON",
-        "rid LIST of Y",
-    ],
-    "place": [
-        "(?:move|shift) X ON (?:so that it comes|to come|until it comes) WHERE",
-        "ON X (?:comes|comes in|belongs|has its place|is to be found|goes) WHERE",
-        "WHERE ON comes X",
-        "the place of X ON is WHERE",
-        "LIST (?:has|needs) X WHERE",
-        "(?:put|have|insert|add) X WHERE ON",
-        "(?:let X come|see to it that X2 comes) WHERE ON",
-        "ON there (?:is|has to be) X WHERE",
-        "add X to LIST WHERE",
-        "(?:put|include) X ON WHERE",
-        "fit X in WHERE ON",
-        "make room for X WHERE ON",
-    ],
-}
-"""How a listener understands an update, worded apart from how the family words it."""
+NOUN = rf"(?:{'|'.join(NOUNS.values())})"
+PLURALS = rf"(?:countries|(?:{'|'.join(NOUNS.values())})s)"
 
 
-def expand(form):
-    second = {"ON2": PARTS["ON"].replace("<list>", "<list2>"), "X2": PARTS["X"].replace("<x>", "<x2>")}
-    form = re.sub(r"\b[A-Z]+2?\b", lambda part: {**PARTS, **second}.get(part[0], part[0]), form)
-    return re.compile(rf"(?:^|[ ,:.]){form}$", re.IGNORECASE)
-
-
-FORMS = [(expand(form), edit) for edit, forms in UPDATES.items() for form in forms]
-
-
-def understand(text):
-    """The edit that a text tells, the list, and the parts of the edit; None if it tells none."""
-    text = re.sub(r"(, to be exact| now)*[.?!]$", "", text)
-    for form, edit in FORMS:
-        found = form.search(text)
-        if found:
-            said = {part.rstrip("2"): value for part, value in found.groupdict().items() if value}
-            return edit, said.pop("list"), said
-    return None
-
-
-def number(told):
-    return int(told) - 1 if told.isdigit() else NTH.index(told.lower())
-
-
-def apply(edit, said, items):
-    """What a list becomes. Whatever already is as told stays as it is."""
-    items, x, y = list(items), said.get("x"), said.get("y")
-    if edit == "remove":
-        return [item for item in items if item != y]
-    if edit == "limit":
-        return items[: items.index(y) + 1 if y else int(said["k"])]
-    if edit == "replace":
-        return [x if item == y else item for item in items]
-    if edit == "count":
-        assert len(items) == int(said["k"])
-    if edit in ("set", "swap"):
-        items[number(said["k"])] = x
-    if edit == "swap":
-        items[number(said["j"])] = y
-    if edit == "place":
-        rest = [item for item in items if item != x]
-        where = said["where"]
-        at = rest.index(y) + ("after" in where) if y else len(rest) * bool(re.search("last|end", where.lower()))
-        items = [*rest[:at], x, *rest[at:]]
-    return items
+def told(prompt):
+    """The lists that a prompt tells, as the oracle understands them, which knows nothing of the wordings here."""
+    return {name: list(items) for name, items in LISTENER.understand(prompt).facts.items()}
 
 
 def versions(sample):
     """The lists before any update, after the first, and so on, as understood from the texts."""
-    lists = told(sample.prompt)
-    found, standing = [lists], []
+    state = LISTENER.understand(sample.prompt)
+    found, standing = [told(sample.prompt)], []
     for update in sample.updates:
-        lists = dict(lists)
         if update["kind"] == "retraction":
             name = re.search(rf"\bthe ({'|'.join(NOUNS)})\b", update["text"])
             index = max(at for at, (other, _) in enumerate(standing) if name is None or other == name[1])
             changed, before = standing.pop(index)
-            lists[changed] = before
+            state = state.but({changed: before})
         elif update["kind"] not in ("chatter", "stop", "untrusted"):
-            edit, name, said = understand(update["text"])
-            assert (name in lists) == (update["kind"] != "immaterial"), update
-            if name in lists:
-                items = apply(edit, said, lists[name])
-                assert apply(edit, said, items) == items, update
-                if update["kind"] in ("confirmation", "repetition"):
-                    assert items == lists[name], update
-                else:
-                    standing.append((name, lists[name]))
-                lists[name] = items
-        found.append(lists)
+            heard = LISTENER.apply(state, update["text"])
+            assert LISTENER.apply(heard, update["text"]).facts == heard.facts, update
+            changed = [name for name in heard.facts if heard.facts[name] != state.facts[name]]
+            assert len(changed) == (update["kind"] not in ("confirmation", "repetition", "immaterial")), update
+            standing += [(name, state.facts[name]) for name in changed]
+            state = heard
+        found.append({name: list(items) for name, items in state.facts.items()})
     return found
-
-
-WHOLE = re.compile(
-    rf"(?:and )?(?:in order )?(?:the (?P<a>{'|'.join(NOUNS)}) (?:has|goes|reads|runs)|(?:on|in|at) the "
-    rf"(?P<b>{'|'.join(NOUNS)}) come|the \w+ of the (?P<c>{'|'.join(NOUNS)}) are in order|the order (?:on|in|at) the "
-    rf"(?P<d>{'|'.join(NOUNS)}) is) (?P<all>.* (?:then|followed by|after that|and next) .*)[.;,]",
-    re.IGNORECASE,
-)
-ONE = [expand(form) for form in [*UPDATES["set"][:4], "as NOUN K LIST has X", "LIST has X as NOUN K"]]
-
-
-def told(prompt):
-    """The lists that a prompt tells, in clauses of which each makes sense alone."""
-    lists, single = {}, {}
-    for clause in re.split(r"(?<=[.,;:?!]) ", prompt):
-        whole = WHOLE.fullmatch(clause)
-        one = next((found for form in ONE if (found := form.search(clause[:-1]))), None)
-        if whole:
-            name = whole["a"] or whole["b"] or whole["c"] or whole["d"]
-            items = re.split(r" (?:and then|then|followed by|after that|and next) ", whole["all"])
-            assert name not in lists
-            lists[name] = [item.removeprefix("the ") for item in items]
-        elif one:
-            said = {part.rstrip("2"): value for part, value in one.groupdict().items() if value}
-            place = single.setdefault(said["list"], {})
-            assert number(said["k"]) not in place
-            place[number(said["k"])] = said["x"]
-    for name, items in single.items():
-        lists[name] = [items[at] for at in range(len(items))]
-    return lists
 
 
 def follows(key, lists):
@@ -325,9 +168,10 @@ def test_numbers_of_facts_and_questions_are_kept():
     assert all(len(sample.facts) >= 15 for sample in build("train", 5, many))
 
 
+BESIDE = "(?:right|immediately|just) (?:after|before|behind) .+"
 SLOTS = {
-    "there": "(?:first|last|right (?:after|before) .+)",
-    "at": "(?:at the (?:start|end)|right (?:after|before) .+)",
+    "there": rf"(?:(?:as the )?(?:first|last)(?: of all)?|at the (?:beginning|end)|{BESIDE})",
+    "at": rf"(?:at the (?:start|end|beginning|head|bottom)|behind all others|{BESIDE})",
 }
 UNSEEN_SLOTS = {
     "there": "(?:in first place|in last place|straight (?:after|before) .+)",
@@ -339,14 +183,16 @@ def patterns(templates, slots):
     numbers = {"k": r"\d", "j": r"\d", "c": r"\d", "nth": f"(?:{'|'.join(NTH)})", "jth": f"(?:{'|'.join(NTH)})"}
     names = {
         "L": f"(?:{'|'.join(NOUNS)})",
-        "n": PARTS["NOUN"],
-        "ns": PARTS["NOUNS"],
+        "n": NOUN,
+        "ns": PLURALS,
         "on": f"(?:on|in|at) the (?:{'|'.join(NOUNS)})",
     }
     items = {"X": f"(?:the )?{ITEM}", "Y": f"(?:the )?{ITEM}", "all": ".+"}
     slots = {**numbers, **names, **items, **slots}
     forms = [re.sub(r"{(\w+)}", lambda slot: slots[slot[1]], template) for template in templates]
-    return [re.compile(rf"\b{form}(?= now| to me|[.,;?]|$)", re.IGNORECASE) for form in forms]
+    return [
+        re.compile(rf"\b{form}(?= now| to me| if you can| is what| is my|[.,;?]|$)", re.IGNORECASE) for form in forms
+    ]
 
 
 def test_paraphrases_share_no_wording_with_anything_else():

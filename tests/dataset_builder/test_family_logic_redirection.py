@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dataset_builder import END, Builder, BuilderConfig, Heard, speak
 from dataset_builder.families import FAMILIES
 from dataset_builder.families import logic_redirection as module
+from dataset_builder.families import logic_wordings as wordings
 from dataset_builder.reading.logic_redirection import read
 from dataset_builder.splits import split_config
 from dataset_builder.world import NONE
@@ -22,27 +23,65 @@ TRAIN = BuilderConfig(families=(NAME,), seed=5)
 NUM = 400
 
 # An oracle of its own for prompts: premises and rules by their wording, conclusions by going forward through them.
-ATOM = r"(?:the [a-z]+|[A-Z][a-z]+) is (?:not )?\w+"
+WHO, WHAT = r"(?:the [a-z]+|[A-Z][a-z]+)", r"(?:not )?[A-Za-z]+"
+ATOM = rf"{WHO} is {WHAT}"
 CONDITION = rf"{ATOM}(?: (?:and|or) {ATOM})?"
-THEN = rf"(?P<d>{ATOM})"
-ELSE = r"(?P<w>(?:not )?\w+)"
+IS = r"(?:is|has to be|turns out to be|will be|is sure to be)"
+THEN = rf"(?P<s>{WHO}) {IS} (?P<v>{WHAT})"
+ELSE = rf"(?P<w>{WHAT})"
+OTHER = r"in (?:any|all) other cases?"
+HEAD = (
+    r"(?:remember that |one rule says that |there is a rule that |note that |we agreed that |by the rules "
+    r"|take it as a rule that |i can tell you that )?"
+)
 FORMS = [
-    rf"if (?P<c>{CONDITION}) then {THEN}(?: (?:and otherwise|and if not then) {ELSE})?",
-    rf"when (?P<c>{CONDITION}) then {THEN}(?: but otherwise {ELSE})?",
-    rf"in case (?P<c>{CONDITION}) {THEN}",
-    rf"{THEN} if (?P<c>{CONDITION})(?: but {ELSE} otherwise)?",
-    rf"{THEN} (?:whenever|when|as soon as) (?P<c>{CONDITION})",
+    rf"(?:if|when) (?P<c>{CONDITION}) then {THEN}(?: (?:(?:and|but) otherwise|and if not then|or else) {ELSE})?",
+    rf"(?:in case|as long as) (?P<c>{CONDITION}) {THEN}(?: (?:and|but) {OTHER} {ELSE})?",
+    rf"(?:we may conclude that )?{THEN} (?:if|in case|provided that|on condition that|once|as long as|when(?:ever)?"
+    rf"|as soon as) (?P<c>{CONDITION})"
+    rf"(?: (?:but|and) {ELSE} (?:otherwise|if not|if that is not so|{OTHER})"
+    rf"| and (?:without that|{OTHER}) (?P<w2>{WHAT}))?",
+    rf"(?:in the event that|every time that) (?P<c>{CONDITION}) {THEN}",
+    rf"should it be that (?P<c>{CONDITION}) then {THEN}",
+    rf"whenever (?P<c>{CONDITION}) you can conclude that {THEN}",
+    rf"(?:where|from the fact that) (?P<c>{CONDITION}) it follows that {THEN}",
+    rf"it follows from the fact that (?P<c>{CONDITION}) that {THEN}",
+    rf"that (?P<c>{CONDITION}) (?:means|implies) that {THEN}",
+    rf"that {THEN} follows from the fact that (?P<c>{CONDITION})",
+    rf"to know that {THEN} it is enough that (?P<c>{CONDITION})",
+    rf"(?P<s>{WHO}) is {ELSE} unless (?P<c>{CONDITION}) and then (?P<v>{WHAT})",
+    rf"unless (?P<c>{CONDITION}) (?P<s>{WHO}) is {ELSE} but in that event (?P<v>{WHAT})",
+    rf"depending on whether (?P<c>{CONDITION}) (?P<s>{WHO}) is (?P<v>{WHAT}) or {ELSE}",
+    rf"(?P<s>{WHO}) is (?P<v>{WHAT}) or {ELSE} depending on whether (?P<c>{CONDITION})",
     rf"given that (?P<c>{CONDITION}) we have that {THEN}(?: and failing that {ELSE})?",
     rf"assuming that (?P<c>{CONDITION}) it is true that {THEN}(?: but failing that {ELSE})?",
 ]
-GIVEN = (
-    r"(?:we know that |it holds that |assume that |take it that |let us say that |it is given that "
-    rf"|as far as we know |it is true that )?(?P<p>{ATOM})"
-)
+FORMS = [rf"{HEAD}{form}(?: without exception| by rule| for certain)?" for form in FORMS]
+ASKED = re.compile(r"\b(?:what(?! the [a-z]+ is\b(?! out of))|which|who|whom|whether|how|conclusion)\b")
+GIVEN = [
+    rf"(?P<p>the [a-z]+) (?:is known to be|turns out to be|counts as|proves to be|is) (?P<v>{WHAT})\b",
+    rf"(?P<v>{WHAT}) is what (?P<p>the [a-z]+) is\b",
+    rf"the right word for (?P<p>the [a-z]+) is (?P<v>{WHAT})\b",
+    rf"(?:found|assume|take|regard|think of|let|know) (?P<p>the [a-z]+) (?:to be|as|be) (?P<v>{WHAT})\b",
+]
 
 
 def lower_first(clause):
-    return clause if re.match(r"(?!It)[A-Z][a-z]+ is ", clause) else clause[:1].lower() + clause[1:]
+    return (
+        clause
+        if re.match(rf"(?!It|Not|There|Wh)[A-Z][a-z]+ {IS} (?!what)", clause)
+        else clause[:1].lower() + clause[1:]
+    )
+
+
+def told_as_rule(clause):
+    return next((found for form in FORMS if (found := re.fullmatch(form, clause))), None)
+
+
+def told_as_premise(clause):
+    """The subject, the value, and whether that is not so; nothing where something is asked."""
+    found = next((found for form in reversed(GIVEN) if (found := re.search(form, clause))), None)
+    return (found["p"], found["v"], "not true that" in clause) if found and not ASKED.search(clause) else None
 
 
 def understood(prompt):
@@ -50,15 +89,12 @@ def understood(prompt):
     premises, rules = {}, {}
     for clause in re.split(r"(?<=[.,;:?!])\s+", prompt):
         clause = lower_first(clause[:-1])
-        rule = next((found for form in FORMS if (found := re.fullmatch(form, clause))), None)
-        if rule:
-            subject, _, value = rule["d"].partition(" is ")
-            rules[subject, rule["c"]] = value, rule.groupdict().get("w")
-        elif found := re.fullmatch(GIVEN, clause):
-            subject, _, value = found["p"].partition(" is ")
-            premises[subject] = value
-        elif found := re.fullmatch(r"it is not true that (the [a-z]+) is (\w+)", clause):
-            premises[found[1]] = f"not {found[2]}"
+        if rule := told_as_rule(clause):
+            parts = rule.groupdict()
+            rules[rule["s"], rule["c"]] = rule["v"], parts.get("w") or parts.get("w2")
+        elif premise := told_as_premise(clause):
+            subject, value, untrue = premise
+            premises[subject] = f"not {value}" if untrue else value
     return premises, rules
 
 
@@ -159,7 +195,7 @@ def test_an_update_names_its_fact(rows):
                 continue
             for change in update["changes"]:
                 subject, _, condition = change["fact"].partition(" if ")
-                assert subject in update["text"] and condition in update["text"], update
+                assert subject.lower() in update["text"].lower() and condition in update["text"], update
 
 
 def test_every_kind_that_the_family_has_occurs():
@@ -261,39 +297,43 @@ def test_an_assumption_that_is_withdrawn_at_the_end_is_followed_to_its_last_cons
         assert all(claim.complete and claim.value == speech.world.values[claim.key] for claim in after)
 
 
-def patterns(wordings):
-    return [re.sub(r"\\\{\w+\\\}", "(.+?)", re.escape(wording)) for wording in wordings]
+def patterns(forms):
+    return [re.sub(r"\\\{\w+\\\}", "(.+?)", re.escape(form)) for form in forms]
 
 
 def test_paraphrase_uses_none_of_the_known_wordings():
     clause = re.compile(r"(?<=[.,;:?!])\s+")
-    frames = ("_PREMISE", "_RULE", "_RULE_OTHERWISE")
-    known = [p for name in frames for p in patterns(getattr(module, name).known) if p != "(.+?)"]
-    unseen = [p for name in frames for p in patterns(getattr(module, name).unseen)]
+    frames = (wordings.PREMISE, wordings.RULE, wordings.RULE_OTHERWISE)
+    known = {p for frame in frames for p in patterns(frame.known) if p != "(.+?)"}
+    unseen = {p for frame in frames for p in patterns(frame.unseen)}
     facts = 0
+    changes = {
+        (kind, part): {
+            re.compile(form, re.IGNORECASE)
+            for table in (wordings.CHANGES, wordings.RULE_CHANGES)
+            if kind in table
+            for form in patterns(getattr(table[kind], part))
+            if not form.startswith("(.+?)")  # as in "{P} after all."
+        }
+        for kind in ("correction", "invalidation", "addition", "constraint")
+        for part in ("known", "unseen")
+    }
     for row in Builder(split_config(TRAIN, "paraphrase")).samples(100):
         premises, rules = understood(row.prompt)
         for told in (lower_first(part[:-1]) for part in clause.split(row.prompt)):
-            if re.fullmatch(GIVEN, told) or any(re.fullmatch(form, told) for form in FORMS):
+            if told_as_rule(told) or told_as_premise(told):
                 facts += 1
                 assert any(re.fullmatch(form, told) for form in unseen), told
                 assert not re.fullmatch(ATOM, told), told
         for update in row.updates:
-            for kind, changes in (("known", False), ("unseen", True)):
-                forms = [
-                    form
-                    for table in (module._CHANGES, module._RULE_CHANGES)
-                    if update["kind"] in table
-                    for form in patterns(getattr(table[update["kind"]], kind))
-                    if form not in ("(.+?) after all\\.",)
-                ]
-                found = any(
-                    re.fullmatch(form, update["text"][:1].lower() + update["text"][1:], re.I) for form in forms
-                )
-                assert changes or not found, update
+            forms = changes.get((update["kind"], "known"), ())
+            assert not any(form.fullmatch(update["text"]) for form in forms), update
         assert len(premises) + len(rules) > 1 or facts
     assert facts > 300
-    assert known and not {*known} & {*unseen}
+    assert known and not known & unseen
+    assert all(
+        found and not found & changes[kind, "unseen"] for (kind, part), found in changes.items() if part == "known"
+    )
 
 
 def test_novel_values_are_never_drawn_otherwise():

@@ -20,18 +20,30 @@ from dataset_builder.world import NONE
 BASE = BuilderConfig(families=("scheduling",), seed=4)
 EVENT = r"((?:[A-Z]\w* )?[a-z]+)"
 SAME_DAY = [
-    rf"the {EVENT} is on the same day as the {EVENT}",
+    rf"the {EVENT} (?:is|happens) on the same day as the {EVENT}",
     rf"the {EVENT} has the same day as the {EVENT}",
+    rf"the {EVENT} shares its day with the {EVENT}",
     rf"the day of the {EVENT} is that of the {EVENT}",
+    rf"for the {EVENT} the day is the same as for the {EVENT}",
+    rf"the day is the same for the {EVENT} and the {EVENT}",
+    rf"on the same day as the {EVENT} there is the {EVENT}",
+    rf"the same day was chosen for the {EVENT} and the {EVENT}",
+    rf"they chose the same day for the {EVENT} as for the {EVENT}",
     rf"the {EVENT} falls on the day of the {EVENT}",
-    rf"the {EVENT} and the {EVENT} (?:share a day|fall on one day)",
+    rf"the {EVENT} and the {EVENT} (?:share a day|fall on one day|are on the same day|have the same day)",
 ]
 SAME_PLACE = [
-    rf"the {EVENT} is in the same place as the {EVENT}",
+    rf"the {EVENT} (?:is|happens) in the same place as the {EVENT}",
     rf"the {EVENT} has the same place as the {EVENT}",
+    rf"the {EVENT} shares its place with the {EVENT}",
     rf"the place of the {EVENT} is that of the {EVENT}",
+    rf"for the {EVENT} the place is the same as for the {EVENT}",
+    rf"the place is the same for the {EVENT} and the {EVENT}",
+    rf"in the same place as the {EVENT} there is the {EVENT}",
+    rf"the same place was booked for the {EVENT} and the {EVENT}",
+    rf"they booked the same place for the {EVENT} as for the {EVENT}",
     rf"the {EVENT} meets where the {EVENT} meets",
-    rf"the {EVENT} and the {EVENT} (?:share a|use one) place",
+    rf"the {EVENT} and the {EVENT} (?:(?:share a|use one) place|are in the same place|have the same place)",
 ]
 KNOWN_ASKS = re.compile(
     r"\b(?:(?:tell|let) me|please|say|report|I want|answer in this order|question \d|(?:find|work) out)\b",
@@ -63,7 +75,7 @@ class World:
 
     def __init__(self, prompt, facts):
         self.facts = facts
-        prompt = prompt.replace("The ", "the ")
+        prompt = re.sub(r"\b(The|On|In|For|They)\b", lambda word: word[0].lower(), prompt)
         self.shared = {
             "day": [found for form in SAME_DAY for found in re.findall(form, prompt)],
             "place": [found for form in SAME_PLACE for found in re.findall(form, prompt)],

@@ -94,6 +94,34 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
         trainer.log({"loss": float("nan")})
 
 
+def test_a_step_whose_gradient_is_no_number_teaches_nothing():
+    """On a processor each shape that comes for the first time is computed as it is everywhere."""
+    model = torch.nn.Linear(2, 1, bias=False)
+    unread = torch.nn.Parameter(torch.ones(3))
+    model.unread = unread
+    steps = GraphedSteps(model, lambda batch: (model(batch["x"]) / batch["by"]).sum())
+    for size, by, skipped in ((1, 1.0, 0), (2, 0.0, 1), (3, 1.0, 1)):
+        x = torch.ones(size, 2)
+        loss = steps({"x": x, "by": torch.full((1,), by)})
+        assert int(steps.skipped) == skipped and unread.grad is None
+        wanted = torch.zeros(1, 2) if by == 0 else x.sum(0, keepdim=True)
+        torch.testing.assert_close(model.weight.grad, wanted)
+        assert torch.isfinite(loss)
+        model.zero_grad()
+
+
+def test_a_run_that_skips_most_steps_ends(tmp_path):
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none", logging_steps=10)
+    trainer = DuplexTrainer(model=model_of("workspace"), args=args)
+    trainer.graphed = GraphedSteps(trainer.model, lambda batch: trainer.model(**batch).loss)
+    trainer.graphed.skipped += 5
+    trainer.log({"loss": 1.0})
+    assert trainer.state.log_history[-1]["skipped_steps"] == 5
+    trainer.graphed.skipped += 6
+    with pytest.raises(FloatingPointError, match="no number"):
+        trainer.log({"loss": 1.0})
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("way", WAYS)
 def test_replayed_steps_give_the_same_gradients(way, tokenizer):

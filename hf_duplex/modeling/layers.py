@@ -11,7 +11,9 @@ from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, e
 
 def additive_mask(allowed: torch.BoolTensor, dtype: torch.dtype) -> torch.Tensor:
     """Zero where attention is allowed, the lowest finite number elsewhere (finite, so that no row becomes NaN)."""
-    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(~allowed, torch.finfo(dtype).min)
+    # The lowest of float32 becomes minus infinity where autocast rounds it to bfloat16.
+    lowest = max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(~allowed, lowest)
 
 
 def causal_mask(

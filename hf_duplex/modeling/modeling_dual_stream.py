@@ -1,5 +1,6 @@
 """The dual stream: the prompt stands in the decoder's own stream, updates come in beside it and are attended to."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -67,7 +68,11 @@ class DualStreamModel(DuplexModel):
 
     def __init__(self, config: DualStreamConfig):
         super().__init__(config)
-        self.encoder = MessageEncoder(config)
+        # A row without any update is padding alone; there the fused kernels of a GPU gave queries gradients that are
+        # no numbers.
+        encoder_config = copy.deepcopy(config)
+        encoder_config._attn_implementation = "eager"
+        self.encoder = MessageEncoder(encoder_config)
         self.message_index = MessageIndex(config.hidden_size)
         self.post_init()
 

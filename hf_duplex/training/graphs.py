@@ -16,6 +16,10 @@ from accelerate.utils import recursively_apply
 from torch import nn
 
 
+# Where less than this is free, graphs start anew: each shape of batch takes its share of memory for good.
+LEAST_FREE = 12 << 30
+
+
 @dataclass
 class _Captured:
     graph: torch.cuda.CUDAGraph
@@ -70,6 +74,10 @@ class GraphedSteps:
         else:
             step = self.captured[shape]
             if step is None:
+                if torch.cuda.mem_get_info()[0] < LEAST_FREE:
+                    self.captured = dict.fromkeys(self.captured)
+                    self.pool = None
+                    torch.cuda.empty_cache()
                 step = self.captured[shape] = self._capture(batch)
             else:
                 for static, tensor in zip(step.inputs, tensors.values(), strict=True):

@@ -16,8 +16,9 @@ from accelerate.utils import recursively_apply
 from torch import nn
 
 
-# Where less than this is free, graphs start anew: each shape of batch takes its share of memory for good.
-LEAST_FREE = 12 << 30
+# Tokens that are computed at once; the memory of a step is that of so many.
+TOKENS_AT_ONCE = 1 << 16
+NOBODYS = ("messages.numbers", "messages.versions")
 
 
 @dataclass
@@ -38,14 +39,43 @@ def _flat(batch: dict) -> dict[str, torch.Tensor]:
     return flat
 
 
+def _counted(batch: dict) -> torch.Tensor:
+    """How many labels the loss is a mean of; the first one of a row predicts nothing."""
+    return (batch["labels"][:, 1:] != -100).sum().clamp(min=1)
+
+
+def in_parts(batch: dict, most: int = TOKENS_AT_ONCE) -> list[dict]:
+    """
+    A batch as from [`~data.LayoutCollator`] cut between rows, so that no part has more tokens than `most` if it has
+    more than one row. What is no row's (the numbers of messages and versions) goes with every part.
+    """
+    rows = len(batch["labels"])
+    longest = sum(tensor.shape[1] for name, tensor in _flat(batch).items() if name.endswith(("line", "messages.ids")))
+    size = max(1, most // max(1, longest))
+    if size >= rows:
+        return [batch]
+    parts = -(-rows // size)
+    size = -(-rows // parts)
+
+    def cut(values: dict, start: int) -> dict:
+        return {
+            name: cut(value, start)
+            if isinstance(value, dict)
+            else (value if name in NOBODYS else value[start : start + size])
+            for name, value in values.items()
+        }
+
+    return [cut(batch, start) for start in range(0, rows, size)]
+
+
 class GraphedSteps:
     """
-    Forward and backward of one batch at a time.
+    Forward and backward of one batch at a time; a large one in parts, one after the other.
 
     Args:
         model (`nn.Module`): Its parameters get the gradients.
-        loss_of (`Callable[[dict], torch.Tensor]`): The loss of a batch that lies on the device, without a read of
-            the device on the way.
+        loss_of (`Callable[[dict], torch.Tensor]`): The loss of a batch that lies on the device, a mean over its
+            labels, without a read of the device on the way.
 
     Attributes:
         skipped (`torch.LongTensor` of shape `()`): How many steps had a loss or a gradient that was no number. Their
@@ -74,10 +104,6 @@ class GraphedSteps:
         else:
             step = self.captured[shape]
             if step is None:
-                if torch.cuda.mem_get_info()[0] < LEAST_FREE:
-                    self.captured = dict.fromkeys(self.captured)
-                    self.pool = None
-                    torch.cuda.empty_cache()
                 step = self.captured[shape] = self._capture(batch)
             else:
                 for static, tensor in zip(step.inputs, tensors.values(), strict=True):
@@ -90,16 +116,20 @@ class GraphedSteps:
 
     def _compute(self, batch: dict) -> list[bool]:
         """Leaves loss and gradients where all steps do, and tells which parameters got one."""
-        loss = self.loss_of(batch)
-        loss.backward()
+        loss = torch.zeros_like(self.loss)
+        count = _counted(batch)
+        for part in in_parts(batch):
+            share = self.loss_of(part) * (_counted(part) / count)
+            share.backward()
+            loss += share.detach()
         got = [parameter.grad for parameter in self.parameters]
         new = [gradient for gradient in got if gradient is not None]
         kept = [own for own, gradient in zip(self.gradients, got, strict=True) if gradient is not None]
-        failed = ~torch.stack([loss.detach(), *torch._foreach_norm(new)]).isfinite().all()
+        failed = ~torch.stack([loss, *torch._foreach_norm(new)]).isfinite().all()
         torch._foreach_copy_(kept, new)
         for gradient in kept:
             gradient.masked_fill_(failed, 0)
-        self.loss.copy_(torch.where(failed, self.loss, loss.detach()))
+        self.loss.copy_(torch.where(failed, self.loss, loss))
         self.skipped += failed
         for parameter in self.parameters:
             parameter.grad = None

@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, TrainingArguments
 from dataset_builder import Builder, BuilderConfig
 from hf_duplex.data import ChannelCollator, LayoutCollator, SerializedCollator, encode_sample, train_tokenizer
 from hf_duplex.modeling import WorkspaceConfig, equal_size_configs
-from hf_duplex.training import DuplexTrainer
-from hf_duplex.training.graphs import GraphedSteps
+from hf_duplex.training import DuplexTrainer, graphs
+from hf_duplex.training.graphs import GraphedSteps, in_parts
 
 
 SIZES = {"vocab_size": 512, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "encoder_layers": 1}
@@ -99,15 +99,30 @@ def test_a_step_whose_gradient_is_no_number_teaches_nothing():
     model = torch.nn.Linear(2, 1, bias=False)
     unread = torch.nn.Parameter(torch.ones(3))
     model.unread = unread
-    steps = GraphedSteps(model, lambda batch: (model(batch["x"]) / batch["by"]).sum())
+    steps = GraphedSteps(model, lambda batch: (model(batch["layout"]["line"]) / batch["by"]).mean())
     for size, by, skipped in ((1, 1.0, 0), (2, 0.0, 1), (3, 1.0, 1)):
-        x = torch.ones(size, 2)
-        loss = steps({"x": x, "by": torch.full((1,), by)})
+        line, labels = torch.ones(size, 2), torch.ones(size, 2, dtype=torch.long)
+        loss = steps({"labels": labels, "layout": {"line": line}, "by": torch.full((size, 1), by)})
         assert int(steps.skipped) == skipped and unread.grad is None
-        wanted = torch.zeros(1, 2) if by == 0 else x.sum(0, keepdim=True)
-        torch.testing.assert_close(model.weight.grad, wanted)
+        torch.testing.assert_close(model.weight.grad, torch.full((1, 2), float(by != 0)))
         assert torch.isfinite(loss)
         model.zero_grad()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_large_batch_in_parts_gives_the_same_gradients(way, tokenizer, monkeypatch):
+    model = model_of(way).train()
+    samples = [encode_sample(tokenizer, sample) for sample in Builder(BuilderConfig()).samples(7)]
+    batch = collators_of(way, model, tokenizer)[1](samples)
+    wanted, expected = loss_and_gradients(model, batch)
+    longest = batch["layout"]["line"].shape[1] + batch["layout"].get("messages.ids", torch.empty(1, 0)).shape[1]
+    parts = in_parts(batch, 3 * longest)
+    assert [len(part["labels"]) for part in parts] == [3, 3, 1]
+    monkeypatch.setattr(graphs, "in_parts", lambda batch: parts)
+    model.zero_grad()
+    torch.testing.assert_close(GraphedSteps(model, lambda batch: model(**batch).loss)(batch), wanted.detach())
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_a_run_that_skips_most_steps_ends(tmp_path):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains the comparison: three generators, three seeds each, side by side on the GPUs that there are, or one after the
-# other on a processor. All see the same samples, made once; a run that was interrupted goes on where it was.
+# other on a processor. All see the same samples, made once; a run that was interrupted goes on where it was, and one that
+# fails is gone on with once. Several runs share a GPU better where CUDA's MPS runs (nvidia-cuda-mps-control -d).
 #   bash examples/reproduce.sh examples/configs/all_families.yaml runs
 #   MODELS=workspace SEEDS="0 1" bash examples/reproduce.sh examples/configs/all_families.yaml runs --samples_scale 0.01
 set -euo pipefail
@@ -24,7 +25,8 @@ for seed in ${SEEDS:-0 1 2}; do
             --seed "$seed" --data_seed_offset "-$seed" --cache_dir "$runs/cache" "${shape[@]}" "$@")
         echo "$name: log in $runs/$name.log"
         if [ "$gpus" -gt 0 ]; then
-            CUDA_VISIBLE_DEVICES=$((number % gpus)) "${command[@]}" >> "$runs/$name.log" 2>&1 &
+            export CUDA_VISIBLE_DEVICES=$((number % gpus))
+            { "${command[@]}" || "${command[@]}"; } >> "$runs/$name.log" 2>&1 &
         else
             "${command[@]}" >> "$runs/$name.log" 2>&1
         fi

@@ -1,5 +1,5 @@
 """
-The command line: `hf-duplex demo | chat | inspect | train | bench | data | push`.
+The command line: `hf-duplex demo | chat | inspect | train | bench | verify | data | push`.
 
 Only typer is imported before a command runs, so that help is there at once.
 """
@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from dataset_builder.cli import app as data
+from dataset_builder.interaction.cli import app as interaction_data
 
 
 PACKAGES = (Path(__file__).parent, Path(__file__).parents[1] / "dataset_builder")
@@ -54,6 +55,7 @@ app = typer.Typer(
 bench = typer.Typer(no_args_is_help=True, help="Measure models: how fast, and how well they revise.")
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
+data.add_typer(interaction_data, name="interaction")
 
 
 @app.callback()
@@ -356,6 +358,40 @@ def push(
     from .hub import push_folder
 
     typer.echo(push_folder(folder, repo_id, private=private, revision=revision, token=token, dry_run=dry_run))
+
+
+@bench.command(context_settings=PASS_ON)
+def interaction(ctx: typer.Context) -> None:
+    """Who can tell when to act: alias pairs. [dim]--help lists experiments and options.[/]
+
+    [cyan]hf-duplex bench interaction all --out results/interaction[/]
+    """
+    from .evaluation.interaction import app as experiments
+
+    experiments(ctx.args, prog_name="hf-duplex bench interaction")
+
+
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="Folder of evidence.")] = Path("results/interaction"),
+    data: Annotated[
+        Path | None, typer.Option(help="Suites that were built, to check their hashes too.", show_default=False)
+    ] = None,
+    ledger: Annotated[Path | None, typer.Option(help="Write the claims with their evidence here.")] = None,
+    failures: Annotated[Path | None, typer.Option(help="Write what falls short here.")] = None,
+) -> None:
+    """Re-check every claim of the interaction benchmark against its evidence.
+
+    Ends with 0 if all hold, 1 if one falls short or has no evidence, and 2 if
+    a file does not match its hash.
+
+    [bold]Example[/]
+
+    [cyan]hf-duplex verify results/interaction --ledger ledger.md --failures failures.md[/]
+    """
+    from .evaluation.verify import main as verify_main
+
+    raise typer.Exit(verify_main(results, data, ledger, failures))
 
 
 def main() -> None:

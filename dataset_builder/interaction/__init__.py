@@ -1,0 +1,23 @@
+"""The interaction bottleneck: alias pairs, of which the transcript is the same and the right action is not."""
+
+from .check import check_examples
+from .example import Example
+from .families import FAMILIES
+from .rules import PRINCIPLES, decide
+from .streams import ACTIONS, STREAMS
+from .suites import SPLITS, SUITES, SuiteConfig, make_examples
+
+
+__all__ = [
+    "ACTIONS",
+    "FAMILIES",
+    "PRINCIPLES",
+    "SPLITS",
+    "STREAMS",
+    "SUITES",
+    "Example",
+    "SuiteConfig",
+    "check_examples",
+    "decide",
+    "make_examples",
+]

@@ -25,12 +25,12 @@ def test_help_needs_no_torch():
     script += "finally: print('heavy:', sorted({'torch', 'transformers', 'numpy'} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert "heavy: []" in found.stdout
-    for command in ("demo", "chat", "train", "bench", "data"):
+    for command in ("demo", "chat", "train", "bench", "verify", "data"):
         assert f" {command} " in found.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "chat", "bench speed", "bench revision", "data show", "data build", "data check"]
+    "command", ["demo", "chat", "bench speed", "bench revision", "verify", "data show", "data build", "data check"]
 )
 def test_help_teaches_by_example(command):
     shown = hf_duplex(*command.split(), "--help", env={"COLUMNS": "120"})
@@ -40,6 +40,16 @@ def test_help_teaches_by_example(command):
 def test_train_passes_everything_on():
     shown = hf_duplex("train", "--help")
     assert shown.exit_code == 0 and "--update_type" in shown.output and "--learning_rate" in shown.output
+
+
+def test_bench_interaction_passes_everything_on():
+    shown = hf_duplex("bench", "interaction", "--help", env={"COLUMNS": "120"})
+    assert shown.exit_code == 0 and "leave-one-family-out" in shown.output and "--held-out-suite" in shown.output
+
+
+def test_verify_without_evidence_says_what_makes_it(tmp_path):
+    shown = hf_duplex("verify", tmp_path)
+    assert shown.exit_code == 2 and "manifest.json" in shown.output and "Refused" in shown.output
 
 
 def test_data_passes_everything_on():

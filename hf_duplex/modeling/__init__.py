@@ -3,16 +3,18 @@ Configurations and models. Everything in this folder travels with a checkpoint, 
 and needs nothing but torch and transformers.
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from .cache import DuplexCache
 from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
+from .configuration_policy import StreamPolicyConfig
 from .generation import DuplexGenerateOutput, DuplexGenerationMixin
 from .interrupts import Interrupt, InterruptError
 from .messages import encode_prompt, encode_update, encode_updates, split_messages
 from .modeling_baseline import DuplexBaselineForCausalLM, DuplexBaselineModel
 from .modeling_dual_stream import DualStreamForCausalLM, DualStreamModel
+from .modeling_policy import StreamPolicyForSequenceClassification
 from .modeling_workspace import WorkspaceForCausalLM, WorkspaceModel
 from .pipeline_duplex import DuplexGenerationPipeline
 from .sizes import count_parameters, equal_size_configs
@@ -27,6 +29,9 @@ for _config, _model, _head in (
     AutoConfig.register(_config.model_type, _config)
     AutoModel.register(_config, _model)
     AutoModelForCausalLM.register(_config, _head)
+
+AutoConfig.register(StreamPolicyConfig.model_type, StreamPolicyConfig)
+AutoModelForSequenceClassification.register(StreamPolicyConfig, StreamPolicyForSequenceClassification)
 
 PIPELINE_REGISTRY.register_pipeline(
     "duplex-generation", pipeline_class=DuplexGenerationPipeline, pt_model=(AutoModelForCausalLM,), type="text"
@@ -46,6 +51,8 @@ __all__ = [
     "DuplexGenerationPipeline",
     "Interrupt",
     "InterruptError",
+    "StreamPolicyConfig",
+    "StreamPolicyForSequenceClassification",
     "Workspace",
     "WorkspaceChange",
     "WorkspaceConfig",

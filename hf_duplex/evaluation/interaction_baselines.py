@@ -1,0 +1,256 @@
+"""
+What a policy has to beat. All but the rule harness read the transcript and nothing else: the likeliest action, an
+n-gram model, logistic regression, and any causal language model of transformers. The members of an alias pair have the
+same transcript, so each of these gives both the same action, and separates no pair.
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import torch
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from transformers import AutoModelForCausalLM, AutoTokenizer, Cache, PreTrainedModel, PreTrainedTokenizerBase
+
+from dataset_builder.interaction import ACTIONS, Example, decide
+
+
+STREAMS_SEEN, TRANSCRIPT_SEEN = "streams", "transcript"
+
+
+class Policy(Protocol):
+    """
+    Whatever decides what to do.
+
+    Attributes:
+        sees (`str`): `"streams"`, or `"transcript"` for what reads that alone.
+    """
+
+    sees: str
+
+    def predict(self, examples: Sequence[Example]) -> list[str]:
+        """An action for each example, in their order."""
+        ...
+
+
+class Baseline(Policy, Protocol):
+    """A policy that is fitted to examples first."""
+
+    def fit(self, examples: Sequence[Example]) -> Self: ...
+
+
+def _some(examples: Sequence[Example]) -> Sequence[Example]:
+    if not examples:
+        raise ValueError("`examples` is empty; fit a baseline to at least one example.")
+    return examples
+
+
+def _likeliest(counts: Counter[str]) -> str:
+    """The most frequent action; of equally frequent ones, the first of `ACTIONS`."""
+    return max(ACTIONS, key=lambda action: counts[action])
+
+
+class MajorityBaseline:
+    """Always the action that was right most often."""
+
+    sees = TRANSCRIPT_SEEN
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        self.action = _likeliest(Counter(example.action for example in _some(examples)))
+        return self
+
+    def predict(self, examples: Sequence[Example]) -> list[str]:
+        return [self.action] * len(examples)
+
+
+class NgramBaseline:
+    """
+    Takes the action for the next word of the transcript: the likeliest one after its last `order - 1` words, or, where
+    these were never seen, after fewer of them.
+
+    Args:
+        order (`int`, *optional*, defaults to 4): The longest n-gram, the action counted in.
+
+    Raises:
+        ValueError: `order` is not positive.
+    """
+
+    sees = TRANSCRIPT_SEEN
+
+    def __init__(self, order: int = 4):
+        if order < 1:
+            raise ValueError(f"`order` must be at least 1, got {order}.")
+        self.order = order
+
+    def _contexts(self, example: Example) -> list[tuple[str, ...]]:
+        """The last words of a transcript, longest first, the empty context last."""
+        words = example.transcript.split()
+        longest = min(self.order - 1, len(words))
+        return [tuple(words[len(words) - length :]) for length in range(longest, -1, -1)]
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        counts: dict[tuple[str, ...], Counter[str]] = {}
+        for example in _some(examples):
+            for context in self._contexts(example):
+                counts.setdefault(context, Counter())[example.action] += 1
+        self.action = {context: _likeliest(found) for context, found in counts.items()}
+        return self
+
+    def predict(self, examples: Sequence[Example]) -> list[str]:
+        return [
+            next(self.action[context] for context in self._contexts(example) if context in self.action)
+            for example in examples
+        ]
+
+
+class LogisticBaseline:
+    """
+    Logistic regression of scikit-learn on which word n-grams the transcript holds.
+
+    Args:
+        order (`int`, *optional*, defaults to 2): The longest n-gram.
+    """
+
+    sees = TRANSCRIPT_SEEN
+
+    def __init__(self, order: int = 2):
+        self.order = order
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        words = CountVectorizer(token_pattern=r"\S+", ngram_range=(1, self.order), binary=True)
+        # Weak regularisation buys nothing here and costs most of the time: on alias pairs half is the most there is.
+        self.model: Pipeline = make_pipeline(words, LogisticRegression(C=0.3, max_iter=200, tol=1e-3))
+        self.model.fit([e.transcript for e in _some(examples)], [e.action for e in examples])
+        return self
+
+    def predict(self, examples: Sequence[Example]) -> list[str]:
+        return [str(action) for action in self.model.predict([example.transcript for example in examples])]
+
+
+class RuleHarness:
+    """Sees the streams, learns nothing: the first rule of the invariant harness that holds at the last tick."""
+
+    sees = STREAMS_SEEN
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        return self
+
+    def predict(self, examples: Sequence[Example]) -> list[str]:
+        return [decide(example.streams)[0] for example in examples]
+
+
+BASELINES: dict[str, type[Baseline]] = {
+    "majority": MajorityBaseline,
+    "ngram": NgramBaseline,
+    "logistic": LogisticBaseline,
+    "rules": RuleHarness,
+}
+
+
+class CausalLMBaseline:
+    """
+    Any causal language model of transformers, told the transcript and asked for the next action: the name of each
+    action is scored as the continuation, and the one with the highest total log-probability is taken. Names are put in
+    words ("request approval"). A model with a chat template is asked through it.
+
+    Args:
+        model (`PreTrainedModel`): A causal language model with a key-value cache.
+        tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
+
+    Raises:
+        ValueError: The tokenizer makes nothing of the name of an action.
+    """
+
+    sees = TRANSCRIPT_SEEN
+    QUESTION: ClassVar[str] = (
+        "You are an assistant in a live conversation. Say what you should do next: one of {actions}.\n\n"
+        "{transcript}\n\nNext action:"
+    )
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase):
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.chats = bool(tokenizer.chat_template)
+        names = [action.replace("_", " ") for action in ACTIONS]
+        # Behind a chat template a turn begins; behind a plain question a word does.
+        texts = names if self.chats else [f" {name}" for name in names]
+        rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        for action, row in zip(ACTIONS, rows):
+            if not row:
+                raise ValueError(
+                    f"`tokenizer` makes no token of the action {action!r}; give the model's own tokenizer."
+                )
+        longest = max(map(len, rows))
+        self.names = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=model.device)
+        self.mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=model.device)
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> Self:
+        """A model by its folder, its name on the Hub, or a .gguf file (which takes the extra `reflection`)."""
+        place: dict[str, Any] = {"pretrained_model_name_or_path": name}
+        further: dict[str, Any] = {}
+        if name.endswith(".gguf"):
+            from transformers import GgufConfig
+
+            place = {"pretrained_model_name_or_path": str(Path(name).parent), "gguf_file": Path(name).name}
+            further["quantization_config"] = GgufConfig(dequantize=True)
+        # On a CPU, bfloat16 takes three times as long.
+        model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32, **further)
+        return cls(model, AutoTokenizer.from_pretrained(**place))
+
+    def question(self, transcript: str) -> str:
+        """What the model reads."""
+        text = self.QUESTION.format(transcript=transcript, actions=", ".join(a.replace("_", " ") for a in ACTIONS))
+        if not self.chats:
+            return text
+        turn = [{"role": "user", "content": text}]
+        return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+
+    def _ids(self, transcript: str) -> list[int]:
+        ids: list[int] = self.tokenizer(self.question(transcript), add_special_tokens=not self.chats)["input_ids"]
+        return ids
+
+    @cached_property
+    def _head(self) -> tuple[list[int], Cache]:
+        """The tokens with which every question begins, and the cache that they leave."""
+        pairs = zip(self._ids("A"), self._ids("B"))
+        shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+        ids = torch.tensor([shared], device=self.model.device)
+        with torch.inference_mode():
+            return shared, self.model(input_ids=ids, use_cache=True).past_key_values
+
+    @torch.inference_mode()
+    def scores(self, transcript: str) -> torch.Tensor:
+        """The log-probability of each action's name after the question: `(actions,)`, in the order of `ACTIONS`."""
+        read = self._ids(transcript)
+        head, cache = self._head
+        same = read[: len(head)] == head
+        ids = torch.tensor([read], device=self.model.device)
+        # The head is read once for all questions, and a question once for all names.
+        asked = self.model(
+            input_ids=ids[:, len(head) :] if same else ids,
+            past_key_values=copy.deepcopy(cache) if same else None,
+            use_cache=True,
+        )
+        cache = asked.past_key_values
+        cache.batch_repeat_interleave(len(self.names))
+        mask = torch.cat([ids.new_ones(len(self.names), ids.shape[1]), self.mask], dim=1)
+        told = self.model(input_ids=self.names, attention_mask=mask, past_key_values=cache)
+        first = asked.logits[:, -1:].expand(len(self.names), -1, -1)
+        chances = torch.cat([first, told.logits[:, :-1]], dim=1).float().log_softmax(-1)
+        chances = chances.gather(-1, self.names[..., None])[..., 0]
+        return chances.masked_fill(self.mask == 0, 0.0).sum(-1)
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        """Nothing is learnt."""
+        return self
+
+    def predict(self, examples: Sequence[Example]) -> list[str]:
+        transcripts = dict.fromkeys(example.transcript for example in examples)
+        action = {text: ACTIONS[int(self.scores(text).argmax())] for text in transcripts}
+        return [action[example.transcript] for example in examples]

@@ -264,7 +264,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--suite", choices=list(SUITES), default="mini", help="noisy is the hardest")
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default="gru", help="relational transfers best")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="gru", help="relational is the smallest")
     parser.add_argument("--output_dir", required=True, help="where the policy and training.json go")
     parser.add_argument("--seed", type=int, default=3, help="of weights and order; published: 3, 7, 11 (default: 3)")
     parser.add_argument("--transcript_only", action="store_true", help="train the twin that sees only the transcript")

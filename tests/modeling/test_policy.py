@@ -98,7 +98,7 @@ def test_relations_know_things_only_by_whether_they_are_equal():
 
 def test_every_policy_sees_who_is_about_what(architecture):
     """The same values in a tick, in other streams: a plain sum of embeddings could not tell."""
-    model = policy(architecture)
+    model = policy(architecture, relations=False)
     kinds, _ = timeline(batch=1)
     one, other = torch.zeros(2, 1, 6, 3, dtype=torch.long)
     one[..., 0], one[..., 1], one[..., 2] = 2, 2, 3

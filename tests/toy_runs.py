@@ -24,6 +24,7 @@ FIELDS = {
     "num_attention_heads": 2,
     "encoder_layers": 1,
     "n_slots": 128,
+    "max_message_length": 128,  # with so few tokens an update is long
     "vocab_size": VOCAB_SIZE,
     "phases": PHASES,
     "eval_samples": 8,

@@ -10,6 +10,7 @@ is entered in `manifest.json` with its hash, and refused once it was changed.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -378,7 +379,8 @@ EXPERIMENTS: dict[str, Callable[[Sweep], dict[str, Any]]] = {
 
 def run_experiments(names: Sequence[str], sweep: Sweep) -> dict[str, dict[str, Any]]:
     """
-    Runs experiments by name, `"all"` for every one, in the order of `EXPERIMENTS`.
+    Runs experiments by name, `"all"` for every one, in the order of `EXPERIMENTS`. A whole sweep that began with an
+    empty folder leaves its seconds in `sweep.json`.
 
     Raises:
         ValueError: There is no such experiment, or evidence does not match its hash.
@@ -386,7 +388,13 @@ def run_experiments(names: Sequence[str], sweep: Sweep) -> dict[str, dict[str, A
     for name in names:
         if name not in (*EXPERIMENTS, "all"):
             raise ValueError(f"`experiments` must be all or some of {', '.join(EXPERIMENTS)}, got {name!r}.")
-    return {name: run(sweep) for name, run in EXPERIMENTS.items() if name in names or "all" in names}
+    whole, started = "all" in names and not Evidence(sweep.out).manifest["files"], time.monotonic()
+    found = {name: run(sweep) for name, run in EXPERIMENTS.items() if name in names or "all" in names}
+    if whole:
+        facts = {"format": FORMAT, "command": command_line(), "machine": describe_machine()}
+        seconds = round(time.monotonic() - started, 1)
+        Bench(sweep).evidence.write("sweep.json", {**facts, "num_workers": sweep.num_workers, "seconds": seconds})
+    return found
 
 
 def interaction_table(results: Mapping[str, Any]) -> str:

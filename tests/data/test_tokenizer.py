@@ -31,7 +31,7 @@ def ids(text, **kwargs):
 
 def test_digits_stand_apart():
     tokens = toy_tokenizer().convert_ids_to_tokens(ids("x = 1234 and 56.78"))
-    assert [token for token in tokens if any(map(str.isdigit, token))] == ["Ġ1", *"2345678"][:4] + ["Ġ5", *"678"]
+    assert [token.lstrip("Ġ") for token in tokens if any(map(str.isdigit, token))] == list("12345678")
 
 
 def test_no_token_of_the_vocabulary_holds_two_digits():

@@ -140,7 +140,7 @@ def random_model(kind):
 @pytest.mark.parametrize("kind", sorted(MODELS))
 def test_a_batch_of_conversations_is_each_of_them_alone(kind):
     model = random_model(kind)
-    rows = list(samples(8, keep_going=0, num_updates=(0, 3), after_end=0.5))
+    rows = list(samples(20, keep_going=0, num_updates=(0, 3), after_end=0.5))
     together = converse(model, toy_tokenizer(), rows, max_new_tokens=24)
     assert len({len(transcript.tokens) for transcript in together}) > 2
     assert {transcript.ended for transcript in together} == {True, False}

@@ -55,6 +55,13 @@ def test_results_say_what_they_are(sweep):
             assert "prior art" in results["note"] and results["versions"] and results["machine"]
 
 
+def test_a_whole_sweep_tells_how_long_it_took(sweep):
+    assert read(sweep, "sweep")["seconds"] > 0
+    before = read(sweep, "sweep")
+    run_experiments(["all"], sweep)  # goes on in a folder that is not empty: nothing to tell
+    assert read(sweep, "sweep") == before
+
+
 def test_in_distribution(sweep):
     suite = read(sweep, "in_distribution")["suites"]["mini"]
     methods = suite["methods"]

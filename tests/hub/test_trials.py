@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "trials"
 
 @pytest.fixture
 def folder(tmp_path):
-    return Path(shutil.copytree(PAGE, tmp_path / "trials"))
+    return Path(shutil.copytree(PAGE, tmp_path / "trials", ignore=shutil.ignore_patterns("wordings")))
 
 
 def finished_run(folder: Path, name: str, trial: dict, **changes) -> Path:

@@ -176,12 +176,12 @@ def test_a_model_that_is_released_speaks_with_a_cache_and_keeps_as_many_slots_as
     path = runs / "workspace" / "config.json"
     before = path.read_text()
     path.write_text(json.dumps(json.loads(before) | {"use_cache": False}))
-    release(runs / "workspace", tmp_path / "fewer", n_slots=96)
+    release(runs / "workspace", tmp_path / "other", n_slots=160)
     path.write_text(before)
-    config, trained = AutoConfig.from_pretrained(tmp_path / "fewer"), AutoConfig.from_pretrained(runs / "workspace")
-    assert config.use_cache and config.n_slots == 96 != trained.n_slots
-    card = " ".join((tmp_path / "fewer" / "README.md").read_text().split())
-    assert f"at most 96 slots, the least valid go first; in training it kept {trained.n_slots}." in card
+    config, trained = AutoConfig.from_pretrained(tmp_path / "other"), AutoConfig.from_pretrained(runs / "workspace")
+    assert config.use_cache and config.n_slots == 160 != trained.n_slots
+    card = " ".join((tmp_path / "other" / "README.md").read_text().split())
+    assert f"at most 160 slots, the least valid go first; in training it kept {trained.n_slots}." in card
 
 
 @pytest.mark.parametrize(

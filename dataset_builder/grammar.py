@@ -6,6 +6,8 @@ budget"); the grammar wraps these. Every list of wordings keeps some aside that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +24,17 @@ class Wordings(NamedTuple):
 
     def draw(self, rng: Random, config: BuilderConfig) -> str:
         return rng.choice(self.unseen if config.paraphrase else self.known)
+
+
+def framed(clauses: Sequence[str], leads: Sequence[str], tails: Sequence[str] = ()) -> tuple[str, ...]:
+    """Sentences made of each clause with a lead-in before it, or a tail behind it."""
+    behind = (f"{clause}{tail}." for clause, tail in product(clauses, tails))
+    return (*(f"{lead}{clause}." for clause, lead in product(clauses, leads)), *behind)
+
+
+def surrounded(leads: Sequence[str], clauses: Sequence[str], tails: Sequence[str]) -> tuple[str, ...]:
+    """Sentences made of each clause between every lead-in and every tail; "" is none."""
+    return tuple(f"{lead}{clause}{tail}." for lead, clause, tail in product(leads, clauses, tails))
 
 
 def _around(leads: str, tails: str) -> tuple[str, ...]:

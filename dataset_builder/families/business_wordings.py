@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import product
 
-from ..grammar import Wordings
-
-
-def _framed(clauses: Sequence[str], leads: Sequence[str], tails: Sequence[str] = ()) -> tuple[str, ...]:
-    """Sentences made of each clause with a lead-in before it, or something behind it."""
-    ahead = (f"{lead}{clause}." for clause, lead in product(clauses, leads))
-    return (*ahead, *(f"{clause}{tail}." for clause, tail in product(clauses, tails)))
+from ..grammar import Wordings, framed
 
 
 # Rules for advice. {x} is to be done on the condition {c}, {y} otherwise.
@@ -152,7 +145,7 @@ _LEADS = (
 _TAILS = (", sorry", ", sorry about that", ", I read it wrong", ", so use that", ", they tell me", ", I see now")
 FIGURE_UPDATES = {
     "correction": Wordings(
-        _framed(
+        framed(
             (
                 "{noun} was {new}",
                 "{noun} was {new}, not {old}",
@@ -173,7 +166,7 @@ FIGURE_UPDATES = {
             (*_LEADS, "New figures: ", "The accountants called: "),
             _TAILS,
         )
-        + _framed(
+        + framed(
             (
                 "make that {new} for {noun}",
                 "change {noun} to {new}",
@@ -194,7 +187,7 @@ FIGURE_UPDATES = {
         ),
     ),
     "invalidation": Wordings(
-        _framed(
+        framed(
             (
                 "{noun} was withdrawn",
                 "{noun} no longer holds",
@@ -215,7 +208,7 @@ FIGURE_UPDATES = {
         ("The auditors reject {noun}, so drop it.", "Treat {noun} as open again."),
     ),
     "addition": Wordings(
-        _framed(
+        framed(
             (
                 "{noun} has come in, it is {new}",
                 "{noun} is known now, it is {new}",
@@ -238,7 +231,7 @@ FIGURE_UPDATES = {
 }
 SHORT_UPDATES = {
     "correction": Wordings(
-        _framed(
+        framed(
             (
                 "{new}",
                 "{new}, not {old}",
@@ -259,7 +252,7 @@ SHORT_UPDATES = {
         ("Rather {new}.", "{New} in truth."),
     ),
     "refinement": Wordings(
-        _framed(
+        framed(
             ("{new}", "it is {new}", "it was {new}", "make that {new}"),
             ("To be exact, ", "To be precise, ", "More precisely, ", "More exactly, ", "Let me be exact, "),
             (", to be exact", ", to be precise", ", more precisely", ", if you want it exactly"),
@@ -283,7 +276,7 @@ _NO_LIMIT = (
 )
 LIMIT_UPDATES = {
     "correction": Wordings(
-        _framed(
+        framed(
             (
                 "{noun} is {new}, not {old}",
                 "{noun} is not {old} but {new}",
@@ -299,11 +292,11 @@ LIMIT_UPDATES = {
             ("", *_LEADS),
             _TAILS,
         )
-        + _framed(("{noun} is {new}", *_ONLY), _LEADS),
+        + framed(("{noun} is {new}", *_ONLY), _LEADS),
         ("Set {noun} at {new} from now on.", "The board moved {noun} to {new}."),
     ),
     "invalidation": Wordings(
-        _framed(
+        framed(
             tuple(
                 f"{gone}, {then}"
                 for gone, then in product(
@@ -323,7 +316,7 @@ LIMIT_UPDATES = {
         ("Lift {noun}, {s} is to {y} only if {f}.", "{Noun} was lifted, {s} may {x} unless {f}."),
     ),
     "constraint": Wordings(
-        _framed(
+        framed(
             _ONLY[:7],
             (
                 "From now on ",

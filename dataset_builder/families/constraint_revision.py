@@ -17,6 +17,7 @@ from ..reading import Claim
 from ..reading.constraint_revision import read
 from ..scene import Part, Phrase, Scene, Sentence, phrase
 from ..world import NONE, Fact, Values
+from . import constraint_updates as changes
 from . import constraint_wordings as heard
 from .base import ORDINALS, Family, clauses, in_every_order, word_prompt
 from .constraint_plan import Line, Plan
@@ -309,13 +310,13 @@ class ConstraintRevision(Family):
         role, own = TERMS[fact].role, rng.random() < 0.6
         wordings = UPDATES[kind]
         if kind == "invalidation":
-            wordings = heard.DROP["item" if self._alone(scene, fact) else role]
+            wordings = changes.DROP["item" if self._alone(scene, fact) else role]
         elif kind == "constraint" and own:
-            wordings = heard.CONSTRAIN[role]
+            wordings = changes.CONSTRAIN[role]
         elif kind == "addition" and own:
-            wordings = heard.ADD
+            wordings = changes.ADD
         elif kind == "correction" and own:
-            wordings = heard.CHANGE
+            wordings = changes.CHANGE
         template = wordings.draw(rng, config)
         tell = self.tell(rng, scene, fact, new, config) if "ell}" in template else ""
         item, noun = TERMS[fact].item, TERMS[fact].noun

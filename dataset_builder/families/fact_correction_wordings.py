@@ -6,7 +6,7 @@ together from short ones, so that what a clause says cannot be told from a few f
 
 from __future__ import annotations
 
-from ..grammar import Wordings
+from ..grammar import Wordings, surrounded
 
 
 # How a prompt tells a fact.
@@ -319,14 +319,9 @@ _CONTRASTS = (
 """Each is as good as several lead-ins of the others, and comes as often."""
 CORRECTIONS = Wordings(
     (
-        *(f"{lead}{form}{tail}." for lead in _LEADS + _THAT_LEADS for form in _IS_NOW for tail in _TAILS),
-        *(f"{lead}{form}{tail}." for lead in _CHANGE_LEADS for form in _CHANGE_IT for tail in _TAILS[:-1]),
-        *(
-            f"{lead}{form}{tail}."
-            for lead in ("", "", "", "Sorry, ", "Wait, ", "Oh, ", "No, ", "Actually, ")
-            for form in _CONTRASTS
-            for tail in _TAILS
-        ),
+        *surrounded(_LEADS + _THAT_LEADS, _IS_NOW, _TAILS),
+        *surrounded(_CHANGE_LEADS, _CHANGE_IT, _TAILS[:-1]),
+        *surrounded(("", "", "", "Sorry, ", "Wait, ", "Oh, ", "No, ", "Actually, "), _CONTRASTS, _TAILS),
     ),
     (
         "It turns out that {the}{v} is the {a} of {e}.",

@@ -7,7 +7,7 @@ the word "a", which is a letter too.
 
 from __future__ import annotations
 
-from ..grammar import Wordings
+from ..grammar import Wordings, surrounded
 
 
 # What opens the values of a prompt, by what may follow it: a bare equation, or any statement.
@@ -365,30 +365,23 @@ _NEW = (
 UPDATES = {
     "correction": Wordings(
         (
-            *(f"{lead}{form}{tail}." for lead in _LEADS + _THAT_LEADS for form in _IS_NOW for tail in _TAILS),
-            *(f"{lead}{form}{tail}." for lead in _CHANGE_LEADS for form in _CHANGE_IT for tail in _TAILS),
-            *(
-                f"{lead}{form}{tail}."
-                for lead in ("", "", "", "Sorry, ", "Wait, ", "Oh, ", "No, ", "Actually, ")
-                for form in _CONTRASTS
-                for tail in _TAILS
-            ),
+            *surrounded(_LEADS + _THAT_LEADS, _IS_NOW, _TAILS),
+            *surrounded(_CHANGE_LEADS, _CHANGE_IT, _TAILS),
+            *surrounded(("", "", "", "Sorry, ", "Wait, ", "Oh, ", "No, ", "Actually, "), _CONTRASTS, _TAILS),
         ),
         ("Set {fact} to {new} now.", "Replace {old} by {new} for {fact}.", "It turns out that {fact} equals {new}."),
     ),
     "invalidation": Wordings(
         (
-            *(
-                f"{lead}{form}{tail}."
-                for lead in ("", "", "Sorry, ", "Wait, ", "Actually, ", "No, ", "I just heard that ", "It seems that ")
-                for form in _UNKNOWN
-                for tail in ("", "", "", ", I am afraid", ", sorry about that", ", as I see now")
+            *surrounded(
+                ("", "", "Sorry, ", "Wait, ", "Actually, ", "No, ", "I just heard that ", "It seems that "),
+                _UNKNOWN,
+                ("", "", "", ", I am afraid", ", sorry about that", ", as I see now"),
             ),
-            *(
-                f"{lead}{form}{tail}."
-                for lead in ("", "", "Please ", "Sorry, ", "Wait, ", "Actually, ")
-                for form in _MAKE_UNKNOWN
-                for tail in ("", "", ", I am afraid", ", sorry about that")
+            *surrounded(
+                ("", "", "Please ", "Sorry, ", "Wait, ", "Actually, "),
+                _MAKE_UNKNOWN,
+                ("", "", ", I am afraid", ", sorry about that"),
             ),
         ),
         ("We have lost the value of {fact}.", "{fact} is open again."),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataset_builder import END, Builder, BuilderConfig, Heard, speak
 from dataset_builder.families import constraint_terms as terms
+from dataset_builder.families import constraint_updates as changes
 from dataset_builder.families import constraint_wordings as wordings
 from dataset_builder.families.constraint_terms import ITEMS, TERMS
 from dataset_builder.grammar import Wordings
@@ -195,8 +196,8 @@ def pattern(wording):
 
 
 def test_paraphrase_uses_none_of_the_known_wordings():
-    known = [wordings.ASK_ONE, wordings.RULE, wordings.CHANGE, wordings.ADD]
-    known += [*wordings.DROP.values(), *wordings.CONSTRAIN.values()]
+    known = [wordings.ASK_ONE, wordings.RULE, changes.CHANGE, changes.ADD]
+    known += [*changes.DROP.values(), *changes.CONSTRAIN.values()]
     known = [pattern(wording) for form in known for wording in form.known]
     money = r"(\$?\d+|none)"
     for row in samples("paraphrase", 100):
@@ -273,8 +274,8 @@ def test_many_facts_and_questions_are_told():
 
 def test_wordings_are_many_and_names_are_distinct():
     assert len(ITEMS) == sum(len(words) for words in (*terms.COSTS.values(), *terms.COSTS_BY_UNIT.values()))
-    lists = [value for value in vars(wordings).values() if isinstance(value, Wordings)]
-    lists += [*wordings.DROP.values(), *wordings.CONSTRAIN.values(), *(term.tells for term in TERMS.values())]
+    lists = [value for value in (vars(wordings) | vars(changes)).values() if isinstance(value, Wordings)]
+    lists += [*changes.DROP.values(), *changes.CONSTRAIN.values(), *(term.tells for term in TERMS.values())]
     assert len(lists) > 200
     for form in lists:
         assert not set(form.known) & set(form.unseen)

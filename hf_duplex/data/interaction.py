@@ -33,17 +33,14 @@ def policy_vocabulary(examples: Iterable[Example], transcript_only: bool = False
     Returns:
         `kinds`, `things` and `actions`, as [`StreamPolicyConfig`] takes them.
     """
-    streams = [TRANSCRIPT] if transcript_only else list(STREAMS)
-    kinds: dict[str, set[str]] = {stream: set() for stream in streams}
-    things: set[str] = set()
-    for example in examples:
-        if transcript_only:
-            kinds[TRANSCRIPT].update(words(example.transcript))
-            continue
-        for stream, values in example.streams.items():
-            held = set(values)
-            kinds[stream].update(map(kind_of, held))
-            things.update(map(thing_of, held))
+    examples = list(examples)
+    if transcript_only:
+        kinds = {TRANSCRIPT: {word for example in examples for word in words(example.transcript)}}
+        things = set()
+    else:
+        held = {stream: set().union(*(example.streams[stream] for example in examples)) for stream in STREAMS}
+        kinds = {stream: set(map(kind_of, values)) for stream, values in held.items()}
+        things = {thing_of(value) for values in held.values() for value in values}
     return {
         "kinds": {stream: sorted(held) for stream, held in kinds.items()},
         "things": sorted(things - {""}),
@@ -72,28 +69,25 @@ def encode_examples(examples: Sequence[Example], config: StreamPolicyConfig) -> 
     missing = set() if transcript_only else set(config.streams) - set(STREAMS)
     if missing:
         raise ValueError(f"`config` reads {', '.join(sorted(missing))}, which is no stream of these examples.")
+    columns: list[list[Sequence[str]]]
+    if transcript_only:
+        columns = [[words(example.transcript) or ["\n"] for example in examples]]
+    else:
+        columns = [[example.streams[stream] for example in examples] for stream in config.streams]
+    lengths = torch.tensor([len(values) for values in columns[0]])
+    held = torch.arange(int(lengths.max())) < lengths[:, None]
+    encoded = torch.full((*held.shape, len(config.streams), 2), PAD)
     kind_ids, thing_ids = config.kind_ids, config.thing_ids
-    # Few values stand for many ticks: each is looked up once.
-    known: dict[tuple[str, str], tuple[int, int]] = {}
 
     def ids(stream: str, value: str) -> tuple[int, int]:
-        if (stream, value) not in known:
-            kind, thing = (value, "") if transcript_only else (kind_of(value), thing_of(value))
-            about = thing_ids.get(thing, UNKNOWN) if thing else PAD
-            known[stream, value] = kind_ids[stream].get(kind, UNKNOWN), about
-        return known[stream, value]
+        kind, thing = (value, "") if transcript_only else (kind_of(value), thing_of(value))
+        return kind_ids[stream].get(kind, UNKNOWN), thing_ids.get(thing, UNKNOWN) if thing else PAD
 
-    def timeline(example: Example) -> list[Sequence[str]]:
-        if transcript_only:
-            return [words(example.transcript) or ["\n"]]
-        return [example.streams[stream] for stream in config.streams]
-
-    timelines = [timeline(example) for example in examples]
-    lengths = torch.tensor([len(timeline[0]) for timeline in timelines])
-    encoded = torch.full((len(examples), int(lengths.max()), len(config.streams), 2), PAD)
-    for row, held in enumerate(timelines):
-        rows = [[ids(stream, value) for value in values] for stream, values in zip(config.streams, held)]
-        encoded[row, : lengths[row]] = torch.tensor(rows).transpose(0, 1)
+    for place, (stream, column) in enumerate(zip(config.streams, columns)):
+        # Few values stand for many ticks: each is looked up once.
+        known = {value: code for code, value in enumerate(sorted(set().union(*column)))}
+        codes = torch.tensor([known[value] for values in column for value in values])
+        encoded[:, :, place][held] = torch.tensor([ids(stream, value) for value in known])[codes]
     actions = {action: index for index, action in enumerate(config.actions)}
     unknown = {example.action for example in examples} - set(actions)
     if unknown:
@@ -101,7 +95,7 @@ def encode_examples(examples: Sequence[Example], config: StreamPolicyConfig) -> 
     return {
         "kinds": encoded[..., 0].contiguous(),
         "things": encoded[..., 1].contiguous(),
-        "attention_mask": (torch.arange(encoded.shape[1]) < lengths[:, None]).long(),
+        "attention_mask": held.long(),
         "labels": torch.tensor([actions[example.action] for example in examples]),
     }
 

@@ -49,7 +49,9 @@ class Sweep:
     Args:
         out (`str` or `Path`): The folder of evidence.
         suites (`tuple[str, ...]`, *optional*): Defaults to all three.
-        held_out_suites (`tuple[str, ...]`, *optional*, defaults to `("mini",)`): Where families are left out.
+        held_out_suites (`tuple[str, ...]`, *optional*, defaults to `("hard",)`): Where families are left out.
+        held_out_architectures (`tuple[str, ...]`, *optional*, defaults to `("relational",)`): Policies that are
+            trained without a family; by default the one that is said to carry over.
         seeds (`tuple[int, ...]`, *optional*, defaults to `(3, 7, 11)`): Of trainings.
         architectures (`tuple[str, ...]`, *optional*): Policies that see the streams.
         twins (`tuple[str, ...]`, *optional*): Policies that see the transcript alone.
@@ -62,7 +64,8 @@ class Sweep:
 
     out: str | Path
     suites: tuple[str, ...] = tuple(SUITES)
-    held_out_suites: tuple[str, ...] = ("mini",)
+    held_out_suites: tuple[str, ...] = ("hard",)
+    held_out_architectures: tuple[str, ...] = ("relational",)
     seeds: tuple[int, ...] = SEEDS
     architectures: tuple[str, ...] = ARCHITECTURES
     twins: tuple[str, ...] = TWINS
@@ -74,7 +77,7 @@ class Sweep:
 
     def runs(self, suite: str, held_out: str | None = None) -> dict[str, list[Run]]:
         """The runs of each method on a suite: one for each seed, where something is trained."""
-        policies = (*self.architectures, *self.twins) if held_out is None else self.architectures
+        policies = (*self.architectures, *self.twins) if held_out is None else self.held_out_architectures
         found = {method: [Run(suite, method, seed, held_out) for seed in self.seeds] for method in policies}
         found |= {method: [Run(suite, method, held_out=held_out)] for method in BASELINES}
         if held_out is None:
@@ -432,7 +435,15 @@ def interaction(
     suite: Annotated[Several, typer.Option(help="May be repeated.", show_default=", ".join(SUITES))] = None,
     held_out_suite: Annotated[
         Several,
-        typer.Option("--held-out-suite", help="Where families are left out; may be repeated.", show_default="mini"),
+        typer.Option("--held-out-suite", help="Where families are left out; may be repeated.", show_default="hard"),
+    ] = None,
+    held_out_architecture: Annotated[
+        Several,
+        typer.Option(
+            "--held-out-architecture",
+            help="What is trained without a family; may be repeated.",
+            show_default="relational",
+        ),
     ] = None,
     family: Annotated[
         Several, typer.Option(help="Family to leave out; may be repeated.", show_default="all ten")
@@ -476,6 +487,7 @@ def interaction(
     chosen: dict[str, Any] = {
         "suites": suite,
         "held_out_suites": held_out_suite,
+        "held_out_architectures": held_out_architecture,
         "families": family,
         "seeds": seed,
         "architectures": architecture,

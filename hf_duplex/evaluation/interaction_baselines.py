@@ -8,7 +8,7 @@ import copy
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -168,6 +168,7 @@ class CausalLMBaseline:
     """
 
     sees = TRANSCRIPT_SEEN
+    BATCH: ClassVar[int] = 8
     QUESTION: ClassVar[str] = (
         "You are an assistant in a live conversation. Say what you should do next: one of {actions}.\n\n"
         "{transcript}\n\nNext action:"
@@ -188,6 +189,8 @@ class CausalLMBaseline:
         longest = max(map(len, rows))
         self.names = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=model.device)
         self.mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=model.device)
+        # What follows the last token of a name is not asked for: it is never read, and a name of one token not at all.
+        self.long = [index for index, row in enumerate(rows) if len(row) > 1]
 
     @classmethod
     def from_pretrained(cls, name: str) -> Self:
@@ -225,32 +228,52 @@ class CausalLMBaseline:
             return shared, self.model(input_ids=ids, use_cache=True).past_key_values
 
     @torch.inference_mode()
-    def scores(self, transcript: str) -> torch.Tensor:
-        """The log-probability of each action's name after the question: `(actions,)`, in the order of `ACTIONS`."""
-        read = self._ids(transcript)
+    def scores(self, transcripts: Sequence[str]) -> torch.Tensor:
+        """
+        The log-probability of each action's name after the question: `(transcripts, actions)`, in the order of
+        `ACTIONS`. What is asked in as many tokens is read side by side.
+        """
+        asked = [self._ids(transcript) for transcript in transcripts]
+        found = torch.empty(len(asked), len(ACTIONS))
+        order = sorted(range(len(asked)), key=lambda row: len(asked[row]))
+        for _, same in groupby(order, key=lambda row: len(asked[row])):
+            rows = list(same)
+            for start in range(0, len(rows), self.BATCH):
+                batch = rows[start : start + self.BATCH]
+                found[batch] = self._scores(torch.tensor([asked[row] for row in batch], device=self.model.device))
+        return found
+
+    def _scores(self, ids: torch.LongTensor) -> torch.Tensor:
+        """Those of questions of one length `(questions, tokens)`."""
         head, cache = self._head
-        same = read[: len(head)] == head
-        ids = torch.tensor([read], device=self.model.device)
         # The head is read once for all questions, and a question once for all names.
-        asked = self.model(
-            input_ids=ids[:, len(head) :] if same else ids,
-            past_key_values=copy.deepcopy(cache) if same else None,
+        begins = bool((ids[:, : len(head)] == torch.tensor(head, device=ids.device)).all())
+        if begins:
+            cache = copy.deepcopy(cache)
+            cache.batch_repeat_interleave(len(ids))
+        told = self.model(
+            input_ids=ids[:, len(head) :] if begins else ids,
+            past_key_values=cache if begins else None,
             use_cache=True,
+            logits_to_keep=1,
         )
-        cache = asked.past_key_values
-        cache.batch_repeat_interleave(len(self.names))
-        mask = torch.cat([ids.new_ones(len(self.names), ids.shape[1]), self.mask], dim=1)
-        told = self.model(input_ids=self.names, attention_mask=mask, past_key_values=cache)
-        first = asked.logits[:, -1:].expand(len(self.names), -1, -1)
-        chances = torch.cat([first, told.logits[:, :-1]], dim=1).float().log_softmax(-1)
-        chances = chances.gather(-1, self.names[..., None])[..., 0]
-        return chances.masked_fill(self.mask == 0, 0.0).sum(-1)
+        found = told.logits[:, -1].float().log_softmax(-1)[:, self.names[:, 0]]
+        if self.long:
+            names, known = (values[self.long].repeat(len(ids), 1) for values in (self.names, self.mask))
+            cache = told.past_key_values
+            cache.batch_repeat_interleave(len(self.long))
+            mask = torch.cat([ids.new_ones(len(names), ids.shape[1]), known[:, :-1]], dim=1)
+            told = self.model(input_ids=names[:, :-1], attention_mask=mask, past_key_values=cache)
+            chances = told.logits.float().log_softmax(-1).gather(-1, names[:, 1:, None])[..., 0]
+            found[:, self.long] += chances.masked_fill(known[:, 1:] == 0, 0.0).sum(-1).view(len(ids), -1)
+        return found.cpu()
 
     def fit(self, examples: Sequence[Example]) -> Self:
         """Nothing is learnt."""
         return self
 
     def predict(self, examples: Sequence[Example]) -> list[str]:
-        transcripts = dict.fromkeys(example.transcript for example in examples)
-        action = {text: ACTIONS[int(self.scores(text).argmax())] for text in transcripts}
+        transcripts = list(dict.fromkeys(example.transcript for example in examples))
+        chosen = self.scores(transcripts).argmax(1).tolist()
+        action = {transcript: ACTIONS[index] for transcript, index in zip(transcripts, chosen)}
         return [action[example.transcript] for example in examples]

@@ -23,7 +23,7 @@ IN_DISTRIBUTION, HELD_OUT = "in_distribution.json", "leave_one_family_out.json"
 TRANSFERRING = "relational"
 """The policy that is said to carry over to families that it has not seen."""
 
-HELD_OUT_SUITE = "mini"
+HELD_OUT_SUITE = "hard"
 LANGUAGE_MODEL = "SmolLM2-135M-Instruct"
 
 # In paths: all of these have to be there.

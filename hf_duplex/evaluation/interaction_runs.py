@@ -5,6 +5,7 @@ interrupted sweep goes on from there, on as many processes as there are cores.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -38,8 +39,9 @@ TWIN = "-transcript"
 TWINS = tuple(f"{architecture}{TWIN}" for architecture in ("gru", "transformer"))
 """The relational policy has no twin: within one stream there are no relations."""
 
-TWIN_SAMPLES = 15_000
-"""How many examples a twin reads in training. There is a ceiling, so that it never ends early by being perfect."""
+TWIN_SAMPLES, TWIN_BATCH = 15_000, 128
+"""How many examples a twin reads in training, and how many at once. There is a ceiling: it never ends early by being
+perfect."""
 
 SAME = 0.02
 """How far the accuracy of a policy may be off once it is loaded: ties may fall another way in other batches."""
@@ -175,7 +177,8 @@ def _policy(run: Run, settings: Settings, out: Path) -> tuple[Policy, dict[str, 
         train = run.examples(settings, "train")
         training = dict(settings.training)
         if run.method.endswith(TWIN):
-            training.setdefault("epochs", max(2, round(TWIN_SAMPLES / len(train))))
+            training.setdefault("steps", math.ceil(TWIN_SAMPLES / TWIN_BATCH))
+            training.setdefault("batch_size", TWIN_BATCH)
         train_policy(
             train,
             run.examples(settings, "validation"),

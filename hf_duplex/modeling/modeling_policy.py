@@ -31,7 +31,9 @@ class TickEmbedding(nn.Module):
     A tick as one vector: the sum over streams of the kind of the value and of its thing, in the place of the stream;
     and over every two streams, of whether they are about the same thing or about different ones.
 
-    A thing is multiplied by a vector of its stream, or the sum could not tell who waits for what.
+    A thing is multiplied by a vector of its stream, or the sum could not tell who waits for what. There are far fewer
+    values than ticks, so they are counted and the counts multiplied by one table: to look each up, and to add up the
+    gradients of all, took as long as a GRU.
     """
 
     def __init__(self, config: StreamPolicyConfig):
@@ -43,13 +45,19 @@ class TickEmbedding(nn.Module):
         self.relations = nn.Linear(relations, config.hidden_size) if config.relations and relations else None
 
     def forward(self, kinds: torch.LongTensor, things: torch.LongTensor) -> torch.Tensor:
-        hidden = (self.kinds(kinds) + self.things(things) * self.streams.weight).sum(2)
+        num_kinds, num_things = self.kinds.num_embeddings, self.things.num_embeddings
+        streams = torch.arange(kinds.shape[2], device=kinds.device)
+        places = torch.cat([kinds, num_kinds + streams * num_things + things], -1)
+        held = torch.cat([kinds, things], -1).ne(PAD).to(self.kinds.weight.dtype)
+        seen = held.new_zeros(*kinds.shape[:2], num_kinds + len(streams) * num_things).scatter_add(2, places, held)
+        table = torch.cat([self.kinds.weight, (self.streams.weight[:, None] * self.things.weight).flatten(0, 1)])
         if self.relations is None:
-            return hidden
+            return seen @ table
         one, two = things[:, :, pairs_of(things.shape[2], things.device)].unbind(2)
         known = (one > UNKNOWN) & (two > UNKNOWN)
         related = torch.cat([known & (one == two), known & (one != two)], -1)
-        return hidden + self.relations(related.to(hidden.dtype))
+        seen, table = torch.cat([seen, related.to(seen.dtype)], -1), torch.cat([table, self.relations.weight.T])
+        return seen @ table + self.relations.bias
 
 
 class GRUReader(nn.Module):
@@ -81,21 +89,27 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * size, size)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, hidden: torch.Tensor, attends: torch.BoolTensor, asks: torch.Tensor) -> torch.Tensor:
-        """What the ticks that ask `(batch, asking, size)` become by attending to all `(batch, ticks, size)`."""
+    def forward(self, hidden: torch.Tensor, bias: torch.Tensor, asks: torch.Tensor) -> torch.Tensor:
+        """
+        What the ticks that ask `(batch, asking, size)` become by attending to all `(batch, ticks, size)`, with a bias
+        `(batch, heads, asking, ticks)`.
+        """
 
         def split(values: torch.Tensor) -> torch.Tensor:
             return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
         query = self.query(self.attention_norm(asks))
         key, value = self.key_value(self.attention_norm(hidden)).chunk(2, -1)
-        heard = F.scaled_dot_product_attention(split(query), split(key), split(value), attends)
+        heard = F.scaled_dot_product_attention(split(query), split(key), split(value), bias)
         asks = asks + self.dropout(self.output(heard.transpose(1, 2).flatten(2)))
         return asks + self.dropout(self.down(F.gelu(self.up(self.feed_forward_norm(asks)))))
 
 
 class TransformerReader(nn.Module):
-    """Attends over all ticks; how long ago a tick was is told by sinusoids, so there is no longest timeline."""
+    """
+    Attends over all ticks; how long ago a tick was is told by sinusoids, so there is no longest timeline. Each head
+    looks a different way back (as in ALiBi): what holds now was said lately.
+    """
 
     def __init__(self, config: StreamPolicyConfig):
         super().__init__()
@@ -111,12 +125,16 @@ class TransformerReader(nn.Module):
         rates = torch.exp(-torch.arange(half, device=last.device) / half * 5)
         angles = ago[:, :, None] * rates
         hidden = hidden + F.pad(torch.cat([angles.sin(), angles.cos()], -1), (0, hidden.shape[2] % 2))
-        attends = attention_mask.bool()[:, None, None]
+        ticks = torch.arange(hidden.shape[1], device=last.device)
+        slopes = 4.0 ** -torch.arange(self.blocks[0].heads, device=last.device)
+        near = -slopes[:, None, None] * (ticks[:, None] - ticks).abs()
+        bias = torch.where(attention_mask.bool()[:, None, None], near, torch.finfo(hidden.dtype).min).to(hidden.dtype)
         for block in self.blocks[:-1]:
-            hidden = block(hidden, attends, hidden)
+            hidden = block(hidden, bias, hidden)
         # Only the last tick is read, so only it has to ask in the last block.
-        asks = hidden[torch.arange(len(hidden), device=hidden.device), last][:, None]
-        return self.norm(self.blocks[-1](hidden, attends, asks)).squeeze(1)
+        rows = torch.arange(len(hidden), device=hidden.device)
+        asks = hidden[rows, last][:, None]
+        return self.norm(self.blocks[-1](hidden, bias[rows, :, last][:, :, None], asks)).squeeze(1)
 
 
 class Smoother(nn.Module):
@@ -177,10 +195,13 @@ class RelationalReader(nn.Module):
         rows = torch.arange(len(ticks), device=last.device)[:, None]
         kinds, things = kinds[rows, ticks], things[rows, ticks]
         weights = self.smoother(kinds, things, attention_mask)
-        now = (weights[..., None] * self.kinds(kinds)).sum((1, 2))
+        # What is held now by any stream, and by each of them, as sums of weights.
+        held = weights.new_zeros(len(kinds), self.kinds.num_embeddings)
+        held = held.scatter_add(1, kinds.flatten(1), weights.flatten(1))
+        now = held[:, PAD + 1 :] @ self.kinds.weight[PAD + 1 :]
         # [batch, streams, things]: how surely each stream is about each thing; nothing and unknown equal nothing.
-        about = F.one_hot(things, self.num_things).to(weights.dtype)[..., UNKNOWN + 1 :]
-        about = (weights[..., None] * about).sum(1)
+        about = weights.new_zeros(len(things), things.shape[2], self.num_things)
+        about = about.scatter_add(2, things.transpose(1, 2), weights.transpose(1, 2))[..., UNKNOWN + 1 :]
         one, two = pairs_of(about.shape[1], about.device)
         same = (about[:, one] * about[:, two]).sum(-1)
         other = about[:, one].sum(-1) * about[:, two].sum(-1) - same

@@ -179,13 +179,13 @@ def test_what_a_timeline_is_made_of_shows_in_the_large_suites_only(suites):
     assert len(things["mini"] - {""}) == SUITES["mini"].things and len(things["hard"] - {""}) == SUITES["hard"].things
 
 
-def test_four_thousand_pairs_take_less_than_ten_seconds():
+def test_twelve_thousand_pairs_take_less_than_thirty_seconds():
     taken = []
     for seed in range(3):
         start = process_time()
         make_examples("noisy", "train", 200, seed)
         taken.append(process_time() - start)
-    assert min(taken) < 10 * 200 / 4000
+    assert min(taken) < 30 * 200 / 12_000
 
 
 def test_rows_come_back(suites):

@@ -34,6 +34,8 @@ def sweep(tmp_path_factory):
         suites=("mini",),
         seeds=(3, 7),
         architectures=("gru",),
+        held_out_suites=("mini",),
+        held_out_architectures=("gru",),
         twins=("gru-transcript",),
         families=("backchannel", "visual_reference"),
         settings=Settings(60, 20, 40, training={"epochs": 2}),
@@ -234,7 +236,7 @@ def test_the_command_line(monkeypatch, tmp_path):
     told = "occlusion --suite mini --suite hard --seed 3 --architecture gru --test-pairs 40 --num-workers 2 --quiet"
     found = CliRunner().invoke(app, [*told.split(), "--out", str(tmp_path)])
     assert found.exit_code == 0, found.output
-    expected = Sweep(tmp_path, ("mini", "hard"), ("mini",), (3,), ("gru",), settings=Settings(test_pairs=40))
+    expected = Sweep(tmp_path, ("mini", "hard"), seeds=(3,), architectures=("gru",), settings=Settings(test_pairs=40))
     assert seen == [replace(expected, num_workers=2, progress=False)]
     nothing = CliRunner().invoke(app, ["manifest", "--out", str(tmp_path)])
     assert isinstance(nothing.exception, ValueError) and "holds no evidence yet" in str(nothing.exception)

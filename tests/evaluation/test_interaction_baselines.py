@@ -88,7 +88,7 @@ def test_nothing_to_fit_is_refused(name):
 
 def test_a_language_model_scores_names_as_if_each_were_read_whole(language_model):
     transcript = TEST[0].transcript
-    scores = language_model.scores(transcript)
+    scores = language_model.scores([transcript, *(e.transcript for e in TEST[2:8])])[0]
     tokenizer, model = language_model.tokenizer, language_model.model
     for action, found in zip(ACTIONS, scores.tolist(), strict=True):
         asked = tokenizer(language_model.question(transcript))["input_ids"]
@@ -103,7 +103,7 @@ def test_a_language_model_gives_an_action_and_separates_nothing(language_model):
     predictions = language_model.predict(TEST)
     assert len(set(predictions)) > 1 and language_model.sees == "transcript"
     assert score(predictions, TEST)["paired_separation"] == 0
-    assert ACTIONS[int(language_model.scores(TEST[0].transcript).argmax())] == predictions[0]
+    assert ACTIONS[int(language_model.scores([TEST[0].transcript]).argmax())] == predictions[0]
 
 
 def test_a_chat_model_is_asked_through_its_template(language_model):

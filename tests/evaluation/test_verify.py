@@ -56,7 +56,7 @@ def results():
     drops = {name: {"drop": 0.8} for name in ("timing", "streams", "labels")}
     return {
         "in_distribution.json": {"suites": {suite: {"methods": methods()} for suite in SUITES}},
-        "leave_one_family_out.json": {"suites": {"mini": {"families": {name: family() for name in FAMILIES}}}},
+        "leave_one_family_out.json": {"suites": {"hard": {"families": {name: family() for name in FAMILIES}}}},
         "significance.json": {"suites": {suite: {"methods": tested} for suite in SUITES}},
         "controls.json": {"suites": {suite: {m: {"controls": drops} for m in STREAMS} for suite in SUITES}},
         "sweep.json": {"seconds": 900.0},
@@ -116,8 +116,8 @@ ONE_BAD_NUMBER = [
     ("control-streams", "controls", "hard/gru/controls/streams/drop", 0.649, "hard / gru"),
     ("control-labels", "controls", "noisy/gru/controls/labels/drop", 0.749, "noisy / gru"),
     ("training-time", "in_distribution", "hard/methods/gru/runs/3/seconds", 60.0, "hard / gru / 3"),
-    ("held-out-transcript-separation", HELD_OUT, f"mini/families/backchannel/methods/ngram/{PS}", 0.1, "ngram"),
-    ("held-out-each-family", HELD_OUT, f"mini/families/backchannel/methods/relational/{TAA}", 0.45, "backchannel"),
+    ("held-out-transcript-separation", HELD_OUT, f"hard/families/backchannel/methods/ngram/{PS}", 0.1, "ngram"),
+    ("held-out-each-family", HELD_OUT, f"hard/families/backchannel/methods/relational/{TAA}", 0.45, "backchannel"),
 ]
 
 
@@ -132,9 +132,9 @@ def test_a_claim_falls_short_by_one_number(tmp_path, claim, file, path, value, w
 def test_a_mean_may_hold_where_one_family_does_not(tmp_path):
     contents = results()
     for seed in ("3", "7", "11"):
-        path = f"suites/mini/families/backchannel/methods/relational/runs/{seed}"
+        path = f"suites/hard/families/backchannel/methods/relational/runs/{seed}"
         contents = changed(contents, "leave_one_family_out.json", path, 0.1)
-    path = f"suites/mini/families/backchannel/methods/relational/{TAA}"
+    path = f"suites/hard/families/backchannel/methods/relational/{TAA}"
     verdicts = verify(write(tmp_path, changed(contents, "leave_one_family_out.json", path, 0.1)))
     told = status_of(verdicts)
     assert told["held-out-mean"] == HOLDS and told["held-out-each-family"] == SHORT
@@ -160,7 +160,7 @@ def test_what_is_missing_is_no_evidence_not_a_pass(tmp_path, path):
 def test_every_seed_suite_family_and_policy_has_to_be_there(tmp_path):
     contents = results()
     del contents["in_distribution.json"]["suites"]["noisy"]
-    del contents["leave_one_family_out.json"]["suites"]["mini"]["families"]["backchannel"]
+    del contents["leave_one_family_out.json"]["suites"]["hard"]["families"]["backchannel"]
     del contents["controls.json"]["suites"]["mini"]["relational"]
     del contents["significance.json"]["suites"]["mini"]["methods"]["rules"]
     told = status_of(verify(write(tmp_path, contents)))

@@ -4,6 +4,7 @@ Releases models and draws results into cards and README.
     python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-5m --n-slots 256
     python -m hf_duplex.hub card model_cards/duplex-workspace-5m
     python -m hf_duplex.hub readme
+    python -m hf_duplex.hub disfl-qa DATA runs/disfl/*.json --out model_cards/disfl_qa
     python -m hf_duplex.hub trials docs/trials runs/workspace runs/baseline
     python -m hf_duplex.hub report model_cards
 """
@@ -11,6 +12,7 @@ Releases models and draws results into cards and README.
 import typer
 
 from .cards import write_card
+from .disfl_qa import keep_disfl_qa
 from .readme import fill_readme
 from .release import release
 from .report import write_report
@@ -37,9 +39,19 @@ def card_command(folder: str) -> None:
 
 
 @app.command("readme")
-def readme_command(readme: str = "README.md", cards: str = "model_cards") -> None:
+def readme_command(readme: str = "README.md", cards: str = "model_cards", trials: str | None = None) -> None:
     """Draw the README's tables and the text of its example anew, from the released models."""
-    fill_readme(readme, cards)
+    fill_readme(readme, cards, trials)
+
+
+@app.command("disfl-qa")
+def disfl_qa_command(
+    data: str,
+    files: list[str] = typer.Argument(...),  # noqa: B008
+    out: str = typer.Option("model_cards/disfl_qa", help="Where what is kept of them goes."),
+) -> None:
+    """Keep of results on Disfl-QA the scores and what was said wrong. DATA is the folder with dev.json."""
+    print(*keep_disfl_qa(data, files, out), sep="\n")
 
 
 @app.command("trials")

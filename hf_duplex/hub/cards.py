@@ -1,6 +1,7 @@
 """Model cards, drawn from results files: no number in them is typed by hand."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from dataset_builder import FAMILIES
 
-from ..evaluation.tables import comparison_table, metrics_table
+from ..evaluation.tables import metrics_table
+from .disfl_qa import by_model, differences_table, read_disfl_qa, scores_table
+from .report_heads import against_table, conditions_beside, folded_tables
 from .tables import REVISION_COLUMNS, basis, latency_table, only, read_results, revision_table, speed_table
 
 
@@ -27,8 +30,11 @@ WHAT = {
     ),
 }
 
-# What is compared, and told apart by family in the metadata; the results file holds all of it.
+# What is told apart by family in the metadata; the results file holds all of it.
 HEADLINES = ("revision_accuracy", "contradiction_rate")
+
+# Held against the others too, folded; the report has the rest.
+FOLDED = ("contradiction_rate", "recovery", "retention")
 
 # What stands in the place of results; `push` knows a card by it that was drawn before there were any.
 NOT_MEASURED = "Not measured yet."
@@ -58,12 +64,18 @@ def name_in(results: dict[str, Any], folder: Path) -> str:
     )
 
 
+def main_split(model: dict[str, Any]) -> str:
+    """The split that a card tells apart by family: as in training, or the first."""
+    return "test" if "test" in model["splits"] else next(iter(model["splits"]))
+
+
 def evaluated(model: dict[str, Any]) -> list[EvalResult]:
-    """A model's figures as metadata: every metric of every split, the headlines also by family."""
+    """A model's figures as metadata: every metric of every split, and of one split the headlines by family."""
     found = []
     for split, measured in model["splits"].items():
         parts = {"revision": (measured["metrics"], REVISION_COLUMNS)}
-        parts |= {family: (figures, HEADLINES) for family, figures in measured["families"].items()}
+        if split == main_split(model):
+            parts |= {family: (figures, HEADLINES) for family, figures in measured["families"].items()}
         for part, (figures, metrics) in parts.items():
             for metric in metrics:
                 if figures[metric]["value"] is None:
@@ -81,33 +93,47 @@ def evaluated(model: dict[str, Any]) -> list[EvalResult]:
     return found
 
 
-def draw_results(results: dict[str, Any], name: str) -> dict[str, Any]:
+def draw_results(folder: Path, results: dict[str, Any], name: str) -> dict[str, Any]:
     """The tables of a card, by their names in the template."""
     own = only(results, name)
-    splits = own["models"][name]["splits"]
-    split = "test" if "test" in splits else next(iter(splits))
-    entries = [
-        entry for entry in results["comparisons"] if name in (entry["a"], entry["b"]) and entry["metric"] in HEADLINES
-    ]
+    split = main_split(own["models"][name])
+    conditions = conditions_beside(folder, results, name)
     return {
+        "head": against_table(conditions, name, "revision_accuracy"),
+        "folded": folded_tables(conditions, name, FOLDED),
+        "rivals": any(condition.rivals_of(name) for condition in conditions),
         "by_split": revision_table(own),
         "split": split,
         "by_family": metrics_table(own, split, "families"),
         "latency": latency_table(own),
         "basis": basis(own),
-        "others": revision_table(results) if len(results["models"]) > 1 else None,
-        "comparison": comparison_table({"comparisons": entries}) if entries else None,
     }
+
+
+def draw_disfl_qa(folder: Path, results: dict[str, Any] | None, name: str) -> dict[str, str | None] | None:
+    """
+    What came of fine-tuning this model on Disfl-QA, beside the others of its benchmark and rules: drawn from
+    `disfl_qa/` beside its folder, None where it was not fine-tuned.
+    """
+    models = results["models"] if results else {name: {"specs": []}}
+    seeds = {other: [Path(spec.partition("@")[0]).name for spec in model["specs"]] for other, model in models.items()}
+    runs = by_model(read_disfl_qa(folder.absolute().parent / "disfl_qa"), seeds)
+    if name not in runs:
+        return None
+    shown = {other: runs[other] for other in (name, *seeds) if other in runs}
+    pairs = [(name, other) for other in shown if other != name]
+    return {"scores": scores_table(shown), "differences": differences_table(shown, pairs)}
 
 
 def write_card(folder: str | Path) -> None:
     """
     Writes `README.md` of a model folder from its `config.json`, `training.json` and, where there is one,
-    `results.json` as `hf-duplex bench revision` and `speed.json` as `hf-duplex bench speed` write them.
+    `results.json` as `hf-duplex bench revision` and `speed.json` as `hf-duplex bench speed` write them; and from what
+    lies beside the folder, `comparison/` and `disfl_qa/`, as far as it is of this model.
 
     Raises:
         ValueError: There is no `config.json` or `training.json`; `results.json` is of another version, or holds
-            nothing of this model.
+            nothing of this model; a file of `disfl_qa/` contradicts itself.
     """
     folder = Path(folder)
     for needed in ("config.json", "training.json"):
@@ -145,8 +171,11 @@ def write_card(folder: str | Path) -> None:
         dtype=config.get("dtype", "float32"),
         results=results,
         not_measured=NOT_MEASURED,
-        drawn=draw_results(results, name) if results else None,
+        drawn=draw_results(folder, results, name) if results else None,
+        disfl_qa=draw_disfl_qa(folder, results, name),
         speed=speed_table(speed) if speed else None,
         speed_command=speed["command"] if speed else None,
     )
+    # What a template leaves of its own lines.
+    card.text = re.sub(r"\n{3,}", "\n\n", card.text)
     card.save(folder / "README.md")

@@ -5,7 +5,6 @@ Turns a training run into a model folder that can be published: small weights, c
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ..record import write_json
 from .cards import write_card
+from .places import without_places
 
 
 # How long a released model speaks where nothing else is asked for.
 MAX_NEW_TOKENS = 256
-
-_ELSEWHERE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)*([^\s/]+)")
-
-
-def without_places(facts: Any) -> Any:
-    """Facts of a training, each absolute path in them told as `runs/<its last part>`: where a run lay on the machine
-    that trained it means nothing elsewhere."""
-    if isinstance(facts, dict):
-        return {name: without_places(value) for name, value in facts.items()}
-    if isinstance(facts, list):
-        return [without_places(value) for value in facts]
-    return _ELSEWHERE.sub(r"runs/\1", facts) if isinstance(facts, str) else facts
 
 
 def released_facts(training: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dataset_builder import SPLITS, BuilderConfig, split_config
 
+from .disfl_qa import read_disfl_qa
 from .report_seeds import ENDING, read_seeds
 from .tables import read_results
 from .trials import FACTS
@@ -19,6 +20,9 @@ from .trials import FACTS
 WORKSPACE, BASELINE, DUAL_STREAM = "duplex_workspace", "duplex_baseline", "duplex_dual_stream"
 
 Figure = Mapping[str, Any]
+
+# Models whose parameters are further apart than by this factor are of different sizes.
+SAME_SIZE = 1.5
 
 
 @dataclass(frozen=True)
@@ -59,19 +63,27 @@ class Condition:
     @property
     def rivals(self) -> list[str]:
         """All models but the workspace."""
-        return [name for name in self.models if name != self.workspace]
+        return self.rivals_of(self.workspace)
+
+    def rivals_of(self, name: str | None) -> list[str]:
+        """All models but one."""
+        return [other for other in self.models if other != name]
 
     def measured(self, name: str) -> dict[str, Any]:
         return self.models[name]["measured"]
 
     def difference(self, rival: str, metric: str, family: str | None = None) -> dict[str, Any] | None:
         """The paired comparison workspace − rival, if the file holds one."""
+        return self.between(self.workspace, rival, metric, family)
+
+    def between(self, name: str | None, rival: str, metric: str, family: str | None = None) -> dict[str, Any] | None:
+        """The paired comparison of two models, the first − the second, if the file holds one."""
         for entry in self.comparisons:
             if entry["metric"] != metric or entry.get("family") != family:
                 continue
-            if (entry["a"], entry["b"]) == (self.workspace, rival):
+            if (entry["a"], entry["b"]) == (name, rival):
                 return entry
-            if (entry["a"], entry["b"]) == (rival, self.workspace):
+            if (entry["a"], entry["b"]) == (rival, name):
                 return turned(entry)
         return None
 
@@ -91,17 +103,21 @@ class Evidence:
 
     Args:
         conditions (`list[Condition]`): Of the comparison, as in training first.
+        sizes (`dict`): By file, the conditions of models of another size.
         results (`dict`): The files of the comparison, by name.
         ablations (`dict`): Files of ablations, by name.
         disfl_qa (`dict`): Files of the example on Disfl-QA, by name.
+        speeds (`dict`): Files of the speed benchmark that lie with a model, by the name of the model.
         trials (`list`): What was tried.
         trainings (`dict`): The facts of each training run that is known, by name; those of a release among them.
     """
 
     conditions: list[Condition]
+    sizes: dict[str, list[Condition]]
     results: dict[str, dict[str, Any]]
     ablations: dict[str, dict[str, Any]]
     disfl_qa: dict[str, dict[str, Any]]
+    speeds: dict[str, dict[str, Any]]
     trials: list[dict[str, Any]]
     trainings: dict[str, dict[str, Any]]
 
@@ -141,10 +157,11 @@ class Evidence:
                     known["splits"][condition.label] = model["measured"]
         return {"format": 2, "models": models}
 
-    def compared(self) -> dict[str, list[str]]:
-        """The models of the comparison, by name the runs that are its training seeds."""
+    def compared(self, sizes: bool = False) -> dict[str, list[str]]:
+        """The models of the comparison, and with `sizes` those of other sizes: by name the runs that are its seeds."""
         found: dict[str, dict[str, None]] = {}
-        for condition in self.conditions:
+        others = [condition for conditions in self.sizes.values() for condition in conditions] if sizes else []
+        for condition in [*self.conditions, *others]:
             for name, model in condition.models.items():
                 runs = [Path(spec.partition("@")[0]).name for spec in model["specs"]]
                 found.setdefault(name, {}).update(dict.fromkeys(runs))
@@ -152,8 +169,8 @@ class Evidence:
 
     @property
     def known_runs(self) -> list[str]:
-        """The runs of the comparison whose training is known."""
-        return [run for runs in self.compared().values() for run in runs if run in self.trainings]
+        """The runs of the comparison, of any size, whose training is known."""
+        return [run for runs in self.compared(sizes=True).values() for run in runs if run in self.trainings]
 
 
 def update_counts(results: Mapping[str, Any], split: str) -> tuple[int, ...]:
@@ -235,28 +252,43 @@ def training_facts(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def size_of(results: Mapping[str, Any]) -> int:
+    """The parameters of the largest model in a results file."""
+    return max((model["parameters"] for model in results["models"].values()), default=0)
+
+
 def read_evidence(cards: Path, trials: Path) -> Evidence:
     """
-    Reads `comparison/`, `ablations/`, `disfl_qa/` and `trials/` of the folder of model cards, the `training.json` of
-    each model in it, and `trials.json` of the folder of trials.
+    Reads `comparison/`, `ablations/`, `disfl_qa/` and `trials/` of the folder of model cards, the `training.json` and
+    `speed.json` of each model in it, and `trials.json` of the folder of trials.
 
     Raises:
         ValueError: A file is of another kind or version than its folder says; the message names it.
     """
     results = {path.name: read_results(path) for path in json_files(cards / "comparison")}
     found: list[Condition] = []
-    for file in sorted(results, key=lambda name: -len(results[name]["settings"]["splits"])):
+    sizes: dict[str, list[Condition]] = {}
+    files = sorted(results, key=lambda name: (-len(results[name]["settings"]["splits"]), size_of(results[name])))
+    for file in files:
         seeds = read_seeds(cards / "comparison" / file, results[file])
-        found += conditions_of(file, results[file], seeds)
+        played = list(conditions_of(file, results[file], seeds))
+        # The file with the most splits says of which size the models are that are compared.
+        small, large = sorted(size_of(results[name]) for name in (files[0], file))
+        if large > SAME_SIZE * small:
+            sizes[file] = in_order(played)
+        else:
+            found += played
     tried = _trials([*json_files(cards / "trials"), *json_files(trials)])
     trainings = {trial["name"]: training_facts(trial["name"], trial) for trial in tried}
     for path in sorted(cards.glob("*/training.json")):
         trainings[path.parent.name] = training_facts(path.parent.name, json.loads(path.read_text()))
     return Evidence(
         in_order(found),
+        sizes,
         results,
         {path.name: _of(path, "ablations") for path in json_files(cards / "ablations")},
-        {path.name: _of(path, "disfl_qa") for path in json_files(cards / "disfl_qa")},
+        read_disfl_qa(cards / "disfl_qa"),
+        {path.parent.name: json.loads(path.read_text()) for path in sorted(cards.glob("*/speed.json"))},
         tried,
         trainings,
     )

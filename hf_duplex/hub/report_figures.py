@@ -12,7 +12,8 @@ from ..evaluation.plots import (
     accuracy_against_updates,
     latency_histogram,
 )
-from .report_evidence import Evidence
+from .report_evidence import BASELINE, Evidence
+from .report_sizes import by_size, millions
 
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def draw_figures(evidence: Evidence, folder: Path) -> dict[str, str]:
         plots["families"] = lambda path: metric_by_group(merged, path, label, "families")
         plots["kinds"] = lambda path: metric_by_group(merged, path, label, "kinds")
         plots["latency"] = lambda path: latency_histogram(merged, path, label)
+    plots["sizes"] = lambda path: gap_against_size(evidence, path)
     plots["losses"] = lambda path: training_losses(_runs(evidence), path)
     if evidence.ablations:
         first = next(iter(evidence.ablations.values()))
@@ -71,7 +73,7 @@ def shrink(path: Path) -> None:
     small.save(path, optimize=True)
 
 
-def _draw(path: Path, width: float, height: float, draw: Draw) -> None:
+def draw_axes(path: Path, width: float, height: float, draw: Draw) -> None:
     """A figure of one pair of axes."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -120,7 +122,7 @@ def metric_by_group(
         axis.set_axisbelow(True)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(found), frameon=False)
 
-    _draw(path, 7.5, 1.2 + 0.36 * len(names), draw)
+    draw_axes(path, 7.5, 1.2 + 0.36 * len(names), draw)
 
 
 def _runs(evidence: Evidence) -> list[tuple[str, dict[str, Any]]]:
@@ -169,4 +171,41 @@ def training_losses(runs: Sequence[tuple[str, Mapping[str, Any]]], path: Path) -
         axis.annotate("lines: training; dots: held out", (1, 1), xycoords="axes fraction", ha="right", color=GREY)
         axis.legend(frameon=False, loc="upper center")
 
-    _draw(path, 7.5, 3.6, draw)
+    draw_axes(path, 7.5, 3.6, draw)
+
+
+def gap_against_size(evidence: Evidence, path: Path, metric: str = "revision_accuracy") -> None:
+    """
+    The gap to the baseline against the parameters of the workspace, a line for each condition, with 95 % intervals.
+
+    Raises:
+        ValueError: No condition was played with more than one size.
+    """
+    lines: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    for size, conditions in by_size(evidence).items():
+        for label, condition in conditions.items():
+            rival = condition.named(BASELINE)
+            paired = condition.difference(rival, metric) if rival else None
+            if paired is not None and paired["value"] is not None:
+                lines.setdefault(label, []).append((size, paired))
+    lines = {label: points for label, points in lines.items() if len(points) > 1}
+    if not lines:
+        raise ValueError("`evidence` compares no two sizes.")
+
+    def draw(axis: "Axes") -> None:
+        axis.axhline(0, color=GREY, linewidth=0.8)
+        for number, (label, points) in enumerate(lines.items()):
+            # Set apart a little, so that intervals do not hide each other.
+            at = [size / 1e6 * 1.03**number for size, _ in points]
+            colour = COLOURS[number % len(COLOURS)]
+            values = [paired["value"] for _, paired in points]
+            axis.vlines(at, *zip(*(paired["interval"] for _, paired in points), strict=True), color=colour, alpha=0.6)
+            axis.plot(at, values, MARKERS[number % len(MARKERS)], linestyle="-", color=colour, label=label)
+        axis.set_xscale("log")
+        sizes = sorted({size for points in lines.values() for size, _ in points})
+        axis.set_xticks([size / 1e6 for size in sizes], [millions(size) for size in sizes])
+        axis.minorticks_off()
+        axis.set(xlabel="parameters", ylabel=f"{metric.replace('_', ' ')}: workspace − baseline")
+        axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+
+    draw_axes(path, 7.5, 3.6, draw)

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..evaluation.statistics import holm, ratio
-from ..evaluation.tables import COLUMNS, NOTHING, comparison_table, difference_cell, figure_cell, markdown, p_cell
+from ..evaluation.statistics import holm
+from ..evaluation.tables import COLUMNS, NOTHING, comparison_table, difference_cell, markdown, p_cell
 from .report_cells import Cell, incoherent, weakest, wrong_values
 from .report_evidence import Condition, Evidence
 from .report_targets import MISSED, Outcome, lower_is_better
-
-
-RULES = {"copy": "copying the input", "repair": "a rule"}
 
 
 def targets_table(found: Sequence[Outcome]) -> str:
@@ -147,19 +144,3 @@ def _causes(condition: Condition, metric: str) -> list[str]:
     counted = metric if metric in COLUMNS else "revision_accuracy"
     groups = [weakest(measured.get(grouping, {}), counted) for grouping in ("families", "kinds", "places")]
     return [share, *groups, incoherent(measured)]
-
-
-def disfl_qa_table(evidence: Evidence) -> str:
-    """Exact match and F1 of each fine-tuned model, beside copying the input and a rule."""
-    rows, seen = [], set()
-    for file, found in evidence.disfl_qa.items():
-        n = found["questions"]
-        for who, scores in found["scores"].items():
-            name = f"{found['model']}, fine-tuned (`{file}`)" if who == "model" else RULES.get(who, who)
-            right = round(scores["exact_match"] * n)
-            exact = ratio([1] * right + [0] * (n - right), [1] * n)
-            row = [name, f"{n:,}", figure_cell(exact), f"{scores['f1']:.3f}"]
-            if who == "model" or tuple(row) not in seen:
-                rows.append(row)
-            seen.add(tuple(row))
-    return markdown(["who", "questions", "exact match", "F1"], rows)

@@ -125,7 +125,7 @@ def better_by(ours: float, theirs: float, metric: str) -> float:
     return theirs - ours if lower_is_better(metric) else ours - theirs
 
 
-def _verdict(clauses: Sequence[tuple[float, Sequence[float] | None]]) -> str:
+def verdict_of(clauses: Sequence[tuple[float, Sequence[float] | None]]) -> str:
     """
     Reached, if no margin is below 0. Open, if the interval of a margin that decides holds both sides of 0.
 
@@ -171,7 +171,7 @@ def outcome(target: Target, condition: Condition) -> Outcome:
         clauses.append(_margin(ours, target.bound, target.metric))
         if target.ahead is not None and theirs is not None:
             clauses.append(_lead(target, ours, theirs, paired))
-    verdict = _verdict(clauses) if clauses else f"{UNKNOWN}: nothing was counted"
+    verdict = verdict_of(clauses) if clauses else f"{UNKNOWN}: nothing was counted"
     if target.ahead is not None and theirs is None and verdict.startswith(REACHED):
         verdict = f"{UNKNOWN} of a baseline"
     difference = difference_cell(paired)
@@ -248,3 +248,10 @@ def tally(found: Sequence[Outcome]) -> dict[str, int]:
         MISSED: missed,
         "unknown": len(by_target) - missed - reached,
     }
+
+
+def tally_sentence(found: Sequence[Outcome]) -> str:
+    """The same in words."""
+    count = tally(found)
+    told = f"{count[REACHED]} of {count['targets']} targets are reached, {count[MISSED]} are missed"
+    return told + (f"; for {count['unknown']} the evidence is not there or not complete." if count["unknown"] else ".")

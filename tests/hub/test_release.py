@@ -15,10 +15,10 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokeni
 
 from dataset_builder import FAMILIES, BuilderConfig
 from hf_duplex.evaluation import run_revision_benchmark
-from hf_duplex.evaluation.tables import figure_cell
+from hf_duplex.evaluation.tables import difference_cell, figure_cell, p_cell
 from hf_duplex.hub import release, write_card
 from hf_duplex.hub.cards import families_of, name_in
-from hf_duplex.hub.release import without_places
+from hf_duplex.hub.places import without_places
 from hf_duplex.hub.tables import REVISION_COLUMNS
 from hf_duplex.released import RELEASED, SHIPPED
 
@@ -101,12 +101,19 @@ def test_the_card_says_what_was_measured(runs, folder, monkeypatch):
     by_family = rows_of(card.text, "family")
     assert [row[1] for row in by_family] == sorted(splits["test"]["families"])
     assert figure_cell(splits["test"]["families"]["fact_correction"]["recovery"]) in by_family[0]
-    compared = rows_of(card.text, "Holm")
-    assert {row[0] for row in compared} == {"toy-model − other"}
-    assert [row[1] for row in compared if row[5] != "–"][:2] == [
-        "test, fact_correction",
-        "test, variable_substitution",
-    ]
+    head = rows_of(card.text, "difference to other")
+    theirs = results["models"]["other"]["splits"]
+    assert [row[0] for row in head] == ["test", "retraction"]
+    for row in head:
+        figures = [side[row[0]]["metrics"]["revision_accuracy"] for side in (splits, theirs)]
+        assert row[1:3] == [figure_cell(figure) for figure in figures]
+        entry = next(e for e in results["comparisons"] if e["split"] == row[0] and e["metric"] == "revision_accuracy")
+        assert row[3] == f"{difference_cell(entry)}, p {p_cell(entry['p'])}"
+        assert row[4:] == [str(figures[0][count]) for count in ("samples", "n")]
+    # The first table stands open, all that follows it is folded.
+    assert card.text.index("difference to other") < card.text.index("<details>")
+    for metric in ("Contradiction rate", "Recovery", "Retention"):
+        assert f"<summary>{metric}, beside the others</summary>" in card.text
     waits = rows_of(card.text, "95th percentile")
     assert [row[:2] for row in waits] == [["toy-model", "test"], ["", "retraction"]] and waits[0][5] == "2.0"
     told = "up to 8 samples a split of variable substitution, fact correction, made with seed 0"
@@ -114,6 +121,7 @@ def test_the_card_says_what_was_measured(runs, folder, monkeypatch):
     assert f"Command: `{results['command']}`" in card.text and results["versions"]["torch"] in card.text
     entries = {(entry.dataset_name, entry.metric_type): entry.metric_value for entry in card.data.eval_results}
     assert entries["all families (retraction)", "retention"] == splits["retraction"]["metrics"]["retention"]["value"]
+    assert "fact_correction (retraction)" not in {name for name, _ in entries}
     family = splits["test"]["families"]["fact_correction"]
     assert entries["fact_correction (test)", "contradiction_rate"] == family["contradiction_rate"]["value"]
     training = json.loads((folder / "training.json").read_text())
@@ -129,7 +137,50 @@ def test_training_seeds_and_a_stored_data_set_are_told(folder, monkeypatch):
     card = (folder / "README.md").read_text()
     assert "of the data set `conversations`" in card
     assert "2 training seeds a model; 95 % intervals are over training seeds and samples." in card
-    assert rows_of(card, "training seeds")[0][-3::2] == ["8", "2"] and "Holm" not in card
+    assert rows_of(card, "training seeds")[0][-3::2] == ["8", "2"]
+    assert "difference to" not in card and "beside the others" not in card
+
+
+def test_what_lies_beside_the_folder_is_drawn_into_the_card(folder, monkeypatch):
+    results = measure(monkeypatch, ["m/toy-model", "other"])
+    (folder / "results.json").write_text(json.dumps(results))
+    beside = folder.parent / "comparison"
+    beside.mkdir()
+    (beside / "again.json").write_text(json.dumps(results))
+    more = measure(monkeypatch, ["m/toy-model", "other"], splits=["retraction"])
+    (beside / "more.json").write_text(json.dumps(more))
+    larger = json.loads(json.dumps(more))
+    larger["models"]["toy-model"]["parameters"] += 1
+    larger["models"]["toy-model"]["splits"] = {"paraphrase": larger["models"]["toy-model"]["splits"]["retraction"]}
+    (beside / "larger.json").write_text(json.dumps(larger))
+    write_card(folder)
+    card = ModelCard.load(folder / "README.md")
+    assert [row[0] for row in rows_of(card.text, "difference to other")] == ["test", "retraction"]
+    assert {entry.dataset_split for entry in card.data.eval_results} == {"test"}
+    assert "Disfl-QA" not in card.text
+    (folder.parent / "disfl_qa").mkdir()
+    for run, wrong in (("toy-model", [[0, 0.5], [3, 0.25]]), ("other", [[1, 0.0]]), ("stranger", [])):
+        kept = {
+            "benchmark": "disfl_qa",
+            "model": run,
+            "questions": 4,
+            "scores": {
+                "model": {
+                    "exact_match": 1 - len(wrong) / 4,
+                    "f1": 1 - sum(1 - f1 for _, f1 in wrong) / 4,
+                },
+                "copy": {"exact_match": 0.0, "f1": 0.7},
+            },
+            "wrong": [{"question": place, "f1": f1, "said": "What?"} for place, f1 in wrong],
+        }
+        (folder.parent / "disfl_qa" / f"{run}.json").write_text(json.dumps(kept))
+    write_card(folder)
+    card = (folder / "README.md").read_text()
+    told = rows_of(card, "exact match by seed")
+    assert [row[0] for row in told] == ["toy-model", "other", "copying the input"]
+    assert [row[3] for row in told[:2]] == ["0.500", "0.750"] and [row[5] for row in told[:2]] == ["0.688", "0.750"]
+    held = rows_of(card, "p over seeds")
+    assert held[0][:3] == ["toy-model − other", "Disfl-QA dev", "exact match"] and held[0][3].startswith("−0.250 (")
 
 
 def test_a_figure_without_cases_is_a_dash(folder, monkeypatch):

@@ -6,6 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
+from report_files import (
+    ABLATIONS,
+    DISFL_QA,
+    FIGURE,
+    OURS,
+    THEIRS,
+    evidence_of,
+    metrics_of,
+    put,
+    put_difference,
+    put_value,
+    rows,
+    with_updates,
+)
 from tiny_contestants import gold, stale, use
 from typer.testing import CliRunner
 
@@ -15,73 +29,10 @@ from hf_duplex.evaluation.tables import difference_cell, figure_cell
 from hf_duplex.hub.__main__ import app
 from hf_duplex.hub.report import write_report
 from hf_duplex.hub.report_cells import cells, wrong_values
-from hf_duplex.hub.report_evidence import read_evidence
 from hf_duplex.hub.report_targets import outcomes
 
 
 TRIALS = Path(__file__).parents[2] / "docs" / "trials"
-OURS, THEIRS = "workspace-5m", "baseline-5m"
-
-
-@pytest.fixture
-def results():
-    return json.loads((TRIALS / "revision.json").read_text())
-
-
-@pytest.fixture
-def words(tmp_path, monkeypatch):
-    """Draws a report, without its figures, from the files that are given as `folder/name.json`."""
-    monkeypatch.setattr("hf_duplex.hub.report.draw_figures", lambda *_: {})
-
-    def draw(files, trials=tmp_path / "nowhere"):
-        put(tmp_path, files)
-        return write_report(tmp_path, trials).read_text()
-
-    return draw
-
-
-def put(folder, files):
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
-
-
-def evidence_of(folder, files):
-    put(folder, files)
-    return read_evidence(folder, folder / "nowhere")
-
-
-def rows(report, head):
-    """The cells of the first table whose head holds a word, line by line."""
-    table = re.search(rf"^\| [^\n]*{head}[^\n]*\n\| ---[^\n]*\n((?:\|[^\n]*\n)*)", report, re.MULTILINE)
-    assert table, f"no table with {head}"
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table[1].splitlines()]
-
-
-def metrics_of(results, name, split="test"):
-    return results["models"][name]["splits"][split]["metrics"]
-
-
-def put_value(figure, value, width=0.004):
-    figure |= {"value": value, "interval": [max(0.0, value - width), min(1.0, value + width)]}
-
-
-def put_difference(results, metric, value, split="test", width=0.004):
-    for entry in results["comparisons"]:
-        if entry["metric"] == metric and entry["split"] == split and "family" not in entry:
-            entry |= {"value": value, "interval": [value - width, value + width]}
-
-
-def with_updates(results, count, split="test"):
-    """The same, as if every sample had had so many updates."""
-    found = copy.deepcopy(results)
-    found["settings"]["builder"]["update_counts"] = [count]
-    found["settings"]["splits"] = [split]
-    for model in found["models"].values():
-        model["splits"] = {split: model["splits"]["test"]}
-    found["comparisons"] = [entry for entry in found["comparisons"] if entry["split"] == split]
-    return found
 
 
 def verdicts(folder, files):
@@ -153,11 +104,12 @@ def test_questions_are_open_until_their_file_is_there(words, results):
     for count in (16, 64, 1000):
         files[f"comparison/{count}.json"] = with_updates(results, count)
     left = unanswered(words(files))
-    assert len(left) == 5 and not any("updates" in question for question in left)
+    assert len(left) == 6 and not any("updates" in question for question in left)
     dual = copy.deepcopy(results["models"][THEIRS]) | {"model_type": "duplex_dual_stream"}
     results["models"]["dual"] = dual
     report = words(files | {"ablations/all.json": ABLATIONS, "disfl_qa/w.json": DISFL_QA})
     assert unanswered(report) == [
+        "How does the gap move with the size of models?",
         "Do training seeds agree?",
         "How was it trained, and does training converge?",
     ]
@@ -371,51 +323,15 @@ def test_each_seed_is_told_and_kept_when_its_cases_are_gone(words, tmp_path, mon
 
 # The rest
 
-FIGURE = {"value": 0.9, "interval": [0.8, 0.95], "n": 40, "samples": 20, "seeds": 1}
-ABLATIONS = {
-    "format": 2,
-    "benchmark": "ablations",
-    "command": "hf-duplex bench ablations some.yaml",
-    "reference": "intact",
-    "failures": ["deaf: a control that does not hurt"],
-    "variants": {
-        name: {
-            "group": "controls",
-            "note": "",
-            "metric": "revision_accuracy",
-            "status": "measured",
-            "against": "intact",
-            "difference": None,
-            "hurts": None,
-            "metrics": dict.fromkeys(("revision_accuracy", "contradiction_rate", "answer_accuracy"), FIGURE),
-        }
-        for name in ("intact", "deaf")
-    },
-}
-DISFL_QA = {
-    "benchmark": "disfl_qa",
-    "model": "toy",
-    "questions": 50,
-    "scores": {
-        "model": {"exact_match": 0.62, "f1": 0.812},
-        "copy": {"exact_match": 0.02, "f1": 0.7},
-        "repair": {"exact_match": 0.5, "f1": 0.76},
-    },
-}
-
 
 def test_ablations_and_disfl_qa_are_told(words):
     report = words({"ablations/a.json": ABLATIONS, "disfl_qa/b.json": DISFL_QA, "disfl_qa/c.json": DISFL_QA})
     assert figure_cell(FIGURE) in rows(report, "variant")[0]
     assert "- deaf: a control that does not hurt" in report and "hf-duplex bench ablations some.yaml" in report
-    told = rows(report, "exact match")
-    assert [row[0] for row in told] == [
-        "toy, fine-tuned (`b.json`)",
-        "copying the input",
-        "a rule",
-        "toy, fine-tuned (`c.json`)",
-    ]
-    assert told[0][2].startswith("0.620 (") and told[0][3] == "0.812" and told[2][2].startswith("0.500 (")
+    told = rows(report, "exact match by seed")
+    assert [row[0] for row in told] == ["toy", "a rule written by hand", "copying the input"]
+    assert told[0][1:4] == ["2", "50", "0.620, 0.620"] and told[0][5] == "0.810, 0.810"
+    assert told[0][4].startswith("0.620 (") and told[1][4].startswith("0.500 (") and told[1][6] == "0.760"
     assert "# b.json holds no command" in report
 
 

@@ -1,0 +1,17 @@
+"""Facts without the places of the machine that they come from."""
+
+import re
+from typing import Any
+
+
+_ELSEWHERE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)*([^\s/]+)")
+
+
+def without_places(facts: Any) -> Any:
+    """Facts of a training, each absolute path in them told as `runs/<its last part>`: where a run lay on the machine
+    that trained it means nothing elsewhere."""
+    if isinstance(facts, dict):
+        return {name: without_places(value) for name, value in facts.items()}
+    if isinstance(facts, list):
+        return [without_places(value) for value in facts]
+    return _ELSEWHERE.sub(r"runs/\1", facts) if isinstance(facts, str) else facts

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -342,3 +343,10 @@ def test_claims_have_names_of_their_own_and_commands_that_are_known():
     assert command_for("policies/mini/gru-seed3/model.safetensors").endswith("in-distribution")
     assert command_for("in_distribution.json").endswith("in-distribution")
     assert command_for("controls/mini/gru-seed3.json").endswith("controls")
+
+
+def test_the_evidence_in_the_repository_bears_every_claim():
+    evidence = Path(__file__).parents[2] / "results" / "interaction"
+    verdicts = verify(evidence)
+    assert [verdict.claim.id for verdict in verdicts] == [claim.id for claim in CLAIMS]
+    assert {verdict.status for verdict in verdicts} == {HOLDS}

@@ -26,7 +26,20 @@ from .interaction_baselines import BASELINES, TRANSCRIPT_SEEN
 from .interaction_controls import CONTROLS
 from .interaction_evidence import COMMAND, FORMAT, Evidence, hash_examples
 from .interaction_metrics import expected_after_permutation, pair_cases, score, turn_action_accuracy
-from .interaction_runs import REPEATS, SEEDS, SPLITS, TWINS, Run, Settings, control, finish, occlude, play
+from .interaction_runs import (
+    HELD_OUT_SUITE,
+    REPEATS,
+    SEEDS,
+    SPLITS,
+    TRANSFERRING,
+    TWINS,
+    Run,
+    Settings,
+    control,
+    finish,
+    occlude,
+    play,
+)
 from .statistics import PERMUTATIONS, RESAMPLES, Case, holm, paired_difference, ratio
 from .tables import markdown
 
@@ -64,8 +77,8 @@ class Sweep:
 
     out: str | Path
     suites: tuple[str, ...] = tuple(SUITES)
-    held_out_suites: tuple[str, ...] = ("hard",)
-    held_out_architectures: tuple[str, ...] = ("relational",)
+    held_out_suites: tuple[str, ...] = (HELD_OUT_SUITE,)
+    held_out_architectures: tuple[str, ...] = (TRANSFERRING,)
     seeds: tuple[int, ...] = SEEDS
     architectures: tuple[str, ...] = ARCHITECTURES
     twins: tuple[str, ...] = TWINS
@@ -435,14 +448,16 @@ def interaction(
     suite: Annotated[Several, typer.Option(help="May be repeated.", show_default=", ".join(SUITES))] = None,
     held_out_suite: Annotated[
         Several,
-        typer.Option("--held-out-suite", help="Where families are left out; may be repeated.", show_default="hard"),
+        typer.Option(
+            "--held-out-suite", help="Where families are left out; may be repeated.", show_default=HELD_OUT_SUITE
+        ),
     ] = None,
     held_out_architecture: Annotated[
         Several,
         typer.Option(
             "--held-out-architecture",
             help="What is trained without a family; may be repeated.",
-            show_default="relational",
+            show_default=TRANSFERRING,
         ),
     ] = None,
     family: Annotated[

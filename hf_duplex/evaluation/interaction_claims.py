@@ -15,15 +15,11 @@ from ..modeling.configuration_policy import ARCHITECTURES
 from .claims import Claim
 from .interaction_baselines import BASELINES, TRANSCRIPT_SEEN
 from .interaction_evidence import COMMAND
-from .interaction_runs import SEEDS, TWINS
+from .interaction_runs import HELD_OUT_SUITE, SEEDS, TRANSFERRING, TWINS
 
 
 IN_DISTRIBUTION, HELD_OUT = "in_distribution.json", "leave_one_family_out.json"
 
-TRANSFERRING = "relational"
-"""The policy that is said to carry over to families that it has not seen."""
-
-HELD_OUT_SUITE = "hard"
 LANGUAGE_MODEL = "SmolLM2-135M-Instruct"
 
 # In paths: all of these have to be there.

@@ -39,6 +39,9 @@ TWIN = "-transcript"
 TWINS = tuple(f"{architecture}{TWIN}" for architecture in ("gru", "transformer"))
 """The relational policy has no twin: within one stream there are no relations."""
 
+TRANSFERRING, HELD_OUT_SUITE = "relational", "hard"
+"""The policy that is said to carry over to families that it has not seen, and the suite that they are left out of."""
+
 TWIN_SAMPLES, TWIN_BATCH = 15_000, 128
 """How many examples a twin reads in training, and how many at once. There is a ceiling: it never ends early by being
 perfect."""

@@ -39,9 +39,9 @@ def card_command(folder: str) -> None:
 
 
 @app.command("readme")
-def readme_command(readme: str = "README.md", cards: str = "model_cards", trials: str | None = None) -> None:
+def readme_command(readme: str = "README.md", cards: str = "model_cards") -> None:
     """Draw the README's tables and the text of its example anew, from the released models."""
-    fill_readme(readme, cards, trials)
+    fill_readme(readme, cards)
 
 
 @app.command("disfl-qa")

@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 
-_ELSEWHERE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)*([^\s/]+)")
+# An absolute path, alone or in a list with commas.
+_ELSEWHERE = re.compile(r"(?<![\w./<])/(?:[^\s/,]+/)+([^\s/,]+)")
 
 
 def without_places(facts: Any) -> Any:
-    """Facts of a training, each absolute path in them told as `runs/<its last part>`: where a run lay on the machine
-    that trained it means nothing elsewhere."""
+    """Facts or a text, each absolute path in them told as `runs/<its last part>`: where something lay on the machine
+    that made it means nothing elsewhere."""
     if isinstance(facts, dict):
         return {name: without_places(value) for name, value in facts.items()}
     if isinstance(facts, list):

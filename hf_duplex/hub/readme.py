@@ -31,9 +31,7 @@ def run_example(text: str, folder: Path) -> str:
     return printed.getvalue().strip()
 
 
-def fill_readme(
-    readme: str | Path = "README.md", cards: str | Path = "model_cards", trials: str | Path | None = None
-) -> None:
+def fill_readme(readme: str | Path = "README.md", cards: str | Path = "model_cards") -> None:
     """
     Draws a README anew between its marks: `example` holds what its first example prints, `targets` how many of them
     are reached, `revision` and `speed` the results that lie with the released workspace model.
@@ -41,11 +39,10 @@ def fill_readme(
     Args:
         readme (`str` or `Path`): The page.
         cards (`str` or `Path`): The folder of the released models; the example runs in the folder around it.
-        trials (`str` or `Path`, *optional*, defaults to `docs/trials` in the folder around it): What was trained.
     """
     readme, cards = Path(readme), Path(cards)
     around = cards.absolute().parent
-    evidence = read_evidence(cards, Path(trials) if trials else around / "docs" / "trials")
+    evidence = read_evidence(cards, around / "docs" / "trials")
     speed = json.loads((cards / WORKSPACE / "speed.json").read_text())
     text = readme.read_text()
     said = textwrap.fill(run_example(text, around), 110)

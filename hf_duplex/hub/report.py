@@ -5,7 +5,6 @@ better, what failed. Every number in it is drawn from results files.
     python -m hf_duplex.hub report model_cards
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from ..evaluation.statistics import PERMUTATIONS, RESAMPLES
 from ..evaluation.tables import ablation_table, markdown, metrics_table
 from .disfl_qa import by_model, differences_table, scores_table
+from .places import without_places
 from .report_cells import cells
 from .report_evidence import DUAL_STREAM, Condition, Evidence, read_evidence
 from .report_figures import draw_figures
@@ -29,8 +29,6 @@ from .trials import trials_table
 TEMPLATE = Path(__file__).with_name("report_template.md")
 # Of more files than this it is told how many they are, not which.
 MANY = 6
-# An absolute path, alone or in a list with commas: where something lay on the machine that measured it.
-ELSEWHERE = re.compile(r"(?<![\w./<])/(?:[^\s/,]+/)+([^\s/,]+)")
 
 
 def write_report(cards: str | Path = "model_cards", trials: str | Path = "docs/trials") -> Path:
@@ -58,7 +56,7 @@ def write_report(cards: str | Path = "model_cards", trials: str | Path = "docs/t
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     path = cards / "REPORT.md"
     text = environment.from_string(TEMPLATE.read_text()).render(facts)
-    path.write_text(ELSEWHERE.sub(r"runs/\1", text).rstrip() + "\n")
+    path.write_text(without_places(text).rstrip() + "\n")
     return path
 
 

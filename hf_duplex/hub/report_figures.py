@@ -73,7 +73,7 @@ def shrink(path: Path) -> None:
     small.save(path, optimize=True)
 
 
-def draw_axes(path: Path, width: float, height: float, draw: Draw) -> None:
+def _draw(path: Path, width: float, height: float, draw: Draw) -> None:
     """A figure of one pair of axes."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -122,7 +122,7 @@ def metric_by_group(
         axis.set_axisbelow(True)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(found), frameon=False)
 
-    draw_axes(path, 7.5, 1.2 + 0.36 * len(names), draw)
+    _draw(path, 7.5, 1.2 + 0.36 * len(names), draw)
 
 
 def _runs(evidence: Evidence) -> list[tuple[str, dict[str, Any]]]:
@@ -171,7 +171,7 @@ def training_losses(runs: Sequence[tuple[str, Mapping[str, Any]]], path: Path) -
         axis.annotate("lines: training; dots: held out", (1, 1), xycoords="axes fraction", ha="right", color=GREY)
         axis.legend(frameon=False, loc="upper center")
 
-    draw_axes(path, 7.5, 3.6, draw)
+    _draw(path, 7.5, 3.6, draw)
 
 
 def gap_against_size(evidence: Evidence, path: Path, metric: str = "revision_accuracy") -> None:
@@ -208,4 +208,4 @@ def gap_against_size(evidence: Evidence, path: Path, metric: str = "revision_acc
         axis.set(xlabel="parameters", ylabel=f"{metric.replace('_', ' ')}: workspace − baseline")
         axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
 
-    draw_axes(path, 7.5, 3.6, draw)
+    _draw(path, 7.5, 3.6, draw)

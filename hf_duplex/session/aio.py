@@ -1,0 +1,129 @@
+"""
+Sessions in asyncio: the same session, without a thread for each that waits.
+
+    async with await AsyncDuplexSession.start(model, tokenizer, "Given x = 5, compute 3x + 2.") as session:
+        async for token in session:
+            print(token.text, end="")
+        receipt = await session.send("Actually x = 7.")
+        await session.settled(receipt)
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from .duplex_session import DuplexSession, Snapshot, Token
+from .receipts import Receipt
+from .replay import Replay
+from .server import Server
+from .versions import VersionDiff
+
+
+class AsyncDuplexSession:
+    """
+    The asyncio face of a [`DuplexSession`], to be made and used in one event loop. What writes into the log is done in
+    a worker thread, so that a slow disk holds nobody up. Cancelling who waits for a token loses none.
+
+    Args:
+        session (`DuplexSession`): The session, of any server.
+
+    Attributes:
+        session (`DuplexSession`): The same.
+    """
+
+    def __init__(self, session: DuplexSession):
+        self.session = session
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        session.when_changed(self._wake)
+
+    @classmethod
+    async def start(cls, model: Any, tokenizer: Any, prompt: str | bytes, **options: Any) -> "AsyncDuplexSession":
+        """A session by itself; arguments as in [`DuplexSession.start`]."""
+        return cls(await asyncio.to_thread(DuplexSession.start, model, tokenizer, prompt, **options))
+
+    @classmethod
+    async def reopen(cls, model: Any, tokenizer: Any, log: Any, **options: Any) -> "AsyncDuplexSession":
+        """A session by itself, as its log says; arguments as in [`DuplexSession.reopen`]."""
+        return cls(await asyncio.to_thread(DuplexSession.reopen, model, tokenizer, log, **options))
+
+    @classmethod
+    async def open(cls, server: Server, prompt: str | bytes, **options: Any) -> "AsyncDuplexSession":
+        """A session of a server; arguments as in [`Server.open`]."""
+        return cls(await asyncio.to_thread(server.open, prompt, **options))
+
+    @classmethod
+    async def restore(cls, server: Server, id: str, **options: Any) -> "AsyncDuplexSession":
+        """A session of a server's log; arguments as in [`Server.restore`]."""
+        return cls(await asyncio.to_thread(server.restore, id, **options))
+
+    async def send(self, text: str | bytes, source: str = "user") -> Receipt:
+        """See [`DuplexSession.send`]."""
+        return await asyncio.to_thread(self.session.send, text, source)
+
+    async def settled(self, receipt: Receipt) -> Receipt:
+        """Waits until a receipt is no longer queued, and returns it."""
+        done = asyncio.Event()
+
+        def tell(_: Receipt) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(done.set)
+
+        receipt.when_settled(tell)
+        await done.wait()
+        return receipt
+
+    async def read(self) -> Token | None:
+        """See [`DuplexSession.read`]."""
+        while True:
+            self._changed.clear()
+            try:
+                return self.session.read(timeout=0)
+            except TimeoutError:
+                await self._changed.wait()
+
+    async def __aiter__(self) -> AsyncIterator[Token]:
+        while (token := await self.read()) is not None:
+            yield token
+
+    async def pause(self) -> None:
+        """See [`DuplexSession.pause`]."""
+        await asyncio.to_thread(self.session.pause)
+
+    async def resume(self) -> None:
+        """See [`DuplexSession.resume`]."""
+        await asyncio.to_thread(self.session.resume)
+
+    async def stop(self, reason: str = "it was stopped") -> None:
+        """See [`DuplexSession.stop`]."""
+        await asyncio.to_thread(self.session.stop, reason)
+
+    async def undo(self, receipt: Receipt) -> list[str]:
+        """See [`DuplexSession.undo`]."""
+        return await asyncio.to_thread(self.session.undo, receipt)
+
+    async def restore_snapshot(self, snapshot: Snapshot) -> None:
+        """See [`DuplexSession.restore`]."""
+        await asyncio.to_thread(self.session.restore, snapshot)
+
+    async def diff(self, before: int, after: int) -> VersionDiff:
+        """See [`DuplexSession.diff`]."""
+        return await asyncio.to_thread(self.session.diff, before, after)
+
+    async def replay(self) -> Replay:
+        """See [`DuplexSession.replay`]."""
+        return await asyncio.to_thread(self.session.replay)
+
+    async def close(self) -> None:
+        """See [`DuplexSession.close`]."""
+        await asyncio.to_thread(self.session.close)
+
+    async def __aenter__(self) -> "AsyncDuplexSession":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)

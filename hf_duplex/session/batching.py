@@ -1,0 +1,170 @@
+"""
+Continuous batching: conversations that join and leave a running batch over one model.
+
+A [`Batch`] knows nothing of texts, logs and locks. Each of its rows is a [`Speaker`], which it asks for updates and
+tells tokens. It speaks by `generate`, a few steps at a time; between two calls rows come and go. A row's words never
+depend on who else is in the batch: it chooses by its own settings, and hears its own updates alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from transformers import LogitsProcessorList, StoppingCriteriaList
+
+from ..modeling import DuplexCache, Interrupt
+from .listeners import Words
+from .rows import join, settle, take_rows
+
+
+class Speaker(Protocol):
+    """A row of a batch."""
+
+    prompt_ids: list[int]
+    start_id: int
+
+    @property
+    def speaking(self) -> bool:
+        """Whether it wants to say another token."""
+
+    live: bool
+    """Whether it takes part in the steps under way."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has left for good, so that its row can be thrown away."""
+
+    def take_update(self) -> list[int] | None:
+        """The tokens of the update that it hears before its next token, None if there is none."""
+
+    def choose(self, scores: torch.Tensor) -> int | None:
+        """Its next token, given scores `(vocab_size,)`; None to take the likeliest."""
+
+
+class Step(NamedTuple):
+    """What one row said in a step: the token, and the version that it knows."""
+
+    speaker: Speaker
+    token: int
+    version: int
+
+
+class Batch:
+    """
+    Rows that speak together.
+
+    Args:
+        model (`PreTrainedModel`): A model that listens, as from [`~listeners.listening`].
+        words (`Words`): Its words.
+        speakers (`Sequence[Speaker]`): One for each row. Their prompts are read when it first runs.
+        after_step (`Callable[[list[Step]], bool]`): Called after each step with what the rows said; whether to let
+            [`run`] return now.
+    """
+
+    def __init__(
+        self, model: Any, words: Words, speakers: Sequence[Speaker], after_step: Callable[[list[Step]], bool]
+    ):
+        self.model, self.words, self.after_step = model, words, after_step
+        self.speakers = list(speakers)
+        self.cache = DuplexCache()
+        self.columns: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.speakers)
+
+    @property
+    def speaking(self) -> int:
+        """How many rows want to say another token."""
+        return sum(speaker.speaking for speaker in self.speakers)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the state of all rows."""
+        return self.cache.nbytes
+
+    def run(self, steps: int) -> None:
+        """So many steps at most; fewer if no row wants to speak any more, or `after_step` says so."""
+        for speaker in self.speakers:
+            speaker.live = speaker.speaking
+        if not any(speaker.live for speaker in self.speakers):
+            return
+        try:
+            self._generate(steps)
+        finally:
+            for speaker in self.speakers:
+                speaker.live = False
+
+    def _generate(self, steps: int) -> None:
+        output = self.model.generate(
+            **(self._opening() if self.columns is None else {"input_ids": self.columns}),
+            past_key_values=self.cache,
+            interrupt_callback=self._poll,
+            logits_processor=LogitsProcessorList([self._choose]),
+            stopping_criteria=StoppingCriteriaList([self._after_step]),
+            max_new_tokens=steps,
+            do_sample=False,
+        )
+        self.columns = output[:, -2:]
+        settle(self.cache)
+
+    def absorb(self, others: Sequence["Batch"]) -> None:
+        """Takes the rows of other batches, which have run before as this one has, behind its own."""
+        batches = [self, *others]
+        self.cache = join([batch.cache for batch in batches])
+        self.columns = torch.cat([batch.columns for batch in batches if batch.columns is not None])
+        self.speakers = [speaker for batch in batches for speaker in batch.speakers]
+
+    def part(self, rows: Sequence[int]) -> "Batch":
+        """A batch of some of its rows; it keeps them too, until [`keep`]."""
+        assert self.columns is not None
+        part = Batch(self.model, self.words, [self.speakers[row] for row in rows], self.after_step)
+        part.cache, part.columns = take_rows(self.cache, rows), self.columns[list(rows)]
+        return part
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Gives up all rows but these."""
+        part = self.part(rows)
+        self.cache, self.columns, self.speakers = part.cache, part.columns, part.speakers
+
+    def _opening(self) -> dict[str, torch.Tensor]:
+        """How `generate` is told the prompts, padded on the left."""
+        prompts, device = [speaker.prompt_ids for speaker in self.speakers], self.model.device
+        longest = max(1, *map(len, prompts))
+        ids = [[self.words.pad] * (longest - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        return {
+            "input_ids": torch.tensor([[speaker.start_id] for speaker in self.speakers], device=device),
+            "prompt_ids": torch.tensor(ids, device=device),
+            "prompt_mask": torch.tensor(mask, device=device),
+        }
+
+    # What `generate` calls
+
+    def _poll(self, input_ids: torch.LongTensor) -> Interrupt | None:
+        updates = [speaker.take_update() if speaker.live else None for speaker in self.speakers]
+        return Interrupt.from_lists([[update] if update else [] for update in updates], input_ids.device)
+
+    def _choose(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        pad = self.words.pad
+        if pad not in self.words.ends:
+            # It would be taken for padding.
+            scores[:, pad] = -torch.inf
+        chosen = scores.argmax(-1)
+        for row, speaker in enumerate(self.speakers):
+            token = speaker.choose(scores[row]) if speaker.live else pad
+            if token is not None:
+                chosen[row] = token
+        # A row that is silent has ended for the time being: what fills it up is no token of its own.
+        silent = torch.tensor([not speaker.live for speaker in self.speakers], device=scores.device)
+        self.cache.ended = self.cache.ended | silent
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
+
+    def _after_step(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.BoolTensor:
+        assert self.cache.version is not None
+        tokens, versions = input_ids[:, -1].tolist(), self.cache.version.tolist()
+        said = zip(self.speakers, tokens, versions, strict=True)
+        leave = self.after_step([Step(*step) for step in said if step[0].live])
+        for speaker, token in zip(self.speakers, tokens, strict=True):
+            speaker.live = speaker.live and token not in self.words.ends and speaker.speaking
+        done = [leave or not speaker.live for speaker in self.speakers]
+        return torch.tensor(done, dtype=torch.bool, device=input_ids.device)

@@ -1,0 +1,118 @@
+"""Receipts: what the sender of an update gets back, and how it learns what became of it."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from .history import History, Said
+
+
+QUEUED, APPLIED, REFUSED, UNDONE = "queued", "applied", "refused", "undone"
+
+
+class Receipt:
+    """
+    What became of an update. A queued one is in the log, so that it outlives the process.
+
+    Attributes:
+        number (`int`): Its number in its session, from 0 in the order of sending; -1 if it was refused.
+        text (`str`): What was said; of a refused one the beginning.
+        source (`str`): Who said it.
+        status (`str`): `"queued"`, `"applied"`, `"refused"` or `"undone"`.
+        reason (`str`, *optional*): Why it was refused, or undone.
+        step (`int`, *optional*): How many tokens had been emitted before it was heard.
+        version (`int`, *optional*): The version that it made.
+        milliseconds (`float`, *optional*): From [`send`] to the first token that knows it; None where that was in
+            another process.
+    """
+
+    def __init__(self, number: int, text: str, source: str, sent_at: float | None = None):
+        self.number, self.text, self.source = number, text, source
+        self.status = QUEUED
+        self.reason: str | None = None
+        self.step: int | None = None
+        self.version: int | None = None
+        self.milliseconds: float | None = None
+        self.sent_at = sent_at
+        self._settled = threading.Event()
+        self._callbacks: list[Callable[[Receipt], None]] = []
+        self._lock = threading.Lock()
+
+    @classmethod
+    def refused(cls, text: object, source: str, reason: str) -> "Receipt":
+        """The receipt of something that was not taken."""
+        shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)[:200]
+        receipt = cls(-1, shown[:200], source)
+        receipt.settle(REFUSED, reason=reason)
+        return receipt
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is no longer queued."""
+        return self._settled.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it is no longer queued, so many seconds at most. Whether it came to that."""
+        return self._settled.wait(timeout)
+
+    def when_settled(self, callback: Callable[["Receipt"], None]) -> None:
+        """Calls `callback` once it is no longer queued, from the thread that settles it; now if it is."""
+        with self._lock:
+            if not self._settled.is_set():
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
+    def settle(
+        self,
+        status: str,
+        reason: str | None = None,
+        step: int | None = None,
+        version: int | None = None,
+    ) -> None:
+        """Says what became of it. Called by the session."""
+        self.reason, self.step, self.version = reason, step, version
+        if status != APPLIED:
+            self.milliseconds = None
+        with self._lock:
+            self.status = status
+            callbacks, self._callbacks = self._callbacks, []
+            self._settled.set()
+        for callback in callbacks:
+            callback(self)
+
+    def queue_again(self) -> None:
+        """It waits once more, since what it had been said to was taken back. Called by the session."""
+        with self._lock:
+            self.status, self.reason = QUEUED, None
+            self.step = self.version = self.milliseconds = None
+            self._settled.clear()
+
+    def to_dict(self) -> dict[str, str | int | float | None]:
+        """As a program reads it."""
+        names = ("number", "text", "source", "status", "reason", "step", "version", "milliseconds")
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        known = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items() if value is not None)
+        return f"Receipt({known})"
+
+
+def settle_heard(receipt: Receipt, said: Said, step: int) -> None:
+    """Its update was heard: `said` is the first token that knows it, and has the number `step`."""
+    receipt.milliseconds = said.milliseconds
+    receipt.settle(APPLIED, step=step, version=said.version)
+
+
+def settle_receipts(receipts: Sequence[Receipt], history: History) -> None:
+    """Brings all receipts of a session in line with its history."""
+    heard = {number: step for number, step in history.heard}
+    for receipt in receipts:
+        number = receipt.number
+        if number in history.undone and receipt.status != UNDONE:
+            receipt.settle(UNDONE, reason="it was taken back")
+        elif number in history.dropped and receipt.status != REFUSED:
+            receipt.settle(REFUSED, reason=f"the session was stopped ({history.stopped}): start another one.")
+        elif number in heard and (receipt.status, receipt.step) != (APPLIED, heard[number]):
+            settle_heard(receipt, history.said[heard[number]], heard[number])
+        elif number in history.waiting and receipt.settled:
+            receipt.queue_again()

@@ -1,0 +1,137 @@
+"""
+Rows of running batches: taken out of one and put into another, so that conversations join and leave.
+
+A cache at rest knows all that its rows have said but each one's last token, which stands in a column beside it. What
+was emitted before is not kept here: positions are counted in the cache's own mask.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..modeling import DuplexCache
+from ..modeling.cache import take_columns
+from ..modeling.modeling_dual_stream import UpdateStream
+
+
+def settle(cache: DuplexCache) -> None:
+    """Forgets what only going back would need, so that a cache at rest is the same wherever its rows came from."""
+    assert cache.version is not None
+    cache.emitted, cache.versions = 1, [cache.version, cache.version]
+    cache._conv_inputs = {index: [state] for index, state in cache._conv_states.items()}
+    cache._uncroppable = cache.get_seq_length()
+    # A splice is the first thing that its row's next token reads: by now it was read.
+    cache.notice = None
+    cache.prompt = None
+    if isinstance(cache.memory, UpdateStream):
+        _close_second_stream(cache, cache.memory)
+
+
+def _close_second_stream(cache: DuplexCache, memory: UpdateStream) -> None:
+    """
+    Moves what each row heard together once most of a second stream is padding: an update to one row leaves a gap in
+    all others. Its tokens know their place without their column.
+    """
+    columns, longest = memory.mask.shape[1], int(memory.mask.sum(1).max())
+    if columns < 2 * longest + DuplexCache.least_gap or cache.cross is None or cache.cross_bias is None:
+        return
+    order = (~memory.mask).int().argsort(dim=1, stable=True)[:, :longest]
+    cache.memory = UpdateStream(memory.mask.gather(1, order), memory.count)
+    # In front stands the column for hearing nothing.
+    kept = nn.functional.pad(order + 1, (1, 0))
+    cache.cross = [(take_columns(keys, kept), take_columns(values, kept)) for keys, values in cache.cross]
+    cache.cross_bias = cache.cross_bias.gather(3, kept[:, None, None])
+
+
+def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
+    """A cache of some rows of another, which stays as it is."""
+    part = cache.snapshot()
+    chosen = torch.tensor(rows, dtype=torch.long, device=cache.layers[0].keys.device)
+    part.batch_select_indices(chosen)
+    if part.mask is not None:
+        unused = int(part.mask.any(0).int().argmax())
+        if unused:
+            part.mask = part.mask[:, unused:]
+            for layer in part.layers:
+                layer.keys, layer.values = layer.keys[:, :, unused:].clone(), layer.values[:, :, unused:].clone()
+        part.close_gaps()
+    settle(part)
+    return part
+
+
+def stack(tensors: Sequence[torch.Tensor], dim: int | None = None, left: bool = False, value: float = 0) -> Any:
+    """Rows of several tensors as one, filled up to the longest along `dim`."""
+    if dim is not None and len({tensor.shape[dim] for tensor in tensors}) > 1:
+        longest = max(tensor.shape[dim] for tensor in tensors)
+        filled = []
+        for tensor in tensors:
+            missing = longest - tensor.shape[dim]
+            around = [0, 0] * (tensor.dim() - 1 - dim % tensor.dim()) + ([missing, 0] if left else [0, missing])
+            filled.append(nn.functional.pad(tensor, around, value=value))
+        tensors = filled
+    return torch.cat(list(tensors), dim=0)
+
+
+def row_count(cache: DuplexCache) -> int:
+    return cache.layers[0].keys.shape[0]
+
+
+def join(caches: Sequence[DuplexCache]) -> DuplexCache:
+    """One cache of the rows of several caches at rest, which stay as they are: a row is the same beside any other."""
+    whole = caches[0].snapshot()
+    if len(caches) == 1:
+        return whole
+    for index, layer in enumerate(whole.layers):
+        layer.keys = stack([cache.layers[index].keys for cache in caches], 2, left=True)
+        layer.values = stack([cache.layers[index].values for cache in caches], 2, left=True)
+    masks = []
+    for cache in caches:
+        keys = cache.layers[0].keys
+        full = torch.ones(keys.shape[0], keys.shape[2], dtype=torch.bool, device=keys.device)
+        masks.append(full if cache.mask is None else cache.mask)
+    whole.mask = stack(masks, 1, left=True)
+    for name in ("version", "ended", "last_ids"):
+        setattr(whole, name, stack([getattr(cache, name) for cache in caches]))
+    offsets = [_offset(cache) for cache in caches]
+    whole.offset = stack(offsets) if any(bool(offset.any()) for offset in offsets) else 0
+    whole._window = max(cache._window for cache in caches)
+    whole._conv_states = {
+        index: stack([cache._conv_states[index] for cache in caches]) for index in whole._conv_states
+    }
+    if whole.cross is not None:
+        pairs = [[cache.cross[index] for cache in caches if cache.cross] for index in range(len(whole.cross))]
+        whole.cross = [
+            (stack([keys for keys, _ in layer], 2), stack([values for _, values in layer], 2)) for layer in pairs
+        ]
+        biases = [cache.cross_bias for cache in caches if cache.cross_bias is not None]
+        whole.cross_bias = stack(biases, 3, value=-torch.inf)
+        whole.memory = _join_memory(caches)
+    settle(whole)
+    return whole
+
+
+def _offset(cache: DuplexCache) -> torch.Tensor:
+    """How many tokens each row has forgotten, `(rows, 1)`."""
+    rows = row_count(cache)
+    offset = torch.as_tensor(cache.offset, device=cache.layers[0].keys.device)
+    return offset.expand(rows, 1) if offset.dim() else offset.view(1, 1).expand(rows, 1)
+
+
+def _join_memory(caches: Sequence[DuplexCache]) -> Any:
+    """What was heard, of all rows. A row of a second stream that has heard nothing yet has an empty one."""
+    if all(cache.memory is None for cache in caches):
+        return None
+    memories = []
+    for cache in caches:
+        assert cache.version is not None
+        silent = cache.version.new_zeros(row_count(cache), 0).bool()
+        memories.append(cache.memory or UpdateStream(silent, torch.zeros_like(cache.version)))
+    kind = type(memories[0])
+    joined = {}
+    for field in fields(kind):
+        values = [getattr(memory, field.name) for memory in memories]
+        joined[field.name] = stack(values, 1 if values[0].dim() > 1 else None)
+    return kind(**joined)

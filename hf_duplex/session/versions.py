@@ -1,0 +1,69 @@
+"""What happened between two versions of a session, worked out anew from what it heard."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from ..modeling import Workspace, WorkspaceChange, split_messages
+from .history import Sent
+from .listeners import is_workspace
+from .slots import Moves, moves
+
+
+class VersionDiff(NamedTuple):
+    """
+    What happened between two versions.
+
+    Attributes:
+        before, after (`int`): The versions.
+        messages (`list[str]`): The updates that were heard in between; those of the prompt are not among them.
+        changes (`WorkspaceChange`, *optional*): What they did to the slots; None for a model without a workspace.
+        moves (`Moves`, *optional*): The same in words.
+    """
+
+    before: int
+    after: int
+    messages: list[str]
+    changes: WorkspaceChange | None = None
+    moves: Moves | None = None
+
+
+def prompt_messages(config: Any, prompt_ids: list[int]) -> list[list[int]]:
+    """A prompt cut into messages, as the model cuts it."""
+    if not prompt_ids:
+        return []
+    separator, longest = config.message_separator_token_id, config.max_message_length
+    ids, mask = split_messages(torch.tensor([prompt_ids]), None, separator, longest)
+    return [message[there].tolist() for message, there in zip(ids[0], mask[0], strict=True) if bool(there.any())]
+
+
+@torch.no_grad()
+def workspace_after(model: Any, messages: Sequence[list[int]]) -> Workspace:
+    """The workspace of a model after it has heard these messages and nothing else."""
+    count, longest = max(1, len(messages)), max([1, *map(len, messages)])
+    ids = torch.zeros(1, count, longest, dtype=torch.long, device=model.device)
+    mask = torch.zeros_like(ids)
+    for index, message in enumerate(messages):
+        ids[0, index, : len(message)] = torch.tensor(message)
+        mask[0, index, : len(message)] = 1
+    return model.update_workspace(ids, mask)
+
+
+def version_diff(
+    model: Any, tokenizer: Any, prompt_ids: list[int], heard: Sequence[Sent], before: int, after: int
+) -> VersionDiff:
+    """
+    Raises:
+        ValueError: There is no such version, or they are in the wrong order.
+    """
+    prompt = prompt_messages(model.config, prompt_ids)
+    first, latest = len(prompt), len(prompt) + len(heard)
+    if not 0 <= before <= after <= latest:
+        raise ValueError(f"`before` and `after` must be versions from 0 to {latest}, in order: got {before}, {after}.")
+    texts = [update.text for update in heard[max(0, before - first) : max(0, after - first)]]
+    if not is_workspace(model):
+        return VersionDiff(before, after, texts)
+    messages = [*prompt, *(update.ids for update in heard)]
+    old, new = workspace_after(model, messages[:before]), workspace_after(model, messages[:after])
+    return VersionDiff(before, after, texts, new.changes(old), moves(old, new, tokenizer))

@@ -114,7 +114,7 @@ def test_rows_that_come_and_go_say_what_they_say_alone(name):
     speakers = [draw(rng, number) for number in range(14)]
     to_come = list(speakers)
     batches = []
-    while to_come or any(speaker.quiet or speaker.speaking for speaker in speakers if speaker not in to_come):
+    while to_come or batches:
         if to_come and rng.random() < 0.6:
             count = rng.randint(1, 3)
             fresh = Batch(model, spoken, to_come[:count], note)

@@ -12,11 +12,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from .duplex_session import DuplexSession, Snapshot, Token
+from .duplex_session import DuplexSession
 from .receipts import Receipt
 from .replay import Replay
 from .server import Server
-from .versions import VersionDiff
+from .versions import Snapshot, VersionDiff
+from .voice import Token
 
 
 class AsyncDuplexSession:

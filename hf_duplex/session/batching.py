@@ -34,8 +34,11 @@ class Speaker(Protocol):
     def gone(self) -> bool:
         """Whether it has left for good, so that its row can be thrown away."""
 
-    def take_update(self) -> list[int] | None:
-        """The tokens of the update that it hears before its next token, None if there is none."""
+    def take_update(self, new: bool) -> list[int] | None:
+        """
+        The tokens of the update that it hears before its next token, None if there is none. Not `new`: one that has
+        just come had better wait, one that has its place comes all the same.
+        """
 
     def choose(self, scores: torch.Tensor) -> int | None:
         """Its next token, given scores `(vocab_size,)`; None to take the likeliest."""
@@ -68,6 +71,8 @@ class Batch:
         self.speakers = list(speakers)
         self.cache = DuplexCache()
         self.columns: torch.Tensor | None = None
+        self._at_once = True
+        self._polled = False
 
     def __len__(self) -> int:
         return len(self.speakers)
@@ -82,8 +87,16 @@ class Batch:
         """Bytes of the state of all rows."""
         return self.cache.nbytes
 
-    def run(self, steps: int) -> None:
-        """So many steps at most; fewer if no row wants to speak any more, or `after_step` says so."""
+    def run(self, steps: int, at_once: bool = True) -> None:
+        """
+        Speaks.
+
+        Args:
+            steps (`int`): So many steps at most; fewer if no row wants to speak any more, or `after_step` says so.
+            at_once (`bool`, *optional*, defaults to `True`): Let rows hear what is new before any step, not before
+                the first one only. To fold in what several rows hear costs hardly more than what one hears.
+        """
+        self._at_once, self._polled = at_once, False
         for speaker in self.speakers:
             speaker.live = speaker.speaking
         if not any(speaker.live for speaker in self.speakers):
@@ -134,6 +147,8 @@ class Batch:
         mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         return {
             "input_ids": torch.tensor([[speaker.start_id] for speaker in self.speakers], device=device),
+            # Said outright: where the start token fills up rows too, it would be taken for padding.
+            "attention_mask": torch.ones(len(prompts), 1, dtype=torch.long, device=device),
             "prompt_ids": torch.tensor(ids, device=device),
             "prompt_mask": torch.tensor(mask, device=device),
         }
@@ -141,7 +156,9 @@ class Batch:
     # What `generate` calls
 
     def _poll(self, input_ids: torch.LongTensor) -> Interrupt | None:
-        updates = [speaker.take_update() if speaker.live else None for speaker in self.speakers]
+        new = self._at_once or not self._polled
+        self._polled = True
+        updates = [speaker.take_update(new) if speaker.live else None for speaker in self.speakers]
         return Interrupt.from_lists([[update] if update else [] for update in updates], input_ids.device)
 
     def _choose(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:

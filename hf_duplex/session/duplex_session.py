@@ -15,54 +15,27 @@ their business, nor is it anybody's in which batch they are.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Condition
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from . import history as kinds
+from .deciding import Decider, Policy
 from .event_log import Event, EventLog, LogError
 from .history import History, Said, Sent
 from .limits import Limits, Rate, Refusal, check_text
-from .listeners import encode_told, is_workspace
-from .receipts import Receipt, settle_heard, settle_receipts
+from .listeners import encode_told, stream_length
+from .receipts import Receipt, guarded, settle_heard, settle_receipts
 from .replay import Replay, replay
 from .sampling import Sampling
-from .versions import VersionDiff, version_diff
-from .voice import TokenTexts, Voice
+from .versions import Snapshot, VersionDiff, version_diff
+from .voice import Token, TokenTexts, Voice
 
 
 if TYPE_CHECKING:
     from .server import Server
 
 
-SPEAK = frozenset({"continue", "resume", "answer", "repair", "notify", "backchannel"})
-HOLD = frozenset({"yield", "wait", "stop", "request_approval", "refuse"})
-"""What a policy may say: go on, or be silent until there is something new."""
-
-Policy = Callable[[dict[str, list[str]]], str]
-
-
 class SessionError(RuntimeError):
     """A session cannot do what it was asked for; the message says why and what to do."""
-
-
-class Token(NamedTuple):
-    """
-    An emitted token: its number, its text, and the version that it knows. A number that comes once more says that
-    what stood from there on was taken back.
-    """
-
-    step: int
-    id: int
-    text: str
-    version: int
-
-
-class Snapshot(NamedTuple):
-    """A place in a session to come back to: a few numbers, for the log holds the rest."""
-
-    session: str
-    event: int
-    step: int
-    version: int
 
 
 class DuplexSession:
@@ -78,21 +51,19 @@ class DuplexSession:
     """
 
     def __init__(self, server: "Server", id: str, events: list[Event], limits: Limits, decide: Policy | None = None):
-        self.server, self.id, self.limits, self.decide = server, id, limits, decide
+        self.server, self.id, self.limits = server, id, limits
+        self.decider = Decider(decide)
         self.history = History.of(events)
         self.sampling = Sampling(**self.history.opened["sampling"])
         self.receipts: list[Receipt] = []
         self.tokens: list[Token] = []
         self.failure: str | None = None
         self.released: str | None = None
-        self.held = False
         self.observed: dict[str, list[str]] = {}
         self.voice: Voice | None = None
         self.read_until = 0
         self.touched = server.clock()
-        self._owns_server = False
-        self._asked = False
-        self._action: str | None = None
+        self.owns_server = False
         self._rate = Rate(limits.rate, limits.burst, server.clock)
         self._changed = Condition(server.lock)
         self._watchers: list[Callable[[Event], None]] = []
@@ -110,62 +81,29 @@ class DuplexSession:
         tokenizer: Any,
         prompt: str | bytes,
         log: EventLog | str | Path | None = None,
-        sampling: Sampling | None = None,
-        limits: Limits | None = None,
-        decide: Policy | None = None,
+        **options: Any,
     ) -> "DuplexSession":
         """
-        A session by itself.
-
-        Args:
-            model, tokenizer: One of our generators or any causal language model of transformers, and its tokenizer.
-            prompt (`str` or `bytes`): What is said first.
-            log (`EventLog`, `str` or `Path`, *optional*): Where it is written down: in memory if it is not given, and
-                then it ends with the process.
-            sampling (`Sampling`, *optional*): How it speaks; greedily if it is not given.
-            limits (`Limits`, *optional*): How much it takes.
-            decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: asked before each token whether to
-                speak, given its streams (see [`streams`]).
-
-        Raises:
-            Refusal: The prompt is unusable; the message says why.
-            LogError: The log cannot be written.
+        A session by itself. With no `log` it is written down in memory, and ends with the process; for the other
+        arguments, and for what is raised, see [`Server`] and [`Server.open`].
         """
-        from .server import Server
+        from .server import alone
 
-        server = Server(model, tokenizer, log)
-        try:
-            session = server.open(prompt, sampling=sampling, limits=limits, decide=decide)
-        except BaseException:
-            server.close()
-            raise
-        session._owns_server = True
-        return session
+        return alone(model, tokenizer, log, lambda server: server.open(prompt, **options))
 
     @classmethod
     def reopen(
-        cls,
-        model: Any,
-        tokenizer: Any,
-        log: EventLog | str | Path,
-        id: str | None = None,
-        limits: Limits | None = None,
-        decide: Policy | None = None,
+        cls, model: Any, tokenizer: Any, log: EventLog | str | Path, id: str | None = None, **options: Any
     ) -> "DuplexSession":
-        """A session by itself, as its log says; the last one of the log if `id` is not given. See [`start`]."""
-        from .server import Server
+        """
+        A session by itself, as its log holds it; the last one of the log if `id` is not given. For the other
+        arguments, and for what is raised, see [`Server`] and [`Server.restore`].
+        """
+        from .server import alone
 
-        server = Server(model, tokenizer, log)
-        try:
-            ids = server.log.sessions()
-            if id is None and not ids:
-                raise LogError("`log` holds no session: start one.")
-            session = server.restore(ids[-1] if id is None else id, limits=limits, decide=decide)
-        except BaseException:
-            server.close()
-            raise
-        session._owns_server = True
-        return session
+        return alone(
+            model, tokenizer, log, lambda server: server.restore(server.latest if id is None else id, **options)
+        )
 
     # Talking to it
 
@@ -308,7 +246,7 @@ class DuplexSession:
 
     def close(self) -> None:
         """Frees its memory. It is not stopped: the log holds it, and it can be restored."""
-        if self._owns_server:
+        if self.owns_server:
             self.server.close()
             return
         with self.server.lock:
@@ -438,7 +376,7 @@ class DuplexSession:
     def has_to_speak(self) -> bool:
         """Whether it has something to say or to hear, and may."""
         open_ended = not self.history.ended or bool(self.history.waiting)
-        return open_ended and not self.held and not self._reader_is_behind
+        return open_ended and not self.decider.held and not self._reader_is_behind
 
     @property
     def is_full(self) -> bool:
@@ -462,7 +400,7 @@ class DuplexSession:
         elif event.kind == kinds.STOPPED:
             settle_receipts(self.receipts, self.history)
         for callback in self._watchers:
-            callback(event)
+            guarded(callback, event)
         self.notify()
 
     def release(self, reason: str) -> None:
@@ -491,7 +429,7 @@ class DuplexSession:
         """Tells who waits that something is otherwise."""
         self._changed.notify_all()
         for callback in self._listeners:
-            callback()
+            guarded(callback)
 
     def _until(self, number: int) -> History:
         return History.of(self.server.log.events(self.id, number))
@@ -542,35 +480,22 @@ class DuplexSession:
             raise Refusal(f"the session is as long as the model can read ({most} tokens): start another one.")
 
     def columns(self, more: list[Sent] | None = None) -> int:
-        """Tokens in the stream of its generator, and of updates that are to come."""
-        said = len(self.history.said)
-        if is_workspace(self.server.model):
-            return 1 + said
-        prompt = 1 + len(self.history.opened["prompt_ids"])
-        heard = [self.history.sent[number] for number, _ in self.history.heard]
-        return prompt + said + sum(len(update.ids) for update in [*heard, *(more or [])])
+        """Tokens that its model reads in one stream, with updates that are to come."""
+        return stream_length(self.server.model, self.history, more or [])
 
     # Its policy
 
     def ask_policy(self) -> None:
         """Asks whether to speak, without the lock; called by the speaking thread."""
-        if self.decide is None:
-            return
-        reason: str | None
-        try:
-            action = self.decide(self.streams())
-        except Exception as error:
-            reason = f"`decide` failed: {error!r}. Mend it and call `resume()`."
-        else:
-            reason = None if action in SPEAK | HOLD else f"`decide` said {action!r}, which is no action."
+        action, reason = self.decider.ask(self.streams())
         with self.server.lock:
+            try:
+                if action is not None and self.decider.follow(action) and self.decider.decide is not None:
+                    self.server.commit([(self, "action", {"action": action})])
+            except LogError as error:
+                reason = str(error)
             if reason is not None:
                 self.fail(reason)
-                return
-            self.held = action in HOLD
-            if action != self._action:
-                self._action = action
-                self.server.commit([(self, "action", {"action": action})])
 
     def __enter__(self) -> "DuplexSession":
         return self

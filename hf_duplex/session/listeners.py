@@ -7,12 +7,14 @@ of the baseline: what comes in is spliced into its own stream, in the words of i
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..modeling import DuplexGenerationMixin, encode_prompt, encode_update
+from .history import History, Sent
 from .limits import Refusal
 
 
@@ -170,6 +172,15 @@ def is_duplex(model: Any) -> bool:
 def is_workspace(model: Any) -> bool:
     """Whether it keeps what it hears in a workspace."""
     return model.config.model_type == "duplex_workspace"
+
+
+def stream_length(model: Any, history: History, more: Sequence[Sent] = ()) -> int:
+    """Tokens that a model reads in one stream: what it said, and unless it has a workspace, what it heard too."""
+    said = 1 + len(history.said)
+    if is_workspace(model):
+        return said
+    heard = [history.sent[number] for number, _ in history.heard]
+    return said + len(history.opened["prompt_ids"]) + sum(len(update.ids) for update in [*heard, *more])
 
 
 def encode_told(words: Words, text: str, longest: int) -> list[int]:

@@ -1,12 +1,23 @@
 """Receipts: what the sender of an update gets back, and how it learns what became of it."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
 from .history import History, Said
 
 
+logger = logging.getLogger(__name__)
+
 QUEUED, APPLIED, REFUSED, UNDONE = "queued", "applied", "refused", "undone"
+
+
+def guarded(callback: Callable[..., None], *arguments: object) -> None:
+    """Calls what somebody else wrote: whatever it raises is none of the caller's business, and is logged."""
+    try:
+        callback(*arguments)
+    except Exception:
+        logger.exception("a callback of a session failed; the session goes on.")
 
 
 class Receipt:
@@ -78,7 +89,7 @@ class Receipt:
             callbacks, self._callbacks = self._callbacks, []
             self._settled.set()
         for callback in callbacks:
-            callback(self)
+            guarded(callback, self)
 
     def queue_again(self) -> None:
         """It waits once more, since what it had been said to was taken back. Called by the session."""

@@ -49,7 +49,7 @@ class Reciter:
     def speaking(self) -> bool:
         return len(self.tokens) < len(self.history.said)
 
-    def take_update(self) -> list[int] | None:
+    def take_update(self, new: bool) -> list[int] | None:
         heard = self.history.said[len(self.tokens)].heard
         return None if heard is None else self.history.sent[heard].ids
 

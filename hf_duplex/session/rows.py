@@ -46,6 +46,12 @@ def _close_second_stream(cache: DuplexCache, memory: UpdateStream) -> None:
     cache.cross_bias = cache.cross_bias.gather(3, kept[:, None, None])
 
 
+def leave_room(cache: DuplexCache) -> None:
+    """Lets go of the columns of the cache that rows came from: they would keep all of its rows alive."""
+    for layer in cache.layers:
+        layer._room, layer._shown = None, (None, None)
+
+
 def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
     """A cache of some rows of another, which stays as it is."""
     part = cache.snapshot()
@@ -58,6 +64,7 @@ def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
             for layer in part.layers:
                 layer.keys, layer.values = layer.keys[:, :, unused:].clone(), layer.values[:, :, unused:].clone()
         part.close_gaps()
+    leave_room(part)
     settle(part)
     return part
 
@@ -109,6 +116,7 @@ def join(caches: Sequence[DuplexCache]) -> DuplexCache:
         biases = [cache.cross_bias for cache in caches if cache.cross_bias is not None]
         whole.cross_bias = stack(biases, 3, value=-torch.inf)
         whole.memory = _join_memory(caches)
+    leave_room(whole)
     settle(whole)
     return whole
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from . import history as kinds
 from .batching import Batch, Step
-from .duplex_session import DuplexSession, Policy, SessionError
+from .deciding import Policy
+from .duplex_session import DuplexSession, SessionError
 from .event_log import EventLog, LogError
 from .history import History
 from .limits import Limits, Refusal, check_text
@@ -75,7 +76,7 @@ class Server:
         """Held by whoever runs the model."""
         self._work = threading.Condition(self.lock)
         self._sessions: dict[str, DuplexSession] = {}
-        self._batches: list[Batch] = []
+        self.batches: list[Batch] = []
         self._news: set[DuplexSession] = set()
         self._urgent = self._closing = False
         self._swept = clock()
@@ -95,7 +96,15 @@ class Server:
         id: str | None = None,
     ) -> DuplexSession:
         """
-        A new session; arguments as in [`DuplexSession.start`], and `id` to name it.
+        A new session.
+
+        Args:
+            prompt (`str` or `bytes`): What is said first.
+            sampling (`Sampling`, *optional*): How it speaks; greedily if it is not given.
+            limits (`Limits`, *optional*): How much it takes; those of the server if they are not given.
+            decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: asked before each token whether to
+                speak, given its streams (see [`DuplexSession.streams`]).
+            id (`str`, *optional*): Its name; a random one if it is not given.
 
         Raises:
             Refusal: The prompt is unusable, or there are too many sessions.
@@ -165,10 +174,18 @@ class Server:
             return list(self._sessions.values())
 
     @property
+    def latest(self) -> str:
+        """The session of the log that began last."""
+        ids = self.log.sessions()
+        if not ids:
+            raise LogError("`log` holds no session: start one.")
+        return ids[-1]
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the states of all sessions."""
         with self.turn:
-            return sum(batch.nbytes for batch in self._batches)
+            return sum(batch.nbytes for batch in self.batches)
 
     def close(self) -> None:
         """Ends speaking and frees everything. No session is stopped: the log holds them."""
@@ -180,7 +197,7 @@ class Server:
         with self.lock:
             for session in self.sessions:
                 session.release("its server was closed")
-            self._batches = []
+            self.batches = []
         atexit.unregister(self._at_exit)
         if self._owns_log:
             self.log.close()
@@ -206,7 +223,7 @@ class Server:
 
     def wake(self, session: DuplexSession) -> None:
         """There is something new for a session."""
-        if session.decide is not None:
+        if session.decider.decide is not None:
             self._news.add(session)
         # A turn under way is cut short for whoever takes no part in it.
         if session.voice is None or not session.voice.live:
@@ -242,7 +259,13 @@ class Server:
             self._urgent = False
         for session in news:
             session.ask_policy()
-        self._take_turns()
+        try:
+            self._take_turns()
+        except Exception as error:
+            # Whatever it was: who speaks for all must not fall silent without a word.
+            batches, self.batches = self.batches, []
+            for batch in batches:
+                self._give_up(batch, f"the sessions cannot be put together: {error!r}; `resume()` goes on.")
         return True
 
     def _is_work(self) -> bool:
@@ -261,25 +284,27 @@ class Server:
 
     def _take_turns(self) -> None:
         with self.lock:
-            new = [session for session in self._sessions.values() if session.is_due and session.voice is None]
-            for session in new:
-                session.voice = Voice(session)
-            voices = [session.voice for session in new if session.voice is not None]
             self._tidy()
+            new = [session for session in self._sessions.values() if session.is_due and session.voice is None]
+            voices = [Voice(session) for session in new]
+            for session, voice in zip(new, voices, strict=True):
+                session.voice = voice
         for start in range(0, len(voices), self.rows):
             batch = Batch(self.model, self.words, voices[start : start + self.rows], self._after_step)
             # Their prompts, and a first word: from then on they are like any other.
             if self._run(batch, 1) and batch.columns is not None:
-                self._batches.append(batch)
+                self.batches.append(batch)
+            else:
+                self._give_up(batch)
         self._merge()
-        speaking = [batch for batch in self._batches if batch.speaking]
+        speaking = [batch for batch in self.batches if batch.speaking]
         for batch in speaking:
-            self._run(batch, TURN if len(speaking) > 1 else ALONE)
+            self._run(batch, *((TURN, False) if len(speaking) > 1 else (ALONE, True)))
 
     def _tidy(self) -> None:
         """Takes out of each batch who is gone, and once they are many, who is silent; those stay by themselves."""
         kept: list[Batch] = []
-        for batch in self._batches:
+        for batch in self.batches:
             there = [row for row, speaker in enumerate(batch.speakers) if not speaker.gone]
             speaking = [row for row in there if batch.speakers[row].speaking]
             useless = len(batch) - len(speaking if speaking else there)
@@ -290,11 +315,11 @@ class Server:
                 kept += [batch.part([row]) for row in silent]
                 batch.keep(speaking or there)
             kept.append(batch)
-        self._batches = kept
+        self.batches = kept
 
     def _merge(self) -> None:
         """Puts batches together that fit into one."""
-        speaking = sorted((batch for batch in self._batches if batch.speaking), key=len, reverse=True)
+        speaking = sorted((batch for batch in self.batches if batch.speaking), key=len, reverse=True)
         groups: list[list[Batch]] = []
         for batch in speaking:
             fits = (group for group in groups if sum(map(len, group)) + len(batch) <= self.rows)
@@ -306,27 +331,31 @@ class Server:
         for first, *others in groups:
             if others:
                 first.absorb(others)
-                self._batches = [batch for batch in self._batches if batch not in others]
+                self.batches = [batch for batch in self.batches if batch not in others]
 
-    def _run(self, batch: Batch, steps: int) -> bool:
+    def _run(self, batch: Batch, steps: int, at_once: bool = True) -> bool:
         """Lets a batch speak. Whether it could: otherwise all that its rows knew is made anew when they go on."""
         try:
             with self.turn:
-                batch.run(steps)
+                batch.run(steps, at_once)
             return True
         except Exception as error:
             reason = str(error) if isinstance(error, LogError) else f"the model failed: {error!r}; `resume()` goes on."
-            with self.lock:
-                self._batches = [other for other in self._batches if other is not batch]
-                for voice in batch.speakers:
-                    assert isinstance(voice, Voice)
-                    speaking = voice.speaking
-                    voice.gone = True
-                    if voice.session.voice is voice:
-                        voice.session.voice = None
-                        if speaking:
-                            voice.session.fail(reason)
+            self.batches = [other for other in self.batches if other is not batch]
+            self._give_up(batch, reason)
             return False
+
+    def _give_up(self, batch: Batch, reason: str | None = None) -> None:
+        """Lets go of a batch. With a reason, who was speaking in it has failed; the others do not even notice."""
+        with self.lock:
+            for voice in batch.speakers:
+                assert isinstance(voice, Voice)
+                speaking = voice.speaking
+                voice.gone = True
+                if voice.session.voice is voice:
+                    voice.session.voice = None
+                    if speaking and reason is not None:
+                        voice.session.fail(reason)
 
     def _after_step(self, steps: list[Step]) -> bool:
         """Writes down what was said in a step, and then tells it."""
@@ -345,10 +374,27 @@ class Server:
             for session, _, _ in entries:
                 if session.is_full:
                     session.stop(f"it is as long as the model can read, {self.longest} tokens")
-            told = [session for session, _, _ in entries if session.decide is not None]
+            told = [session for session, _, _ in entries if session.decider.decide is not None]
         for session in told:
             session.ask_policy()
         return self._urgent or self._closing
+
+
+def alone(
+    model: Any,
+    tokenizer: Any,
+    log: EventLog | str | Path | None,
+    begin: Callable[[Server], DuplexSession],
+) -> DuplexSession:
+    """A session in a server of its own, which ends with it."""
+    server = Server(model, tokenizer, log)
+    try:
+        session = begin(server)
+    except BaseException:
+        server.close()
+        raise
+    session.owns_server = True
+    return session
 
 
 def _speak(reference: "weakref.ref[Server]") -> None:

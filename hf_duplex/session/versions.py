@@ -1,4 +1,4 @@
-"""What happened between two versions of a session, worked out anew from what it heard."""
+"""Places in a session to come back to, and what happened between two versions, worked out from what it heard."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,6 +9,15 @@ from ..modeling import Workspace, WorkspaceChange, split_messages
 from .history import Sent
 from .listeners import is_workspace
 from .slots import Moves, moves
+
+
+class Snapshot(NamedTuple):
+    """A place in a session to come back to: a few numbers, for the log holds the rest."""
+
+    session: str
+    event: int
+    step: int
+    version: int
 
 
 class VersionDiff(NamedTuple):

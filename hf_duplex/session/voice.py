@@ -1,7 +1,7 @@
 """A session as a row of a batch, and its tokens as a text."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -11,6 +11,18 @@ from .sampling import Chooser
 
 if TYPE_CHECKING:
     from .duplex_session import DuplexSession
+
+
+class Token(NamedTuple):
+    """
+    An emitted token: its number, its text, and the version that it knows. A number that comes once more says that
+    what stood from there on was taken back.
+    """
+
+    step: int
+    id: int
+    text: str
+    version: int
 
 
 class TokenTexts:
@@ -61,7 +73,7 @@ class Voice:
                 return False
             return self.known is not None or self.session.has_to_speak
 
-    def take_update(self) -> list[int] | None:
+    def take_update(self, new: bool) -> list[int] | None:
         with self.session.server.lock:
             history, known = self.session.history, self.known
             if self.gone:
@@ -70,7 +82,7 @@ class Voice:
                 self.telling = known.heard
             else:
                 # One a step, so that each makes a version of its own that a token knows.
-                self.telling = history.waiting[0] if history.waiting else None
+                self.telling = history.waiting[0] if new and history.waiting else None
             return None if self.telling is None else history.sent[self.telling].ids
 
     def data(self, token: int, version: int, now: float) -> dict[str, int | float]:

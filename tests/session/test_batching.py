@@ -60,12 +60,15 @@ class Scripted:
         self.chooser = Chooser(sampling or Sampling())
         self.tokens, self.versions, self.logits = [], [], []
         self.gone = self.quiet = self.live = False
+        self.ends = ()
 
     @property
     def speaking(self):
-        return not (self.gone or self.quiet) and len(self.tokens) < self.most
+        """Whoever has ended speaks when there is something to hear."""
+        ended = self.tokens and self.tokens[-1] in self.ends and len(self.tokens) not in self.updates
+        return not (self.gone or self.quiet or ended) and len(self.tokens) < self.most
 
-    def take_update(self):
+    def take_update(self, new):
         return self.updates.get(len(self.tokens))
 
     def choose(self, scores):
@@ -93,9 +96,9 @@ def assert_as_alone(model, speaker):
     output = alone(model, speaker)
     assert speaker.tokens == output.sequences[0, 1:].tolist()
     assert speaker.versions == output.versions[0, 1:].tolist()
-    expected = torch.cat(output.logits)
-    expected[:, PAD] = -torch.inf
-    torch.testing.assert_close(torch.stack(speaker.logits), expected, atol=2e-4, rtol=0)
+    # Where padding would be no word, it was given no chance.
+    found, expected = torch.stack(speaker.logits)[:, PAD + 1 :], torch.cat(output.logits)[:, PAD + 1 :]
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
 def draw(rng, number):
@@ -114,7 +117,7 @@ def test_rows_that_come_and_go_say_what_they_say_alone(name):
     speakers = [draw(rng, number) for number in range(14)]
     to_come = list(speakers)
     batches = []
-    while to_come or batches:
+    while any(len(speaker.tokens) < speaker.most for speaker in speakers):
         if to_come and rng.random() < 0.6:
             count = rng.randint(1, 3)
             fresh = Batch(model, spoken, to_come[:count], note)
@@ -143,32 +146,31 @@ def test_rows_that_come_and_go_say_what_they_say_alone(name):
 @pytest.mark.parametrize("name, pad", [("validity", PAD), ("baseline", PAD), ("dual_stream", PAD), ("gpt2", EOS)])
 def test_who_has_ended_is_woken_beside_those_who_speak(name, pad):
     """An end, or a silence, leaves no trace in a row: gpt2 fills up with its own end token."""
-    model, spoken = prepared(name, pad=pad)
+    model, spoken = prepared(name, ends=())
     prompt, update = words(5, seed=3).tolist(), words(4, seed=4).tolist()
     free = Scripted(prompt, {}, 12)
-    batch = Batch(model, spoken, [free], note)
-    batch.run(12)
-    # Whatever it says fourth is an end from now on.
-    end = free.tokens[3]
+    Batch(model, spoken, [free], note).run(12)
+    # A word that it has not said before is an end from now on.
+    end = next(token for place, token in enumerate(free.tokens) if place and token not in free.tokens[:place])
     length = free.tokens.index(end) + 1
     model, spoken = prepared(name, ends=[end], pad=end if pad == EOS else pad)
-    told, other = Scripted(prompt, {length: update}, length + 6), Scripted(words(7, seed=5).tolist(), {2: update}, 20)
+    told, other = Scripted(prompt, {}, length + 8), Scripted(words(7, seed=5).tolist(), {2: update}, 40)
+    told.ends = other.ends = [end]
     batch = Batch(model, spoken, [told, other], note)
     batch.run(1)
-    batch.run(length + 2)
-    assert told.tokens == free.tokens[:length] and not told.live
+    batch.run(length + 3)
+    batch.run(2)
+    assert told.tokens == free.tokens[:length] and not told.live and not told.speaking
+    told.updates[length] = update
+    batch.run(3)
+    assert len(told.tokens) > length and told.versions[-1] == told.versions[0] + 1
     told.quiet = True
     batch.run(2)
     told.quiet = False
-    while told.speaking and len(batch.speakers) and len(told.tokens) < told.most:
-        before = len(told.tokens)
-        batch.run(3)
-        if told.tokens[-1] == end and len(told.tokens) > before:
-            told.most = len(told.tokens)
-    speaker = Scripted(prompt, {length: update}, told.most)
-    speaker.tokens, speaker.versions, speaker.logits = told.tokens, told.versions, told.logits
+    batch.run(20)
     model.generation_config.eos_token_id = None
-    assert_as_alone(model, speaker)
+    for speaker in (told, other):
+        assert_as_alone(model, speaker)
 
 
 @pytest.mark.parametrize("name", ["validity", "baseline"])
@@ -193,6 +195,21 @@ def test_what_is_drawn_depends_on_no_neighbour(name):
     assert len({tuple(tokens) for tokens in together}) == 4
 
 
+def test_chance_is_new_at_every_step_and_the_same_for_the_same_step():
+    chooser, scores = Chooser(Sampling(temperature=1.0, seed=1)), torch.zeros(1000)
+    drawn = [chooser(scores, step) for step in range(20)]
+    assert len(set(drawn)) > 15 and drawn[::-1] == [chooser(scores, step) for step in range(20)][::-1]
+    assert drawn != [Chooser(Sampling(temperature=1.0, seed=2))(scores, step) for step in range(20)]
+    narrow = Chooser(Sampling(temperature=1.0, top_k=3))
+    assert {narrow(torch.arange(1000.0) / 10, step) for step in range(50)} == {997, 998, 999}
+
+
+@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": 0}, {"top_p": 1.5}, {"max_new_tokens": 0}])
+def test_settings_that_cannot_be_are_refused(bad):
+    with pytest.raises(ValueError, match=f"`{next(iter(bad))}`"):
+        Sampling(**bad)
+
+
 def test_a_batch_says_when_it_is_left_and_goes_on():
     model, spoken = prepared("validity", ends=())
     speaker, twin = (Scripted([5, 6, 7], {}, 10) for _ in range(2))
@@ -206,6 +223,23 @@ def test_a_batch_says_when_it_is_left_and_goes_on():
     assert speaker.tokens == twin.tokens
     batch.run(5)
     assert len(speaker.tokens) == 10
+
+
+def test_what_is_new_waits_for_the_first_step_where_that_is_wanted():
+    model, spoken = prepared("validity", ends=())
+    asked = []
+
+    class Asked(Scripted):
+        def take_update(self, new):
+            asked.append(new)
+            return super().take_update(new)
+
+    batch = Batch(model, spoken, [Asked([5, 6, 7], {4: [9, 10]}, 20)], note)
+    batch.run(3)
+    batch.run(3, at_once=False)
+    batch.run(2, at_once=False)
+    assert asked == [True, True, True, True, False, False, True, False]
+    assert_as_alone(model, batch.speakers[0])
 
 
 def test_no_row_sees_what_another_has_heard():
@@ -240,6 +274,8 @@ def test_rows_keep_their_place_when_they_are_joined():
         parts.append(batch.cache)
     whole = join(parts)
     assert whole.memory.mask.sum(1).tolist() == [0, 2, 4] and whole.memory.count.tolist() == [0, 1, 2]
+    # In front of what was heard stands a column for hearing nothing.
+    assert whole.cross_bias.isneginf().sum(-1).flatten().tolist() == [4, 2, 0]
     assert whole.mask.sum(1).tolist() == [part.get_seq_length() for part in parts]
     for row, part in enumerate(parts):
         again = take_rows(whole, [row])

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments,
 
 from dataset_builder import END, Sample
 from dataset_builder.disfl_qa import baseline_scores, load_disfl_qa, scores
+from dataset_builder.disfl_qa_words import with_other_words
 from hf_duplex.data import ChannelCollator, encode_sample
 from hf_duplex.evaluation.conversation import converse
 from hf_duplex.modeling import encode_update
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--num_train_epochs", type=float, default=10)
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--learning_rate", type=float, default=1e-3)
+    parser.add_argument("--copies", type=int, default=0, help="copies of each question with other words in it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train_rows", type=int, help="only so many rows of train")
     parser.add_argument("--dev_rows", type=int, help="only so many rows of dev")
@@ -70,6 +72,7 @@ def main() -> None:
         "train": load_disfl_qa(options.path, "train")[: options.train_rows],
         "dev": load_disfl_qa(options.path, "dev")[: options.dev_rows],
     }
+    rows["train"] = with_other_words(rows["train"], options.copies, seed=options.seed)
     longest = model.config.max_message_length
     samples = {
         split: [in_messages(Sample(**row), tokenizer, longest) for row in found] for split, found in rows.items()

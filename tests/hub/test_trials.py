@@ -66,7 +66,7 @@ def test_a_folder_that_lacks_a_file_is_refused(folder, missing, message):
 
 
 def test_a_run_that_is_not_finished_is_refused_and_changes_nothing(folder, tmp_path):
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="holds no training.json"):
         draw_trials(folder, [tmp_path])
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -1,5 +1,5 @@
 """
-The command line: `hf-duplex demo | chat | inspect | train | bench | verify | data | push`.
+The command line: `hf-duplex demo | chat | studio | inspect | train | bench | verify | data | push`.
 
 Only typer is imported before a command runs, so that help is there at once.
 """
@@ -36,7 +36,10 @@ class ClearErrors(TyperGroup):
                 raise
             message = str(error)
         except ModuleNotFoundError as error:
-            message = f"{error.name} is not installed: it comes with the extra train, pip install 'hf_duplex[train]'."
+            extra = "studio" if error.name == "gradio" else "train"
+            message = (
+                f"{error.name} is not installed: it comes with the extra {extra}, pip install 'hf_duplex[{extra}]'."
+            )
         typer.echo(f"Error: {message}", err=True)
         raise typer.Exit(2)
 
@@ -153,6 +156,54 @@ def chat(
     from .session.chat import run_chat
 
     run_chat(model, pace, threads, max_new_tokens)
+
+
+@app.command()
+def studio(
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
+    baseline: Annotated[str | None, typer.Option(help=MODEL_HELP.format("baseline"))] = None,
+    advisor: Annotated[
+        str | None, typer.Option(help="A chat model that advises instead, by folder or Hub name.")
+    ] = None,
+    formalizer: Annotated[
+        str | None, typer.Option(help="A chat model that finds out what was meant, instead of rules.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; another than this machine's needs --password.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 7860,
+    password: Annotated[
+        str | None, typer.Option(envvar="HF_DUPLEX_PASSWORD", help="Asked for beside the user name duplex.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    threads: Threads = 1,
+) -> None:
+    """Talk to a model on a web page, and correct yourself while it speaks.
+
+    What you mean stands on the left, what follows from it on the right. Below:
+    pressures while it speaks, what each update moved, and versions to go back
+    to. A second tab plays one correction against a baseline that restarts.
+
+    [bold]Examples[/]
+
+    [cyan]hf-duplex studio --open[/]
+
+    [cyan]HF_DUPLEX_PASSWORD=... hf-duplex studio --host 0.0.0.0 --port 8000[/]
+    """
+    from .studio.launch import check_access, launch_studio
+
+    check_access(host, password)
+    launch_studio(
+        host,
+        port,
+        password,
+        open_browser,
+        model=model,
+        baseline=baseline,
+        advisor=advisor,
+        formalizer=formalizer,
+        threads=threads,
+    )
 
 
 @app.command()

@@ -1,0 +1,101 @@
+"""The second tab: one correction, heard by the workspace, and read again by a baseline that was restarted."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from itertools import groupby
+
+from ..session.demo import Play, Stage
+from ..session.limits import check_text
+from ..session.live import LiveText
+from ..session.scenes import Scene, Update
+from .board import text
+
+
+MAX_BYTES = 2_000
+SECONDS = 0.1
+"""The page is drawn anew at most so often."""
+
+
+def own_scene(prompt: str, correction: str, after: float | None) -> Scene:
+    """
+    A scene of what was typed.
+
+    Raises:
+        ValueError: A text is unusable, or `after` is no whole number from 1; the message says what to do.
+    """
+    if after is None or after != int(after) or not 1 <= after <= 200:
+        raise ValueError(f"`After so many tokens` must be a whole number from 1 to 200, got {after}.")
+    prompt, correction = check_text(prompt, "prompt", MAX_BYTES), check_text(correction, "correction", MAX_BYTES)
+    return Scene("own", "", prompt, (Update(correction, int(after)),))
+
+
+def said(live: LiveText) -> str:
+    """A text in stretches, each with the version that it knows."""
+    groups = groupby(live.tokens, key=lambda token: token.version)
+    stretches = [(version, "".join(token.text for token in group)) for version, group in groups]
+    return "".join(f'<span class="tag">v{version}</span>{text(words)}' for version, words in stretches)
+
+
+def listening(play: Play) -> str:
+    """The text of the workspace."""
+    heard = "".join(f'<p class="heard">{text(entry.text)}</p>' for entry in play.listening.heard)
+    return f'<div class="pane"><h3>Workspace: listens while it speaks</h3>{heard}<p>{said(play.listening)}</p></div>'
+
+
+def restarted(play: Play) -> str:
+    """The texts of the baseline: what was thrown away, then what was begun anew."""
+    away = "".join(f"<p><del>{text(thrown.text)}</del></p>" for thrown in play.stopped if thrown.text)
+    anew = "".join(f"<p>{text(again.text)}</p>" for again in play.restarts if again.text)
+    return f'<div class="pane"><h3>Baseline: stopped, told anew, restarted</h3>{away}{anew}</div>'
+
+
+def outcome(play: Play) -> str:
+    """Milliseconds and tokens, once the scene is over; medians of several measurements."""
+    if not play.medians:
+        return ""
+    (own, other), again = play.medians[0], play.restarts[-1]
+    rows = (
+        ("From the correction to the next token", f"{own:.1f} ms", f"{other:.1f} ms"),
+        ("Tokens read again", f"{play.listening.processed_again}", f"{again.read_again}"),
+        ("Tokens thrown away", "0", f"{len(play.stopped[0].tokens)}"),
+    )
+    body = "".join(f"<tr><th scope=row>{name}</th><td>{a}</td><td>{b}</td></tr>" for name, a, b in rows)
+    head = "<tr><td></td><th>Workspace</th><th>Restart</th></tr>"
+    return f'<table class="outcome"><thead>{head}</thead><tbody>{body}</tbody></table>'
+
+
+def comparison(play: Play) -> str:
+    return f'<section class="compare" aria-live="off">{listening(play)}{restarted(play)}{outcome(play)}</section>'
+
+
+def watch(stage: Stage, scene: Scene, turn: "threading.Lock") -> Iterator[str]:
+    """
+    Plays a scene in a thread of its own, and gives the page as it grows.
+
+    Raises:
+        Exception: What the models raised.
+    """
+    news: queue.Queue[Play | Exception | None] = queue.Queue()
+
+    def perform() -> None:
+        try:
+            with turn:
+                news.put(stage.play(scene, news.put))
+        except Exception as error:
+            news.put(error)
+        news.put(None)
+
+    threading.Thread(target=perform, daemon=True).start()
+    while (item := news.get()) is not None:
+        # Of what has come meanwhile the newest is enough.
+        threading.Event().wait(SECONDS)
+        while not news.empty() and not isinstance(item, Exception):
+            following = news.get()
+            if following is None:
+                yield comparison(item)
+                return
+            item = following
+        if isinstance(item, Exception):
+            raise item
+        yield comparison(item)

@@ -1,0 +1,91 @@
+"""`hf-duplex studio`: loads the models, and serves the page."""
+
+import ipaddress
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ..released import BASELINE, WORKSPACE
+from ..session.advisor import Advisor, ChatAdvisor, LiveAdvisor
+from ..session.checkpoints import find_checkpoint, load_checkpoint
+from ..session.demo import Stage
+from ..session.formalizer import ChatFormalizer, Formalizer
+from .compare import own_scene, watch
+from .page import CSS, build_page, theme
+from .room import Room
+
+
+USER = "duplex"
+"""The user name that goes with the password."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_access(host: str, password: str | None) -> None:
+    """Raises `ValueError` where others could reach the page without a password, or the password is empty."""
+    if password is not None and not password.strip():
+        raise ValueError("`--password` is empty: give one, or leave it out and stay on 127.0.0.1.")
+    if not is_loopback(host) and password is None:
+        raise ValueError(f"`--host {host}` lets others in: give a `--password` as well, or leave `--host` out.")
+
+
+def make_page(
+    model: str | None = None,
+    baseline: str | None = None,
+    advisor: str | None = None,
+    formalizer: str | None = None,
+    threads: int = 1,
+) -> Any:
+    """
+    The page with its models; arguments are the options of `hf-duplex studio`. Give what it returns to a Space, or
+    launch it with `css=CSS, theme=theme()`.
+
+    Raises:
+        ValueError: A model is not there or is of the wrong kind; the message names the option.
+    """
+    torch.set_num_threads(threads)
+    turn = threading.Lock()
+    workspace, tokenizer = load_checkpoint(find_checkpoint(model, WORKSPACE, "--model"), "--model")
+    speaker: Advisor = LiveAdvisor(workspace, tokenizer) if advisor is None else ChatAdvisor.from_name(advisor)
+    cleaner: Formalizer | None = None if formalizer is None else ChatFormalizer.from_name(formalizer)
+    other = load_checkpoint(find_checkpoint(baseline, BASELINE, "--baseline"), "--baseline", "duplex_baseline")
+    stage = Stage(workspace, tokenizer, *other, max_new_tokens=200)
+
+    def compare(prompt: str, correction: str, after: float | None) -> Iterator[str]:
+        return watch(stage, own_scene(prompt, correction, after), turn)
+
+    return build_page(lambda: Room(speaker, turn, cleaner, workspace if advisor is None else None), compare)
+
+
+def launch_studio(
+    host: str = "127.0.0.1", port: int = 7860, password: str | None = None, open_browser: bool = False, **models: Any
+) -> None:
+    """Serves the page until it is interrupted; `models` as in [`make_page`]."""
+    check_access(host, password)
+    page = make_page(**models)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        auth=None if password is None else (USER, password),
+        inbrowser=open_browser,
+        **LAUNCH,
+    )
+
+
+LAUNCH: dict[str, Any] = {
+    "css": CSS,
+    "theme": theme(),
+    "footer_links": [],
+    "ssr_mode": False,
+    "share": False,
+    "quiet": False,
+    "state_session_capacity": 200,
+}

@@ -1,0 +1,198 @@
+"""
+The page: what is where, and what happens on a click. It knows nothing of models.
+
+A timer asks each conversation several times a second whether anything has changed, and only then draws it anew; what
+is typed meanwhile stands in boxes of its own, which nothing draws over.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+# No usage statistics leave the machine.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr  # noqa: E402
+
+from . import board, gauges  # noqa: E402
+from .room import Room  # noqa: E402
+
+
+HERE = Path(__file__).parent
+CSS = (HERE / "style.css").read_text(encoding="utf-8")
+TICK_SECONDS = 0.15
+IDLE_SECONDS = 3_600
+"""After so long without its browser a conversation is closed."""
+# A click on a line, or Enter on it, says which block is to be edited.
+CLICK = """
+element.addEventListener('click', event => {
+  const line = event.target.closest('[data-edit]');
+  if (line) trigger('select', {index: line.dataset.edit, value: line.textContent});
+});
+"""
+FOCUS = "() => setTimeout(() => document.querySelector('#{} textarea')?.focus(), 60)"
+
+Compare = Callable[[str, str, float | None], Iterator[str]]
+
+
+def theme() -> gr.Theme:
+    """Fonts of the reader's own system: the page asks no other server for anything."""
+    return gr.themes.Base(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
+        font_mono=["ui-monospace", "Menlo", "monospace"],
+    )
+
+
+def trying(act: Callable[[], Any], done: str) -> str:
+    """Does something, and says how it went; what a user can mend is said, and nothing is lost."""
+    try:
+        act()
+    except ValueError as error:
+        return board.status(str(error), is_error=True)
+    return board.status(done)
+
+
+def build_page(
+    open_room: Callable[[], Room], compare: Compare | None = None, title: str = "hf_duplex studio"
+) -> gr.Blocks:
+    """
+    Args:
+        open_room (`Callable[[], Room]`): A conversation for a browser that has just come.
+        compare (`Callable`, *optional*): Plays a prompt, a correction and after how many tokens it comes, as HTML;
+            without it there is no second tab.
+    """
+    with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as page:
+        room = gr.State(None, time_to_live=IDLE_SECONDS, delete_callback=lambda gone: gone and gone.close())
+        seen = gr.State(-1)
+        editing = gr.State(None)
+        gr.HTML(
+            '<header class="studio-head"><h1>hf_duplex studio</h1>'
+            "<p>A model that listens while it speaks. Correct yourself at any time.</p></header>",
+            padding=False,
+        )
+        with gr.Tabs():
+            with gr.Tab("Conversation"):
+                shown = gr.HTML("", elem_id="board", js_on_load=CLICK, padding=False)
+                with gr.Group(visible=False, elem_id="editor") as editor:
+                    edited = gr.Textbox(label="Edit what was understood", lines=2, elem_id="edit-box", max_length=4096)
+                    with gr.Row():
+                        save = gr.Button("Save", variant="primary", elem_id="save", size="sm", scale=0, min_width=110)
+                        cancel = gr.Button("Cancel", elem_id="cancel", size="sm", scale=0, min_width=110)
+                with gr.Row(equal_height=True):
+                    said = gr.Textbox(
+                        label="Say something, or correct yourself",
+                        placeholder="Revenue was 50 million.",
+                        elem_id="say-box",
+                        scale=5,
+                        max_lines=4,
+                        autofocus=True,
+                    )
+                    send = gr.Button("Send", variant="primary", elem_id="send", scale=0, min_width=110)
+                told = gr.HTML(board.status(""), elem_id="told", padding=False)
+                with gr.Row():
+                    thought = gr.Button("Next thought", elem_id="next-thought", size="sm", scale=0, min_width=130)
+                    topic = gr.Button("New topic", elem_id="next-topic", size="sm", scale=0, min_width=130)
+                    undo = gr.Button("Undo edit", elem_id="undo", size="sm", scale=0, min_width=130)
+                with gr.Accordion("Pressure", open=True):
+                    pressure = gr.HTML(gauges.gauges([]), elem_id="pressure", padding=False)
+                with gr.Accordion("Workspace, update by update", open=True):
+                    moves = gr.HTML(board.moved([]), elem_id="moves", padding=False)
+                with gr.Accordion("Versions", open=True):
+                    versions = gr.HTML(board.versions([]), elem_id="versions", padding=False)
+            if compare is not None:
+                with gr.Tab("Against restarting"):
+                    _compare_tab(compare)
+
+        views = [shown, pressure, moves, versions]
+        timer = gr.Timer(TICK_SECONDS)
+
+        def draw(here: Room | None, last: int) -> tuple:
+            if here is None or here.revision == last:
+                return (last, *[gr.skip()] * len(views))
+            view = here.view()
+            drawn = board.board(view), gauges.gauges(view.meter.samples), board.moved(view.meter.heard)
+            return (view.revision, *drawn, board.versions(view.versions))
+
+        def say(here: Room, words: str) -> tuple[Any, str]:
+            told = trying(lambda: here.say(words), "Heard.")
+            # What was refused stays in the box.
+            return (gr.skip() if "error" in told else ""), told
+
+        def begin_edit(here: Room, event: gr.SelectData) -> tuple:
+            block = str(event.index)
+            try:
+                context = here.session[block].formalized_context
+            except ValueError as error:
+                return None, gr.skip(), gr.skip(), board.status(str(error), is_error=True)
+            return block, gr.Group(visible=True), context, board.status(f"Editing block {block}.")
+
+        def end_edit(here: Room, block: str, words: str) -> tuple:
+            told = trying(lambda: here.edit(block, words), "Changed; what follows from it is computed anew.")
+            return (block, gr.skip(), told) if "error" in told else (None, gr.Group(visible=False), told)
+
+        def take_back(here: Room) -> str:
+            found: list[str | None] = []
+            told = trying(lambda: found.append(here.undo()), "Taken back.")
+            return told if found != [None] else board.status("There is no edit to take back.")
+
+        def opened() -> tuple:
+            here = open_room()
+            return here, here.revision - 1
+
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        page.load(opened, None, [room, seen], **quick)
+        timer.tick(draw, [room, seen], [seen, *views], trigger_mode="once", **quick)
+        for event in (said.submit, send.click):
+            event(say, [room, said], [said, told], **quick)
+        shown.select(begin_edit, [room], [editing, editor, edited, told], **quick).then(
+            None, js=FOCUS.format("edit-box")
+        )
+        for event in (edited.submit, save.click):
+            event(end_edit, [room, editing, edited], [editing, editor, told], **quick).then(
+                None, js=FOCUS.format("say-box")
+            )
+        cancel.click(lambda: (None, gr.Group(visible=False)), None, [editing, editor], **quick)
+        thought.click(
+            lambda here: trying(here.next_thought, "The next sentence is a thought of its own."), room, told, **quick
+        )
+        topic.click(
+            lambda here: trying(here.next_topic, "Confirmed. The next sentence begins another topic."),
+            room,
+            told,
+            **quick,
+        )
+        undo.click(take_back, room, told, **quick)
+    return page
+
+
+def _compare_tab(compare: Compare) -> None:
+    prompt = gr.Textbox(
+        "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1; 4) 2x + 3y.",
+        label="Prompt",
+        lines=2,
+        elem_id="prompt",
+    )
+    with gr.Row(equal_height=True):
+        correction = gr.Textbox("Actually x = 7.", label="Correction", elem_id="correction", scale=3)
+        after = gr.Number(
+            34, label="After so many tokens", precision=0, minimum=1, maximum=200, elem_id="after", scale=1
+        )
+        run = gr.Button("Run both", variant="primary", elem_id="run", scale=0, min_width=120)
+    told = gr.HTML(board.status(""), elem_id="compare-told", padding=False)
+    panes = gr.HTML("", elem_id="compare", padding=False)
+
+    def play(*typed: Any) -> Iterator[tuple[str, Any]]:
+        try:
+            for view in compare(*typed):
+                yield board.status("Both are speaking ..."), view
+        except ValueError as error:
+            yield board.status(str(error), is_error=True), gr.skip()
+        else:
+            yield board.status("Done. Milliseconds are medians of eleven measurements."), gr.skip()
+
+    settings: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "once", "api_visibility": "private"}
+    run.click(play, [prompt, correction, after], [told, panes], **settings)

@@ -1,0 +1,144 @@
+"""One browser's conversation: its blocks, what was measured, and a number that rises with every change."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..session.advisor import Advisor
+from ..session.blocks import BlockEvent, CognitiveBlock
+from ..session.cognition import CognitiveSession
+from ..session.formalizer import Formalizer
+from .metered import Meter, MeteredAdvisor
+
+
+MOST_BLOCKS = 50
+"""So many blocks a conversation may have: each keeps a live session."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A context that changed: of which block, from what, to what."""
+
+    number: int
+    block: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    What the page shows, at one moment.
+
+    Attributes:
+        revision (`int`): Rises with every change.
+        blocks (`list[CognitiveBlock]`): In the order in which they were opened.
+        editable (`frozenset[str]`): Blocks that take edits.
+        landed (`dict[str, float]`): Seconds since an insight became stable, by block.
+        versions (`list[Version]`): Contexts that changed, the newest last.
+        can_undo (`bool`): Whether an edit can be taken back.
+        meter ([`Meter`]): What was measured.
+    """
+
+    revision: int = 0
+    blocks: list[CognitiveBlock] = field(default_factory=list)
+    editable: frozenset[str] = frozenset()
+    landed: dict[str, float] = field(default_factory=dict)
+    versions: list[Version] = field(default_factory=list)
+    can_undo: bool = False
+    meter: Meter = field(default_factory=Meter)
+
+
+class Room:
+    """
+    A conversation. All methods may be called from any thread.
+
+    Args:
+        advisor ([`Advisor`]): Who advises; one for all rooms.
+        turn (`threading.Lock`): Held by whoever runs the model; one for all rooms.
+        formalizer ([`Formalizer`], *optional*): Who finds out what was meant.
+        model (`PreTrainedModel`, *optional*): The advisor's model, if it is one whose signals can be read.
+        debounce (`float`, *optional*, defaults to 0.3): Seconds without a change before an insight is computed.
+        clock (`Callable[[], float]`, *optional*): Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        advisor: Advisor,
+        turn: "threading.Lock",
+        formalizer: Formalizer | None = None,
+        model: Any | None = None,
+        debounce: float = 0.3,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.meter, self.clock = Meter(), clock
+        self._lock = threading.Lock()
+        self._revision = 0
+        self._versions: list[Version] = []
+        self._landed: dict[str, float] = {}
+        metered = MeteredAdvisor(advisor, self.meter, turn, model)
+        self.session = CognitiveSession(metered, formalizer, self._on_event, debounce)
+        self.session.start()
+
+    def say(self, text: str) -> None:
+        """
+        What was said next.
+
+        Raises:
+            ValueError: The text is unusable, or there are too many blocks; nothing was changed.
+        """
+        if len(self.session.blocks) >= MOST_BLOCKS:
+            raise ValueError(f"This conversation has {MOST_BLOCKS} blocks: reload the page to begin another one.")
+        self.session.ingest(text)
+
+    def edit(self, block: str, text: str) -> None:
+        """Gives a block another context. Raises `ValueError` as [`CognitiveSession.update_context`]."""
+        self.session.update_context(block, text)
+
+    def undo(self) -> str | None:
+        """Takes the last edit back, and says of which block."""
+        return self.session.undo()
+
+    def next_thought(self) -> None:
+        """What is said next is a block of its own, that follows from those before."""
+        self.session.close()
+
+    def next_topic(self) -> None:
+        """What is said next has nothing to do with what was said so far, which is confirmed."""
+        self.session.close()
+        self.session.next_topic()
+
+    def close(self) -> None:
+        """Stops speaking. To be called when the browser has left."""
+        self.session.stop()
+
+    def view(self) -> View:
+        """A copy of what there is."""
+        with self._lock:
+            revision, versions, landed = self._revision, list(self._versions), dict(self._landed)
+        blocks, now = self.session.blocks, self.clock()
+        return View(
+            revision,
+            blocks,
+            frozenset(block.id for block in blocks if not block.is_locked and block.formalized_context),
+            {block: now - since for block, since in landed.items()},
+            versions,
+            any(self.session.can_undo(block.id) for block in blocks),
+            Meter(list(self.meter.samples), list(self.meter.heard)),
+        )
+
+    @property
+    def revision(self) -> int:
+        with self._lock:
+            return self._revision
+
+    def _on_event(self, event: BlockEvent) -> None:
+        with self._lock:
+            self._revision += 1
+            if event.kind == "formalized":
+                number = len(self._versions) + 1
+                self._versions.append(Version(number, event.block.id, event.was, event.block.formalized_context))
+            if event.kind == "status" and event.block.insight_status == "stable":
+                self._landed[event.block.id] = self.clock()

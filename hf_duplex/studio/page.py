@@ -178,9 +178,7 @@ def _compare_tab(compare: Compare) -> None:
     )
     with gr.Row(equal_height=True):
         correction = gr.Textbox("Actually x = 7.", label="Correction", elem_id="correction", scale=3)
-        after = gr.Number(
-            34, label="After so many tokens", precision=0, minimum=1, maximum=200, elem_id="after", scale=1
-        )
+        after = gr.Number(34, label="After so many tokens", elem_id="after", scale=1)
         run = gr.Button("Run both", variant="primary", elem_id="run", scale=0, min_width=120)
     told = gr.HTML(board.status(""), elem_id="compare-told", padding=False)
     panes = gr.HTML("", elem_id="compare", padding=False)

@@ -6,6 +6,7 @@ batch when it has something to say and leaves it when it has not. Prompts are re
 """
 
 import atexit
+import contextlib
 import threading
 import time
 import uuid
@@ -22,6 +23,7 @@ from .event_log import EventLog, LogError
 from .history import History
 from .limits import Limits, Refusal, check_text
 from .listeners import fingerprint, listening
+from .measuring import PRESSURE, PressureGauge
 from .sampling import Sampling
 from .voice import Voice
 
@@ -79,6 +81,7 @@ class Server:
         self.batches: list[Batch] = []
         self._news: set[DuplexSession] = set()
         self._urgent = self._closing = False
+        self._gauge: PressureGauge | None = None
         self._swept = clock()
         self._thread = threading.Thread(
             target=_speak, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
@@ -94,6 +97,7 @@ class Server:
         limits: Limits | None = None,
         decide: Policy | None = None,
         id: str | None = None,
+        measure: int | None = None,
     ) -> DuplexSession:
         """
         A new session.
@@ -105,9 +109,12 @@ class Server:
             decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: asked before each token whether to
                 speak, given its streams (see [`DuplexSession.streams`]).
             id (`str`, *optional*): Its name; a random one if it is not given.
+            measure (`int`, *optional*): After so many tokens each, its pressures go into the log. They are read while
+                it speaks alone, as a session by itself always does: not in a batch with others.
 
         Raises:
             Refusal: The prompt is unusable, or there are too many sessions.
+            ValueError: `measure` is unusable, or the model has nothing to read signals from.
             LogError: The log cannot be written.
         """
         limits, sampling = limits or self.limits, sampling or Sampling()
@@ -124,6 +131,9 @@ class Server:
             "sampling": sampling.to_dict(),
             "model": self.fingerprint,
         }
+        if measure is not None:
+            PressureGauge(self.model, measure)
+            opened["measure"] = measure
         with self.lock:
             self._check_space()
             id = uuid.uuid4().hex[:12] if id is None else id
@@ -335,8 +345,10 @@ class Server:
 
     def _run(self, batch: Batch, steps: int, at_once: bool = True) -> bool:
         """Lets a batch speak. Whether it could: otherwise all that its rows knew is made anew when they go on."""
+        alone = batch.speakers[0] if len(batch) == 1 else None
+        self._gauge = alone.gauge if isinstance(alone, Voice) else None
         try:
-            with self.turn:
+            with self.turn, self._gauge.provider if self._gauge else contextlib.nullcontext():
                 batch.run(steps, at_once)
             return True
         except Exception as error:
@@ -364,17 +376,22 @@ class Server:
             entries: list[tuple[DuplexSession, str, dict[str, Any]]] = []
             voices = [step.speaker for step in steps if isinstance(step.speaker, Voice)]
             for voice, step in zip(voices, steps, strict=True):
+                # What is known was measured and written down before: it is counted alone.
+                record = self._gauge.after_token() if self._gauge else None
                 if not voice.gone and voice.known is None:
                     entries.append((voice.session, kinds.TOKEN, voice.data(step.token, step.version, now)))
+                    if record is not None:
+                        entries.append((voice.session, PRESSURE, record))
             if entries:
                 self.commit(entries)
             for voice in voices:
                 if not voice.gone:
                     voice.position += 1
-            for session, _, _ in entries:
+            spoken = [session for session, kind, _ in entries if kind == kinds.TOKEN]
+            for session in spoken:
                 if session.is_full:
                     session.stop(f"it is as long as the model can read, {self.longest} tokens")
-            told = [session for session, _, _ in entries if session.decider.decide is not None]
+            told = [session for session in spoken if session.decider.decide is not None]
         for session in told:
             session.ask_policy()
         return self._urgent or self._closing

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from .history import Said
+from .measuring import PressureGauge
 from .sampling import Chooser
 
 
@@ -59,6 +60,8 @@ class Voice:
         self.gone = False
         self.live = False
         self.telling: int | None = None
+        measure = session.history.opened.get("measure")
+        self.gauge = None if measure is None else PressureGauge(session.server.model, measure)
 
     @property
     def known(self) -> Said | None:

@@ -1,0 +1,66 @@
+"""
+Pressures of a live session, from the forwards that its tokens need anyway.
+
+A [`PressureGauge`] watches one conversation. It is given to [`Server.open`] as `measure=N`: after every N tokens a
+record of telemetry goes into the session's log, as an event of the kind `pressure`, and to whoever watches it.
+"""
+
+from typing import Any
+
+from .controller import provider_for
+from .pressure import (
+    compute_fast_pressure,
+    compute_mid_pressure,
+    compute_net_pressure,
+    compute_pressure_weights,
+    compute_residual_intent,
+    compute_slow_pressure,
+    should_pause,
+)
+from .telemetry import Record, make_record
+
+
+PRESSURE = "pressure"
+"""Kind of the events that hold a record."""
+
+
+class PressureGauge:
+    """
+    Args:
+        model (`PreTrainedModel`): One of our generators or a mixture of experts.
+        every (`int`): Tokens between two records.
+
+    Raises:
+        ValueError: `every` is less than 1, or the model has nothing to read signals from.
+    """
+
+    def __init__(self, model: Any, every: int):
+        if every < 1:
+            raise ValueError(f"`measure` must be at least 1 token, got {every}.")
+        self.every, self.provider = every, provider_for(model)
+        self.residual_intent = 0.0
+        self.tokens = 0
+
+    def after_token(self) -> Record | None:
+        """Counts a token; the record that is due after it, if one is."""
+        self.tokens += 1
+        if self.tokens % self.every:
+            return None
+        now = self.provider.signals()
+        fast = compute_fast_pressure(now.router_entropy, now.router_margin, now.delta_R)
+        mid = compute_mid_pressure(now.margin, now.trans_prob, now.prox_meso, now.delta_R)
+        slow = compute_slow_pressure(now.prox_macro, now.constraint_penalty, now.confidence)
+        weights = compute_pressure_weights(now.router_entropy, self.residual_intent, now.confidence)
+        net = compute_net_pressure(fast, mid, slow, *weights)
+        self.residual_intent = compute_residual_intent(mid, now.margin, now.delta_R, self.every, self.every)
+        return make_record(
+            mode="single_turn",
+            chunk_id=self.tokens // self.every,
+            pause_reason=should_pause(fast, net, "single_turn")[1],
+            residual_intent=self.residual_intent,
+            signals=now,
+            pressures=(fast, mid, slow),
+            weights=weights,
+            net=net,
+            clocks=self.provider.clocks(),
+        )

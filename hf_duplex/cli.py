@@ -6,6 +6,7 @@ Only typer is imported before a command runs, so that help is there at once.
 
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -373,6 +374,29 @@ def ablations(
         typer.echo(f"Failed: {failure}", err=True)
     if results["failures"]:
         raise typer.Exit(1)
+
+
+def run_apart(main: Callable[..., None], name: str, arguments: list[str]) -> None:
+    """Runs a command that has its options beside what it does."""
+    apart = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    apart.command()(main)
+    apart(arguments, prog_name=f"hf-duplex bench {name}")
+
+
+@bench.command(context_settings=PASS_ON)
+def load(ctx: typer.Context) -> None:
+    """Many live sessions on one model, told things at random moments: is anything lost, and how fast is it?"""
+    from .session.load_test import main
+
+    run_apart(main, "load", ctx.args)
+
+
+@bench.command(context_settings=PASS_ON)
+def kill(ctx: typer.Context) -> None:
+    """A process with live sessions is killed at random moments: is anything lost that was acknowledged?"""
+    from .session.kill_test import main
+
+    run_apart(main, "kill", ctx.args)
 
 
 @app.command()

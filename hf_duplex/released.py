@@ -7,3 +7,6 @@ SHIPPED = Path(__file__).parents[1] / "model_cards"
 WORKSPACE, BASELINE = "duplex-workspace-5m", "duplex-baseline-5m"
 RELEASED = (WORKSPACE, BASELINE)
 """In the order in which they are compared; results of all of them lie with the first."""
+
+TURN_POLICY = SHIPPED / "policies" / "duplex-turn-policy"
+"""The policy that decides when a live session speaks."""

@@ -69,6 +69,8 @@ def build_page(
         room = gr.State(None, time_to_live=IDLE_SECONDS, delete_callback=lambda gone: gone and gone.close())
         seen = gr.State(-1)
         editing = gr.State(None)
+        # What is on its way, and what came back: of the browser, for what is typed must never wait for the server.
+        outgoing, refused = (gr.Textbox(visible="hidden", elem_id=name) for name in ("outgoing", "refused"))
         gr.HTML(
             '<header class="studio-head"><h1>hf_duplex studio</h1>'
             "<p>A model that listens while it speaks. Correct yourself at any time.</p></header>",
@@ -117,10 +119,9 @@ def build_page(
             drawn = board.board(view), gauges.gauges(view.meter.samples), board.moved(view.meter.heard)
             return (view.revision, *drawn, board.versions(view.versions))
 
-        def say(here: Room, words: str) -> tuple[Any, str]:
+        def say(here: Room, words: str) -> tuple[str, str]:
             told = trying(lambda: here.say(words), "Heard.")
-            # What was refused stays in the box.
-            return (gr.skip() if "error" in told else ""), told
+            return words if "error" in told else "", told
 
         def begin_edit(here: Room, event: gr.SelectData) -> tuple:
             block = str(event.index)
@@ -143,11 +144,15 @@ def build_page(
             here = open_room()
             return here, here.revision - 1
 
-        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        # Nothing that is typed or clicked may be dropped because what came before it is still on its way.
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
         page.load(opened, None, [room, seen], **quick)
-        timer.tick(draw, [room, seen], [seen, *views], trigger_mode="once", **quick)
+        timer.tick(draw, [room, seen], [seen, *views], **(quick | {"trigger_mode": "once"}))
         for event in (said.submit, send.click):
-            event(say, [room, said], [said, told], **quick)
+            # The box is emptied at once, not when the answer comes: somebody may be typing the next thing by then.
+            sent = event(None, said, [said, outgoing], js="words => ['', words]", **quick)
+            answered = sent.then(say, [room, outgoing], [refused, told], **quick)
+            answered.then(None, [refused, said], said, js="(refused, now) => now || refused", **quick)
         shown.select(begin_edit, [room], [editing, editor, edited, told], **quick).then(
             None, js=FOCUS.format("edit-box")
         )

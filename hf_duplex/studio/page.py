@@ -67,6 +67,7 @@ def build_page(
     """
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as page:
         room = gr.State(None, time_to_live=IDLE_SECONDS, delete_callback=lambda gone: gone and gone.close())
+        here_now: dict[str | None, Room] = {}
         seen = gr.State(-1)
         editing = gr.State(None)
         # What is on its way, and what came back: of the browser, for what is typed must never wait for the server.
@@ -140,13 +141,19 @@ def build_page(
             told = trying(lambda: found.append(here.undo()), "Taken back.")
             return told if found != [None] else board.status("There is no edit to take back.")
 
-        def opened() -> tuple:
-            here = open_room()
+        def opened(request: gr.Request) -> tuple:
+            here = here_now[request.session_hash] = open_room()
             return here, here.revision - 1
+
+        def left(request: gr.Request) -> None:
+            gone = here_now.pop(request.session_hash, None)
+            if gone is not None:
+                gone.close()
 
         # Nothing that is typed or clicked may be dropped because what came before it is still on its way.
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
         page.load(opened, None, [room, seen], **quick)
+        page.unload(left)
         timer.tick(draw, [room, seen], [seen, *views], **(quick | {"trigger_mode": "once"}))
         for event in (said.submit, send.click):
             # The box is emptied at once, not when the answer comes: somebody may be typing the next thing by then.

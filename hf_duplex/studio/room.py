@@ -73,7 +73,7 @@ class Room:
         debounce: float = 0.3,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.meter, self.clock = Meter(), clock
+        self.meter, self.clock, self.closed = Meter(), clock, False
         self._lock = threading.Lock()
         self._revision = 0
         self._versions: list[Version] = []
@@ -112,6 +112,7 @@ class Room:
 
     def close(self) -> None:
         """Stops speaking. To be called when the browser has left."""
+        self.closed = True
         self.session.stop()
 
     def view(self) -> View:

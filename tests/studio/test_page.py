@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -198,6 +199,27 @@ def test_two_browsers_do_not_see_each_other(browser, studio):
         two.sees("The company should cut costs.")
         assert "15" not in one.page.locator("#board").inner_text()
         assert "50" not in two.page.locator("#board").inner_text()
+
+
+def test_who_leaves_frees_what_was_theirs(browser):
+    rooms = []
+    page = build_page(lambda: rooms.append(Room(ScriptedAdvisor(), threading.Lock(), debounce=0.0)) or rooms[-1])
+    try:
+        address = serve(page)
+        with Visitor(browser, address) as stays:
+            with Visitor(browser, address) as leaves:
+                leaves.say("Revenue was 50 million.")
+                leaves.sees("So: Revenue was 50 million.")
+            gone, here = sorted(rooms, key=lambda room: not room.session.blocks)
+            end = time.monotonic() + 30
+            while not gone.closed:
+                assert time.monotonic() < end, "nobody noticed that the browser has left"
+                time.sleep(0.05)
+            stays.say("It rains.")
+            stays.sees("So: It rains.")
+            assert not here.closed
+    finally:
+        page.close()
 
 
 def test_what_cannot_be_taken_is_said_and_the_conversation_goes_on(browser, studio):

@@ -56,6 +56,13 @@ def trying(act: Callable[[], Any], done: str) -> str:
     return board.status(done)
 
 
+def present(here: Room | None) -> Room:
+    """A browser's conversation. Raises `ValueError` if it was closed."""
+    if here is None or here.closed:
+        raise ValueError("This conversation was closed, since nothing happened in it for an hour: reload the page.")
+    return here
+
+
 def build_page(
     open_room: Callable[[], Room], compare: Compare | None = None, title: str = "hf_duplex studio"
 ) -> gr.Blocks:
@@ -120,25 +127,25 @@ def build_page(
             drawn = board.board(view), gauges.gauges(view.meter.samples), board.moved(view.meter.heard)
             return (view.revision, *drawn, board.versions(view.versions))
 
-        def say(here: Room, words: str) -> tuple[str, str]:
-            told = trying(lambda: here.say(words), "Heard.")
+        def say(here: Room | None, words: str) -> tuple[str, str]:
+            told = trying(lambda: present(here).say(words), "Heard.")
             return words if "error" in told else "", told
 
-        def begin_edit(here: Room, event: gr.SelectData) -> tuple:
+        def begin_edit(here: Room | None, event: gr.SelectData) -> tuple:
             block = str(event.index)
             try:
-                context = here.session[block].formalized_context
+                context = present(here).session[block].formalized_context
             except ValueError as error:
                 return None, gr.skip(), gr.skip(), board.status(str(error), is_error=True)
             return block, gr.Group(visible=True), context, board.status(f"Editing block {block}.")
 
-        def end_edit(here: Room, block: str, words: str) -> tuple:
-            told = trying(lambda: here.edit(block, words), "Changed; what follows from it is computed anew.")
+        def end_edit(here: Room | None, block: str, words: str) -> tuple:
+            told = trying(lambda: present(here).edit(block, words), "Changed; what follows from it is computed anew.")
             return (block, gr.skip(), told) if "error" in told else (None, gr.Group(visible=False), told)
 
-        def take_back(here: Room) -> str:
+        def take_back(here: Room | None) -> str:
             found: list[str | None] = []
-            told = trying(lambda: found.append(here.undo()), "Taken back.")
+            told = trying(lambda: found.append(present(here).undo()), "Taken back.")
             return told if found != [None] else board.status("There is no edit to take back.")
 
         def opened(request: gr.Request) -> tuple:
@@ -169,10 +176,15 @@ def build_page(
             )
         cancel.click(lambda: (None, gr.Group(visible=False)), None, [editing, editor], **quick)
         thought.click(
-            lambda here: trying(here.next_thought, "The next sentence is a thought of its own."), room, told, **quick
+            lambda here: trying(lambda: present(here).next_thought(), "The next sentence is a thought of its own."),
+            room,
+            told,
+            **quick,
         )
         topic.click(
-            lambda here: trying(here.next_topic, "Confirmed. The next sentence begins another topic."),
+            lambda here: trying(
+                lambda: present(here).next_topic(), "Confirmed. The next sentence begins another topic."
+            ),
             room,
             told,
             **quick,

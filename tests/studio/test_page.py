@@ -218,6 +218,10 @@ def test_who_leaves_frees_what_was_theirs(browser):
             stays.say("It rains.")
             stays.sees("So: It rains.")
             assert not here.closed
+            here.close()
+            stays.say("It snows.")
+            stays.sees("reload the page", "#told .error")
+            api.expect(stays.box("say-box")).to_have_value("It snows.")
     finally:
         page.close()
 

@@ -5,8 +5,11 @@ A [`PressureGauge`] watches one conversation. It is given to [`Server.open`] as 
 record of telemetry goes into the session's log, as an event of the kind `pressure`, and to whoever watches it.
 """
 
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from .batching import Batch
 from .controller import provider_for
 from .pressure import (
     compute_fast_pressure,
@@ -17,6 +20,7 @@ from .pressure import (
     compute_slow_pressure,
     should_pause,
 )
+from .signals import DuplexSignals
 from .telemetry import Record, make_record
 
 
@@ -64,3 +68,24 @@ class PressureGauge:
             net=net,
             clocks=self.provider.clocks(),
         )
+
+
+def is_live(voice: Any) -> bool:
+    return voice.live
+
+
+def watch_batch(batch: Batch, watching: ExitStack) -> dict[Any, PressureGauge]:
+    """Lets gauges watch the rows of a batch until `watching` is closed; says which voice is watched by which gauge."""
+    watched: dict[Any, PressureGauge] = {}
+    for row, voice in enumerate(batch.speakers):
+        gauge = getattr(voice, "gauge", None)
+        if gauge is None:
+            continue
+        if isinstance(gauge.provider, DuplexSignals):
+            gauge.provider.row, gauge.provider.is_live = row, partial(is_live, voice)
+        elif len(batch) > 1:
+            # Experts are shared by all rows.
+            continue
+        watching.enter_context(gauge.provider)
+        watched[voice] = gauge
+    return watched

@@ -23,7 +23,7 @@ from .event_log import EventLog, LogError
 from .history import History
 from .limits import Limits, Refusal, check_text
 from .listeners import fingerprint, listening
-from .measuring import PRESSURE, PressureGauge
+from .measuring import PRESSURE, PressureGauge, watch_batch
 from .sampling import Sampling
 from .voice import Voice
 
@@ -81,7 +81,7 @@ class Server:
         self.batches: list[Batch] = []
         self._news: set[DuplexSession] = set()
         self._urgent = self._closing = False
-        self._gauge: PressureGauge | None = None
+        self._gauges: dict[Voice, PressureGauge] = {}
         self._swept = clock()
         self._thread = threading.Thread(
             target=_speak, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
@@ -109,8 +109,8 @@ class Server:
             decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: asked before each token whether to
                 speak, given its streams (see [`DuplexSession.streams`]).
             id (`str`, *optional*): Its name; a random one if it is not given.
-            measure (`int`, *optional*): After so many tokens each, its pressures go into the log. They are read while
-                it speaks alone, as a session by itself always does: not in a batch with others.
+            measure (`int`, *optional*): After so many tokens each, its pressures go into the log. A mixture of experts
+                is read while it speaks alone, as a session by itself always does: not in a batch with others.
 
         Raises:
             Refusal: The prompt is unusable, or there are too many sessions.
@@ -345,10 +345,9 @@ class Server:
 
     def _run(self, batch: Batch, steps: int, at_once: bool = True) -> bool:
         """Lets a batch speak. Whether it could: otherwise all that its rows knew is made anew when they go on."""
-        alone = batch.speakers[0] if len(batch) == 1 else None
-        self._gauge = alone.gauge if isinstance(alone, Voice) else None
         try:
-            with self.turn, self._gauge.provider if self._gauge else contextlib.nullcontext():
+            with self.turn, contextlib.ExitStack() as watching:
+                self._gauges = watch_batch(batch, watching)
                 batch.run(steps, at_once)
             return True
         except Exception as error:
@@ -377,7 +376,8 @@ class Server:
             voices = [step.speaker for step in steps if isinstance(step.speaker, Voice)]
             for voice, step in zip(voices, steps, strict=True):
                 # What is known was measured and written down before: it is counted alone.
-                record = self._gauge.after_token() if self._gauge else None
+                gauge = self._gauges.get(voice)
+                record = gauge.after_token() if gauge else None
                 if not voice.gone and voice.known is None:
                     entries.append((voice.session, kinds.TOKEN, voice.data(step.token, step.version, now)))
                     if record is not None:

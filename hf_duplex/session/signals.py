@@ -7,14 +7,14 @@ mixture-of-experts models of transformers.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
 import torch
 from transformers import LogitsProcessor
 
-from ..modeling import Workspace
+from ..modeling import DuplexCache, Workspace
 from .clocks import Average, ClockHead, Coherence
 from .probes import AttentionProbe
 
@@ -167,11 +167,11 @@ class ClockedSignals:
 
 
 class HeadProbe(AttentionProbe):
-    """An [`~probes.AttentionProbe`] that keeps the newest query alone, head by head, `(heads, columns)`."""
+    """An [`~probes.AttentionProbe`] that keeps the newest query of one row, head by head, `(heads, columns)`."""
 
-    def __init__(self, model: Any, own: bool):
+    def __init__(self, model: Any, own: bool, row: int = 0):
         super().__init__(model, own)
-        self.thread = threading.get_ident()
+        self.thread, self.row = threading.get_ident(), row
 
     @property
     def here(self) -> bool:
@@ -182,32 +182,43 @@ class HeadProbe(AttentionProbe):
             super()._start(module, args)
 
     def _cross(self, module: Any, args: tuple, output: tuple) -> None:
-        if self.here:
-            self._weights["cross"].append(output[1].detach()[0, :, -1])
+        self._keep("cross", output[1])
 
     def _self(self, module: Any, args: tuple, output: tuple) -> None:
-        if self.here:
-            self._weights["own"].append(output[1].detach()[0, :, -1])
+        self._keep("own", output[1])
+
+    def _keep(self, kind: str, weights: torch.Tensor) -> None:
+        # An update that is spliced into some rows is read by those alone, before the step of all of them.
+        if self.here and self.row < len(weights):
+            self._weights[kind].append(weights.detach()[self.row, :, -1])
 
     def weights(self, kind: str) -> list[torch.Tensor]:
         """The weights of each layer, of `cross` or `own` attention."""
         return self._weights[kind]
 
 
+def held_columns(weights: torch.Tensor) -> torch.Tensor:
+    """The columns of `(heads, columns)` that hold anything: what fills up a row of a batch has no weight."""
+    return weights.sum(0).nonzero().flatten()
+
+
 @torch.no_grad()
-def workspace_motion(before: Workspace, after: Workspace) -> float:
+def workspace_motion(before: Workspace, after: Workspace, row: int = 0) -> float:
     """
-    How much of what the first row of a workspace held a message changed, 0 to 1: validity lost and gained, as a share
-    of all that was or is believed; for latent slots, the mean relative motion of a slot, 1 at most.
+    How much of what a workspace of one row held a message changed, which is now a row of another one, 0 to 1: validity
+    lost and gained, as a share of all that was or is believed; for latent slots, the mean relative motion of a slot, 1
+    at most.
     """
-    same = (before.slot_ids[0][:, None] == after.slot_ids[0]) & (after.slot_ids[0] >= 0)
-    if bool((after.slot_ids[0] >= 0).all()) and bool(torch.equal(before.slot_ids, after.slot_ids)):
-        moved = (after.slots[0] - before.slots[0]).norm(dim=-1) / before.slots[0].norm(dim=-1).clamp(min=1e-6)
-        lost = (before.validity[0] - after.validity[0]).abs()
-        return float(torch.maximum(moved, lost).clamp(max=1.0).mean())
-    old = same.float().T @ before.validity[0]  # what each slot that is held now was believed before
-    kept = torch.minimum(old, after.validity[0]).sum()
-    whole = before.validity[0].sum() + after.validity[0].sum() - kept
+    old_ids, new_ids = before.slot_ids[0], after.slot_ids[row]
+    believed, now = before.validity[0], after.validity[row]
+    if bool((new_ids >= 0).all()) and bool(torch.equal(old_ids, new_ids)):
+        slots = before.slots[0]
+        moved = (after.slots[row] - slots).norm(dim=-1) / slots.norm(dim=-1).clamp(min=1e-6)
+        return float(torch.maximum(moved, (believed - now).abs()).clamp(max=1.0).mean())
+    same = (old_ids[:, None] == new_ids) & (new_ids >= 0)
+    old = same.float().T @ believed  # what each slot that is held now was believed before
+    kept = torch.minimum(old, now).sum()
+    whole = believed.sum() + now.sum() - kept
     return float((1 - kept / whole.clamp(min=1e-6)).clamp(0.0, 1.0))
 
 
@@ -228,10 +239,15 @@ class DuplexSignals(ClockedSignals):
 
     Args:
         model (`PreTrainedModel`): A generator, with its head.
+
+    Attributes:
+        row (`int`): Which row of a batch it watches; to be set before it is entered.
+        is_live (`Callable[[], bool]`): Whether that row takes part in the step under way: others are filled up.
     """
 
     def __init__(self, model: Any):
-        self.model = model
+        self.model, self.row = model, 0
+        self.is_live: Callable[[], bool] = lambda: True
         self.has_workspace = model.config.model_type == "duplex_workspace"
         super().__init__()
 
@@ -239,34 +255,42 @@ class DuplexSignals(ClockedSignals):
         super().reset()
         self.motion = 0.0
         self._columns = 0
+        self._held: Workspace | None = None
 
     def __enter__(self) -> Self:
-        self.probe = HeadProbe(self.model, own=not self.has_workspace)
+        self.probe = HeadProbe(self.model, not self.has_workspace, self.row)
         self.probe.__enter__()
         self.probe.keep(self.model.get_output_embeddings().register_forward_pre_hook(self._step))
         if self.has_workspace:
-            self.probe.keep(self.model.model.update_rule.register_forward_hook(self._fold))
+            self.probe.keep(self.model.model.register_forward_pre_hook(self._move, with_kwargs=True))
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.probe.__exit__(*error)
 
-    def _fold(self, module: Any, args: tuple, output: Workspace) -> None:
-        if self.probe.here and self.steps:
-            self.motion = max(self.motion, workspace_motion(args[0], output))
+    def _move(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """What the row's workspace has moved since the last step."""
+        cache = kwargs.get("past_key_values")
+        if not self.probe.here or not self.is_live() or not isinstance(cache, DuplexCache) or cache.memory is None:
+            return
+        version = int(cache.memory.version[self.row])
+        if self._held is not None and version != int(self._held.version[0]) and self.steps:
+            self.motion = max(self.motion, workspace_motion(self._held, cache.memory, self.row))
+        if self._held is None or version != int(self._held.version[0]):
+            self._held = cache.memory.map(lambda tensor: tensor[self.row : self.row + 1].clone())
 
     def _step(self, module: Any, args: tuple) -> None:
-        if not self.probe.here:
+        if not self.probe.here or not self.is_live():
             return
         cross, own = self.probe.weights("cross"), self.probe.weights("own")
         if not self.has_workspace:
-            self._grow(sum(part.shape[-1] for part in (*cross[:1], *own[:1])))
+            self._grow(sum(len(held_columns(part)) for part in (*cross[:1], *own[:1])))
         # Attention to nothing but nothing has no choice.
-        heard = [part for part in cross if part.shape[-1] > 1]
+        heard = [part for part in cross if len(held_columns(part)) > 1]
         gates = [float(layer.cross_gate.detach().tanh().abs()) for layer in self.model.model.layers] if cross else []
         loads = [gate * (1 - part[:, 0]) for gate, part in zip(gates, cross, strict=True)]
-        loads += [1 - part[:, 0] for part in own]
-        self.observe([*heard, *own], torch.cat(loads), args[0][0, -1], 1 - self.motion)
+        loads += [1 - part[:, held_columns(part)[0]] for part in own]
+        self.observe([*heard, *own], torch.cat(loads), args[0][self.row, -1], 1 - self.motion)
         self.motion *= DECAYS["fast"]
 
     def _grow(self, columns: int) -> None:

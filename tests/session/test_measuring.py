@@ -24,6 +24,26 @@ def records(session):
     return [event.data for event in session.server.log.events(session.id) if event.kind == "pressure"]
 
 
+def told_at(session, updates):
+    """Sends each update once so many tokens were said: 4, 8, ..."""
+    due = [(4 * number, text) for number, text in enumerate(updates, start=1)]
+
+    def tell(event):
+        while due and event.kind == "token" and len(session.history.said) >= due[0][0]:
+            session.send(due.pop(0)[1])
+
+    session.watch(tell)
+
+
+def flat(record):
+    """The numbers of a record; where a clock is, is a number too."""
+    values = [record["residual_intent"], record["pressures"]["net"]]
+    for clock in ("fast", "mid", "slow"):
+        part = record["pressures"][clock]
+        values += [part["value"], part["weight"], *part["signals"].values(), *record["clocks"][clock].values()]
+    return values
+
+
 def spoken(model, updates=(), **options):
     """A session that has said all, and how many forwards of its model that took."""
     forwards = []
@@ -68,13 +88,33 @@ def test_what_was_measured_is_restored_and_goes_on_as_if_nothing_had_been(tmp_pa
         assert session.replay().same
 
 
-def test_in_a_batch_with_others_nothing_is_measured_and_nothing_is_invented():
-    with Server(talking_model("validity"), tiny_tokenizer()) as server:
+@pytest.mark.parametrize("name", ["validity", "gated", "dual_stream", "baseline"])
+def test_in_a_batch_with_others_each_is_measured_as_if_it_were_alone(name):
+    """Rows of other lengths, told other things at other times, which come and go."""
+    model = talking_model(name)
+    talks = [(PROMPT, []), ("given z = 1, say it.", ["z = 8."]), (PROMPT, ["y = 9.", "x = 2."]), ("say both.", [])]
+    alone = []
+    for prompt, updates in talks:
+        with DuplexSession.start(model, tiny_tokenizer(), prompt, sampling=SPOKEN, measure=3) as session:
+            with session.server.lock:
+                told_at(session, updates)
+            assert session.wait(60), session.status
+            alone.append(([token.id for token in session.tokens], records(session)))
+    with Server(model, tiny_tokenizer()) as server:
+        sizes = []
         with server.lock:
-            several = [server.open(PROMPT, sampling=SPOKEN, measure=5) for _ in range(3)]
-        assert all(session.wait(60) for session in several)
-        assert all(len(records(session)) < len(session.tokens) // 5 for session in several)
-        assert len({session.text for session in several}) == 1
+            together = [server.open(prompt, sampling=SPOKEN, measure=3) for prompt, _ in talks]
+            for session, (_, updates) in zip(together, talks, strict=True):
+                told_at(session, updates)
+            together[0].watch(lambda event: sizes.append(max(map(len, server.batches), default=0)))
+        assert all(session.wait(60) for session in together)
+        assert [session.failure for session in together] == [None] * len(talks)
+        found = [([token.id for token in session.tokens], records(session)) for session in together]
+    assert max(sizes) > 1 and any(expected for _, expected in alone)
+    for (said, expected), (also_said, measured) in zip(alone, found, strict=True):
+        assert said == also_said and len(expected) == len(measured) == len(said) // 3
+        for one, other in zip(expected, measured, strict=True):
+            assert flat(one) == pytest.approx(flat(other), abs=2e-4)
 
 
 @pytest.mark.parametrize("measure", [0, -3])

@@ -1,6 +1,7 @@
 """`hf-duplex studio`: loads the models, and serves the page."""
 
 import ipaddress
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -37,6 +38,19 @@ def check_access(host: str, password: str | None) -> None:
         raise ValueError(f"`--host {host}` lets others in: give a `--password` as well, or leave `--host` out.")
 
 
+def check_port(host: str, port: int) -> None:
+    """Raises `ValueError` where the page cannot listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            raise ValueError(
+                f"`--host {host} --port {port}`: {error.strerror or error}; choose another one."
+            ) from error
+
+
 def make_page(
     model: str | None = None,
     baseline: str | None = None,
@@ -70,6 +84,7 @@ def launch_studio(
 ) -> None:
     """Serves the page until it is interrupted; `models` as in [`make_page`]."""
     check_access(host, password)
+    check_port(host, port)
     page = make_page(**models)
     page.launch(
         server_name=host,

@@ -1,5 +1,6 @@
 """One browser's conversation, and how the page is opened."""
 
+import socket
 import threading
 import time
 
@@ -13,7 +14,7 @@ from hf_duplex.session.advisor import LiveAdvisor
 from hf_duplex.session.checkpoints import load_checkpoint
 from hf_duplex.studio import room as rooms
 from hf_duplex.studio.compare import own_scene
-from hf_duplex.studio.launch import check_access, is_loopback
+from hf_duplex.studio.launch import check_access, check_port, is_loopback
 from hf_duplex.studio.room import Room
 
 
@@ -144,6 +145,16 @@ def test_others_are_let_in_with_a_password_alone():
             check_access(host, password)
     done = CliRunner().invoke(app, ["studio", "--host", "0.0.0.0"])
     assert done.exit_code == 2 and "--password" in done.output
+
+
+def test_a_port_that_is_taken_is_one_clear_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(app, ["studio", "--port", str(port)])
+    assert done.exit_code == 2 and f"--port {port}`: Address already in use; choose another one." in done.output
+    check_port("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("after", [None, 0, 2.5, 201])

@@ -6,7 +6,7 @@ The live runtime: what happens while a model speaks and is spoken to. It imports
 - to outlive the process: `event_log`, `replay`; `kill_test`, `load_test`
 - to bound what it takes: `limits`, `sampling`
 - to decide when it speaks: `deciding`, `turn_policy`
-- to weigh whether to go on: `pressure`, `controller`, `multistep`, `telemetry`, `measuring`
+- to weigh whether to go on: `pressure`, `balance`, `controller`, `multistep`, `telemetry`, `measuring`
 - to read the signals for that: `signals`, `clocks`, `chronovisor`, `probes`
 - to keep what was understood: `blocks`, `cognition`; who says what follows: `formalizer`, `advisor`, `chat_voice`
 - to watch one text in a terminal: `live`, `slots`, `checkpoints`, `chat`

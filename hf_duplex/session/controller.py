@@ -17,17 +17,14 @@ import torch
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from ..modeling import DuplexCache, DuplexGenerationMixin, Interrupt, InterruptError, encode_update
+from .balance import weigh
 from .chronovisor import MixtureSignals, find_routers
 from .pressure import (
     BRAKE,
     MODES,
     Mode,
     compute_fast_pressure,
-    compute_mid_pressure,
-    compute_net_pressure,
-    compute_pressure_weights,
     compute_residual_intent,
-    compute_slow_pressure,
     hold_lone_veto,
     should_pause,
 )
@@ -367,14 +364,10 @@ class SessionController:
         """Balances the pressures after a chunk of so many tokens: telemetry, and whether it pauses."""
         self.provider.constraint_penalty = self._penalty(turn)
         now = self.provider.signals()
-        P_fast = compute_fast_pressure(now.router_entropy, now.router_margin, now.delta_R)
-        P_mid = compute_mid_pressure(now.margin, now.trans_prob, now.prox_meso, now.delta_R)
-        P_slow = compute_slow_pressure(now.prox_macro, now.constraint_penalty, now.confidence)
-        weights = compute_pressure_weights(now.router_entropy, self.residual_intent, now.confidence)
-        net = compute_net_pressure(P_fast, P_mid, P_slow, *weights)
-        self.residual_intent = compute_residual_intent(P_mid, now.margin, now.delta_R, tokens, self.longest_chunk)
-        decisive = hold_lone_veto(net, P_fast, P_mid, *weights[:2])
-        pauses, reason = should_pause(P_fast, decisive, self.mode)
+        found = weigh(now, self.residual_intent)
+        self.residual_intent = compute_residual_intent(found.mid, now.margin, now.delta_R, tokens, self.longest_chunk)
+        decisive = hold_lone_veto(found.net, found.fast, found.mid, *found.weights[:2])
+        pauses, reason = should_pause(found.fast, decisive, self.mode)
         if not pauses and turn.ended:
             pauses, reason = True, "end_of_text"
         elif not pauses and turn.chunks >= turn.max_chunks:
@@ -385,9 +378,9 @@ class SessionController:
             pause_reason=reason,
             residual_intent=self.residual_intent,
             signals=now,
-            pressures=(P_fast, P_mid, P_slow),
-            weights=weights,
-            net=net,
+            pressures=found.pressures,
+            weights=found.weights,
+            net=found.net,
             clocks=self.provider.clocks(),
         )
         if self.on_record is not None:

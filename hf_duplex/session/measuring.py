@@ -9,17 +9,10 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from .balance import weigh
 from .batching import Batch
 from .controller import provider_for
-from .pressure import (
-    compute_fast_pressure,
-    compute_mid_pressure,
-    compute_net_pressure,
-    compute_pressure_weights,
-    compute_residual_intent,
-    compute_slow_pressure,
-    should_pause,
-)
+from .pressure import compute_residual_intent, should_pause
 from .signals import DuplexSignals
 from .telemetry import Record, make_record
 
@@ -51,21 +44,17 @@ class PressureGauge:
         if self.tokens % self.every:
             return None
         now = self.provider.signals()
-        fast = compute_fast_pressure(now.router_entropy, now.router_margin, now.delta_R)
-        mid = compute_mid_pressure(now.margin, now.trans_prob, now.prox_meso, now.delta_R)
-        slow = compute_slow_pressure(now.prox_macro, now.constraint_penalty, now.confidence)
-        weights = compute_pressure_weights(now.router_entropy, self.residual_intent, now.confidence)
-        net = compute_net_pressure(fast, mid, slow, *weights)
-        self.residual_intent = compute_residual_intent(mid, now.margin, now.delta_R, self.every, self.every)
+        found = weigh(now, self.residual_intent)
+        self.residual_intent = compute_residual_intent(found.mid, now.margin, now.delta_R, self.every, self.every)
         return make_record(
             mode="single_turn",
             chunk_id=self.tokens // self.every,
-            pause_reason=should_pause(fast, net, "single_turn")[1],
+            pause_reason=should_pause(found.fast, found.net, "single_turn")[1],
             residual_intent=self.residual_intent,
             signals=now,
-            pressures=(fast, mid, slow),
-            weights=weights,
-            net=net,
+            pressures=found.pressures,
+            weights=found.weights,
+            net=found.net,
             clocks=self.provider.clocks(),
         )
 

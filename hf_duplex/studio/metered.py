@@ -11,21 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..session.advisor import Advice, Advisor, Edit, LiveAdvice
+from ..session.balance import weigh
 from ..session.controller import provider_for
 from ..session.live import Heard
-from ..session.pressure import (
-    compute_fast_pressure,
-    compute_mid_pressure,
-    compute_net_pressure,
-    compute_pressure_weights,
-    compute_residual_intent,
-    compute_slow_pressure,
-)
+from ..session.pressure import compute_residual_intent
 from ..session.signals import Signals
 
 
 CHUNK = 100
-"""Tokens over which the intent to go on fades, as in the session controller."""
+"""Tokens over which the intent to go on fades."""
 MOST_SAMPLES = 240
 """So many of the newest are drawn."""
 
@@ -41,12 +35,11 @@ class Pressures(NamedTuple):
 
 def pressures(now: Signals, tokens: int) -> Pressures:
     """The pressures that follow from signals, so many tokens into an insight."""
-    fast = compute_fast_pressure(now.router_entropy, now.router_margin, now.delta_R)
-    mid = compute_mid_pressure(now.margin, now.trans_prob, now.prox_meso, now.delta_R)
-    slow = compute_slow_pressure(now.prox_macro, now.constraint_penalty, now.confidence)
-    intent = compute_residual_intent(mid, now.margin, now.delta_R, min(tokens, CHUNK), CHUNK)
-    weights = compute_pressure_weights(now.router_entropy, intent, now.confidence)
-    return Pressures(fast, mid, slow, compute_net_pressure(fast, mid, slow, *weights))
+    # How much is unfinished fades over a chunk, as in the session controller.
+    unfinished = weigh(now, 0.0).mid
+    intent = compute_residual_intent(unfinished, now.margin, now.delta_R, min(tokens, CHUNK), CHUNK)
+    found = weigh(now, intent)
+    return Pressures(*found.pressures, found.net)
 
 
 @dataclass

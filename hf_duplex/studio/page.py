@@ -32,7 +32,18 @@ element.addEventListener('click', event => {
   if (line) trigger('select', {index: line.dataset.edit, value: line.textContent});
 });
 """
-FOCUS = "() => setTimeout(() => document.querySelector('#{} textarea')?.focus(), 60)"
+# A box that has just been asked for may not be there yet: it is looked for until it takes the focus, for 5 seconds.
+FOCUS = """
+() => {
+  let left = 100;
+  const look = () => {
+    const box = document.querySelector('#BOX textarea, #BOX input');
+    if (box && box.offsetParent !== null) box.focus();
+    if (document.activeElement !== box && left--) setTimeout(look, 50);
+  };
+  setTimeout(look, 20);
+}
+"""
 
 Compare = Callable[[str, str, float | None], Iterator[str]]
 
@@ -168,11 +179,11 @@ def build_page(
             answered = sent.then(say, [room, outgoing], [refused, told], **quick)
             answered.then(None, [refused, said], said, js="(refused, now) => now || refused", **quick)
         shown.select(begin_edit, [room], [editing, editor, edited, told], **quick).then(
-            None, js=FOCUS.format("edit-box")
+            None, js=FOCUS.replace("BOX", "edit-box")
         )
         for event in (edited.submit, save.click):
             event(end_edit, [room, editing, edited], [editing, editor, told], **quick).then(
-                None, js=FOCUS.format("say-box")
+                None, js=FOCUS.replace("BOX", "say-box")
             )
         cancel.click(lambda: (None, gr.Group(visible=False)), None, [editing, editor], **quick)
         thought.click(

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no browser: apt-get install chromium"),
     pytest.mark.filterwarnings("ignore::Warning:gradio.queueing"),
 ]
-api.expect.set_options(timeout=30_000)
+api.expect.set_options(timeout=60_000)
 
 from scripted import ScriptedAdvisor  # noqa: E402
 
@@ -86,7 +86,7 @@ class Visitor:
     def __init__(self, browser, address, **settings):
         self.context = browser.new_context(viewport={"width": 1200, "height": 900}, **settings)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(60_000)
         self.asked, self.failures = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.failures.append(str(error)))

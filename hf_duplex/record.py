@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,27 @@ def command_line() -> str:
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
+def rounded(value: Any, digits: int = 6) -> Any:
+    """The same with so many significant digits of each figure that is not whole."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(part, digits) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part, digits) for part in value]
+    return value
+
+
 def write_json(results: dict[str, Any], path: str | Path | None) -> None:
-    """Writes results in one move, so that an interruption leaves a whole file; `path` may be None for nowhere."""
+    """Writes results in one move, so that an interruption leaves a whole file; `path` may be None for nowhere.
+
+    On one line and with six digits of each figure, which is more than any of them is worth: results of many models would
+    else be white space and noise for the most part.
+    """
     if path is None:
         return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(json.dumps(results, indent=1) + "\n")
+    unfinished.write_text(json.dumps(rounded(results), separators=(",", ":")) + "\n")
     unfinished.replace(path)

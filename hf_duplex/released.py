@@ -4,8 +4,8 @@ from pathlib import Path
 
 
 SHIPPED = Path(__file__).parents[1] / "model_cards"
-WORKSPACE, BASELINE = "duplex-workspace-5m", "duplex-baseline-5m"
-RELEASED = (WORKSPACE, BASELINE)
+WORKSPACE, BASELINE, DUAL_STREAM = "duplex-workspace-5m", "duplex-baseline-5m", "duplex-dual-stream-5m"
+RELEASED = (WORKSPACE, BASELINE, DUAL_STREAM)
 """In the order in which they are compared; results of all of them lie with the first."""
 
 TURN_POLICY = SHIPPED / "policies" / "duplex-turn-policy"

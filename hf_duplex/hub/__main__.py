@@ -14,7 +14,7 @@ import typer
 from .cards import write_card
 from .disfl_qa import keep_disfl_qa
 from .readme import fill_readme
-from .release import release
+from .release import keep_results, release
 from .report import write_report
 from .trials import draw_trials
 
@@ -30,6 +30,13 @@ def release_command(
 ) -> None:
     """Turn a training run into a model folder: bf16 weights, code, tokenizer, facts, card."""
     release(run, folder, n_slots)
+
+
+@app.command("results")
+def results_command(comparison: str, folders: list[str] = typer.Argument(...)) -> None:  # noqa: B008
+    """Give each model folder its results.json: of COMPARISON its own in full, and what it is compared with."""
+    for folder in folders:
+        print(keep_results(comparison, folder))
 
 
 @app.command("card")

@@ -12,12 +12,16 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ..record import write_json
-from .cards import write_card
+from .cards import name_in, write_card
 from .places import without_places
+from .tables import read_results
 
 
 # How long a released model speaks where nothing else is asked for.
 MAX_NEW_TOKENS = 256
+
+KEPT_OF_OTHERS = ("metrics", "updates", "latency", "median_milliseconds")
+"""What the results of a model folder hold of the models that it is compared with."""
 
 
 def released_facts(training: dict[str, Any]) -> dict[str, Any]:
@@ -73,3 +77,27 @@ def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> 
     AutoTokenizer.from_pretrained(run).save_pretrained(folder)
     write_json(released_facts(json.loads((run / "training.json").read_text())), folder / "training.json")
     write_card(folder)
+
+
+def keep_results(comparison: str | Path, folder: str | Path) -> Path:
+    """
+    Writes `results.json` of a model folder: of a comparison what was measured of this model, of the others their
+    overall figures, and the differences between it and them.
+
+    Raises:
+        ValueError: The comparison holds nothing of this model.
+    """
+    folder, results = Path(folder), read_results(Path(comparison))
+    name = name_in(results, folder)
+    models = {name: results["models"][name]}
+    for other, model in results["models"].items():
+        if other != name:
+            splits = {
+                split: {key: measured[key] if key in KEPT_OF_OTHERS else {} for key in measured}
+                for split, measured in model["splits"].items()
+            }
+            models[other] = model | {"splits": splits}
+    compared = [entry for entry in results["comparisons"] if name in (entry["a"], entry["b"])]
+    path = folder / "results.json"
+    write_json(results | {"models": models, "comparisons": compared}, path)
+    return path

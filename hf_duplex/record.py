@@ -67,13 +67,12 @@ def rounded(value: Any, digits: int = 6) -> Any:
 def write_json(results: dict[str, Any], path: str | Path | None) -> None:
     """Writes results in one move, so that an interruption leaves a whole file; `path` may be None for nowhere.
 
-    On one line and with six digits of each figure, which is more than any of them is worth: results of many models would
-    else be white space and noise for the most part.
+    On one line: results of many models would else be white space for the most part.
     """
     if path is None:
         return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(json.dumps(rounded(results), separators=(",", ":")) + "\n")
+    unfinished.write_text(json.dumps(results, separators=(",", ":")) + "\n")
     unfinished.replace(path)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from ..record import write_json
+from ..record import rounded, write_json
 from .cards import name_in, write_card
 from .places import without_places
 from .tables import read_results
@@ -82,7 +82,8 @@ def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> 
 def keep_results(comparison: str | Path, folder: str | Path) -> Path:
     """
     Writes `results.json` of a model folder: of a comparison what was measured of this model, of the others their
-    overall figures, and the differences between it and them.
+    overall figures, and the differences between it and them. Of each figure six digits are kept, here and in the
+    comparison itself, which is more than it is worth.
 
     Raises:
         ValueError: The comparison holds nothing of this model.
@@ -99,5 +100,6 @@ def keep_results(comparison: str | Path, folder: str | Path) -> Path:
             models[other] = model | {"splits": splits}
     compared = [entry for entry in results["comparisons"] if name in (entry["a"], entry["b"])]
     path = folder / "results.json"
-    write_json(results | {"models": models, "comparisons": compared}, path)
+    write_json(rounded(results | {"models": models, "comparisons": compared}), path)
+    write_json(rounded(results), comparison)
     return path

@@ -7,17 +7,22 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from .cache import DuplexCache
+from .configuration_dual_track import DualTrackConfig
 from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
 from .configuration_policy import StreamPolicyConfig
+from .dual_track_cache import DualTrackCache
 from .generation import DuplexGenerateOutput, DuplexGenerationMixin
 from .interrupts import Interrupt, InterruptError
 from .messages import encode_prompt, encode_update, encode_updates, split_messages
 from .modeling_baseline import DuplexBaselineForCausalLM, DuplexBaselineModel
 from .modeling_dual_stream import DualStreamForCausalLM, DualStreamModel
+from .modeling_dual_track import DualTrackForCausalLM
 from .modeling_policy import StreamPolicyForSequenceClassification
 from .modeling_workspace import WorkspaceForCausalLM, WorkspaceModel
 from .pipeline_duplex import DuplexGenerationPipeline
+from .reflection import boundary_ids_of, forbidden_ids_of
 from .sizes import count_parameters, equal_size_configs
+from .thought_buffer import ThoughtBuffer, ThoughtError, ThoughtNode
 from .workspace import Workspace, WorkspaceChange
 
 
@@ -30,6 +35,9 @@ for _config, _model, _head in (
     AutoModel.register(_config, _model)
     AutoModelForCausalLM.register(_config, _head)
 
+AutoConfig.register(DualTrackConfig.model_type, DualTrackConfig)
+AutoModelForCausalLM.register(DualTrackConfig, DualTrackForCausalLM)
+
 AutoConfig.register(StreamPolicyConfig.model_type, StreamPolicyConfig)
 AutoModelForSequenceClassification.register(StreamPolicyConfig, StreamPolicyForSequenceClassification)
 
@@ -41,6 +49,9 @@ __all__ = [
     "DualStreamConfig",
     "DualStreamForCausalLM",
     "DualStreamModel",
+    "DualTrackCache",
+    "DualTrackConfig",
+    "DualTrackForCausalLM",
     "DuplexBaselineConfig",
     "DuplexBaselineForCausalLM",
     "DuplexBaselineModel",
@@ -53,15 +64,20 @@ __all__ = [
     "InterruptError",
     "StreamPolicyConfig",
     "StreamPolicyForSequenceClassification",
+    "ThoughtBuffer",
+    "ThoughtError",
+    "ThoughtNode",
     "Workspace",
     "WorkspaceChange",
     "WorkspaceConfig",
     "WorkspaceForCausalLM",
     "WorkspaceModel",
+    "boundary_ids_of",
     "count_parameters",
     "encode_prompt",
     "encode_update",
     "encode_updates",
     "equal_size_configs",
+    "forbidden_ids_of",
     "split_messages",
 ]

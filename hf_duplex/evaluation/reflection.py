@@ -1,0 +1,363 @@
+"""What dual-track reflection is worth: activation, thoughts, connections, facts long ago, what is kept, and what it costs.
+
+python -m hf_duplex.evaluation.reflection ADAPTER CORPUS --base BASE --json results/reflection/reflection.json
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import typer
+from rich.progress import track
+
+from ..data.reflection import ReflectionCollator, chat_ids, encode_dialogue
+from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
+from ..modeling.dual_track_cache import DualTrackCache
+from ..modeling.modeling_dual_track import DualTrackForCausalLM
+from ..modeling.thought_grammar import is_grammatical
+from ..record import command_line, describe_machine, describe_versions, rounded, write_json
+from .reflection_decision import activation_figures, best_threshold
+
+
+def proportion(right: Sequence[bool | float], seed: int = 0, draws: int = 2000) -> dict[str, Any]:
+    """Mean, its 95 % interval by the percentile bootstrap over samples, and their number."""
+    values = np.asarray(right, dtype=float)
+    if not len(values):
+        return {"value": None, "interval": None, "n": 0}
+    means = np.random.default_rng(seed).choice(values, (draws, len(values))).mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"value": float(values.mean()), "interval": [float(low), float(high)], "n": len(values)}
+
+
+@torch.no_grad()
+def score_teacher_forced(
+    model: DualTrackForCausalLM, rows: list[dict], tokenizer, batch_size: int, length: int
+) -> dict[str, Any]:
+    """
+    Activation logits and labels at boundaries; and, where the oracle reflects, types, links and operations, all earlier
+    thoughts being the oracle's.
+    """
+    encoded = [encode_dialogue(row, tokenizer, model.config, length) for row in rows]
+    encoded = [row for row in encoded if row["thoughts"]]
+    collate = ReflectionCollator(model.config, tokenizer.pad_token_id)
+    device = model.device
+    found: dict[str, list] = {
+        name: []
+        for name in (
+            "logits",
+            "labels",
+            "kinds",
+            "type_right",
+            "linked_first",
+            "linked",
+            "operation_right",
+            "vectors",
+            "types",
+        )
+    }
+    before, model.training_step = model.training_step, "reflect"
+    for begin in track(range(0, len(encoded), batch_size), description="teacher-forced", transient=True):
+        part = encoded[begin : begin + batch_size]
+        batch = {name: value.to(device) for name, value in collate(part).items()}
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            output = model(**{name: value for name, value in batch.items() if not name.startswith("teacher")})
+            scores = model.memory(output.thought_vectors, output.thought_vectors).float().cpu()
+            operations = model.memory.operation(output.thought_vectors).float().argmax(-1).cpu()
+        types = output.thought_logits[..., model.config.type_ids].argmax(-1).cpu()
+        starts = [(row == model.config.start_id).nonzero().squeeze(-1).tolist() for row in batch["thought_ids"].cpu()]
+        for index, row in enumerate(part):
+            asked = torch.tensor(row["activation_labels"]) >= 0
+            found["logits"] += output.activation_logits[index, : len(asked)].float().cpu()[asked].tolist()
+            labels = torch.tensor(row["activation_labels"])[asked]
+            kinds = torch.full_like(labels, -1)
+            kinds[labels == 1] = torch.tensor(row["types"])
+            found["labels"] += labels.tolist()
+            found["kinds"] += kinds.tolist()
+            found["vectors"] += output.thought_vectors[index, : len(row["thoughts"])].float().cpu().tolist()
+            for number, (place, kind) in enumerate(zip(starts[index], row["types"], strict=True)):
+                found["types"].append(kind)
+                found["type_right"].append(int(types[index, place]) == kind)
+                if row["links"][number] >= 0:
+                    there = [j for j in range(number) if row["until"][j] >= number]
+                    ranked = sorted(there, key=lambda j: -float(scores[index, number, j]))
+                    found["linked_first"].append(ranked[0] == row["links"][number])
+                    found["linked"].append(row["links"][number] in ranked[: model.config.linked_thoughts])
+                    found["operation_right"].append(int(operations[index, number]) == row["operations"][number])
+    model.training_step = before
+    return found
+
+
+def says(text: str, value: str) -> bool:
+    """Whether a value is in a text, as words of its own."""
+    return re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", text.lower()) is not None
+
+
+def answered(text: str, question: Mapping[str, Any]) -> bool:
+    """Whether an answer holds the value that is current, and none that is out of date."""
+    return says(text, question["answer"]) and not any(says(text, old) for old in question["outdated"])
+
+
+@torch.no_grad()
+def ask_again(
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 24
+) -> dict[str, Any]:
+    """
+    Facts that changed long ago, asked again: with reflection, and the base with the same window and with all the context.
+
+    The base with a window sees the sinks and the window, as the content track does, and no thought.
+    """
+    device, config = model.device, model.config
+    right: dict[str, list[bool]] = {"reflection": [], "base, same window": [], "base, full context": []}
+    grammatical, residents, kept, thoughts, distance, opened, examples = [], [], [], [], [], [], []
+    forbidden = set(model._forbidden.tolist())
+    for begin in track(range(0, len(rows), batch_size), description="facts long ago", transient=True):
+        part, prompts, changes = rows[begin : begin + batch_size], [], []
+        for row in part:
+            turns = [*row["turns"], {"speaker": "user", "text": row["questions"][0]["question"]}]
+            ids, where = chat_ids(turns, tokenizer, generate=True)
+            annotation = row["annotations"][row["questions"][0]["annotation"]]
+            prompts.append(ids)
+            changes.append(where[annotation["turn"]][annotation["end"] - 1])
+            distance.append(len(ids) - changes[-1])
+        longest = max(map(len, prompts))
+        padding = [longest - len(ids) for ids in prompts]
+        pad = tokenizer.pad_token_id
+        prompt = torch.tensor([[pad] * n + ids for n, ids in zip(padding, prompts, strict=True)], device=device)
+        mask = torch.tensor([[0] * n + [1] * len(ids) for n, ids in zip(padding, prompts, strict=True)], device=device)
+        for name in right:
+            cache = DualTrackCache(config)
+            if name == "base, same window":
+                cache.start(len(part), device)
+                cache.thoughtful = [True] * len(part)
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                said = model.generate(
+                    prompt, attention_mask=mask, past_key_values=cache, reflect=name == "reflection",
+                    max_new_tokens=tokens, do_sample=False, pad_token_id=pad,
+                )  # fmt: skip
+            for row, ids in zip(part, said, strict=True):
+                text = tokenizer.decode(ids[longest:], skip_special_tokens=True)
+                right[name].append(answered(text, row["questions"][0]))
+                if len(examples) < 12:
+                    examples.append({"how": name, "asked": row["questions"][0], "said": text})
+            if name == "reflection":
+                for index in range(len(part)):
+                    nodes = cache.buffers[index].nodes
+                    changed = changes[index] + padding[index]
+                    grammatical += [is_grammatical(node.ids, config, forbidden) for node in nodes]
+                    thoughts.append(len(nodes))
+                    pages = cache.wanted(index)
+                    residents.append(len(pages) / -(-(cache.length - padding[index]) // cache.page_size))
+                    opened.append(any(begin <= changed < end for begin, end in cache.opened[index]))
+    return {
+        "accuracy": {name: proportion(values) for name, values in right.items()},
+        "difference": {
+            name: proportion(np.asarray(right["reflection"], float) - np.asarray(values, float))
+            for name, values in right.items()
+            if name != "reflection"
+        },
+        "tokens since the change": {"least": min(distance), "median": float(np.median(distance))},
+        "grammatical": proportion(grammatical),
+        "change in sight": proportion(opened),
+        "resident pages": proportion(residents),
+        "thoughts": float(np.mean(thoughts)),
+        "examples": examples,
+    }
+
+
+@torch.no_grad()
+def attention_kept(
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, ks: Sequence[int] = (0, 1, 2, 4, 8)
+) -> dict[str, Any]:
+    """
+    KL of attention kept to full attention, against K: of the last content token, mean over layers and heads. Kept are the
+    sinks, the window and the content of the K thoughts that the network ranks first; KL is then -log of their mass.
+    """
+    config, device = model.config, model.device
+    collate = ReflectionCollator(config, tokenizer.pad_token_id)
+    found: dict[int, list[float]] = {k: [] for k in ks}
+    pages: dict[int, list[float]] = {k: [] for k in ks}
+    before, model.training_step = model.training_step, "reflect"
+    for row in track(rows, description="attention kept", transient=True):
+        turns = [*row["turns"], {"speaker": "user", "text": row["questions"][0]["question"]}]
+        end = len(row["questions"][0]["question"])
+        asked = {
+            "type": "RECALL",
+            "summary": "the user asks again",
+            "turn": len(turns) - 1,
+            "end": end,
+            "link": -1,
+            "operation": "PUSH",
+        }
+        encoded = encode_dialogue(
+            row | {"turns": turns, "annotations": [*row["annotations"], asked]}, tokenizer, config, 10**6
+        )
+        batch = {
+            name: value.to(device) for name, value in collate([encoded]).items() if not name.startswith("teacher")
+        }
+        output = model(**batch)
+        number = len(encoded["thoughts"]) - 1
+        there = [j for j in range(number) if encoded["until"][j] >= number]
+        scores = model.memory(output.thought_vectors, output.thought_vectors)[0, number]
+        ranked = sorted(there, key=lambda j: -float(scores[j]))
+        ids = torch.tensor([encoded["input_ids"]], device=device)
+        weights = _last_attention(model, ids)
+        length = ids.shape[1]
+        columns = torch.arange(length, device=device)
+        for k in ks:
+            keep = (columns >= length - config.window) | (columns < config.sinks)
+            for j in ranked[:k]:
+                begin, stop = encoded["spans"][j]
+                keep |= (columns >= max(begin, stop - config.max_range)) & (columns < stop)
+            mass = weights[..., keep].sum(-1).clamp_min(1e-9)
+            found[k].append(float(-mass.log().mean()))
+            held = set((columns[keep] // config.page_size).tolist())
+            pages[k].append(len(held) / -(-length // config.page_size))
+    model.training_step = before
+    return {str(k): {"kl": proportion(found[k]), "pages": proportion(pages[k])} for k in ks}
+
+
+def _last_attention(model: DualTrackForCausalLM, ids: torch.Tensor) -> torch.Tensor:
+    """`[layers, heads, tokens]`, the full attention of the last token of the base model."""
+    queries: list[torch.Tensor] = []
+    layers = model.backbone.model.layers
+    hooks = [
+        layer.self_attn.q_proj.register_forward_hook(lambda m, i, o: queries.append(o[:, -1:])) for layer in layers
+    ]
+    try:
+        _, _, cache = model.utter(ids)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+    position = torch.tensor([[ids.shape[1] - 1]], device=ids.device)
+    cosine, sine = model.backbone.model.rotary_emb(queries[0], position_ids=position)
+    found = []
+    for layer, thought_layer, query in zip(cache.layers, model.thought_layers, queries, strict=True):
+        query = query.view(1, 1, thought_layer.heads, -1).transpose(1, 2)
+        query, _ = apply_rotary_pos_emb(query, query, cosine, sine)
+        keys = layer.keys.repeat_interleave(thought_layer.heads // thought_layer.key_heads, 1)
+        found.append((query @ keys.transpose(-1, -2) * thought_layer.head_size**-0.5).float().softmax(-1)[0, :, 0])
+    return torch.stack(found)
+
+
+@torch.no_grad()
+def cost(
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, tokens: int = 160
+) -> dict[str, Any]:
+    """
+    Decoding with the track on against off, in pairs of the same prompt, read beforehand in both: content tokens a second,
+    reflections while decoding included.
+    """
+    ratios, reflections = [], []
+    for row in track(rows, description="cost", transient=True):
+        ids, _ = chat_ids(row["turns"], tokenizer, generate=True)
+        prompt = torch.tensor([ids], device=model.device)
+        seconds = {}
+        for reflect in (False, True):
+            cache = DualTrackCache(model.config)
+            cache.reflect = reflect
+            model.step(prompt[:, :-1], cache)
+            earlier, begun = cache.reflections, time.perf_counter()
+            model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), past_key_values=cache, reflect=reflect, max_new_tokens=tokens,
+                min_new_tokens=tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id,
+            )  # fmt: skip
+            if model.device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds[reflect] = time.perf_counter() - begun
+        reflections.append(cache.reflections - earlier)
+        ratios.append(seconds[False] / seconds[True])
+    return {
+        "ratio": proportion(ratios),
+        "median ratio": float(np.median(ratios)),
+        "reflections while decoding": float(np.mean(reflections)),
+        "tokens": tokens,
+    }
+
+
+def read_rows(path: Path, count: int) -> list[dict[str, Any]]:
+    """The first rows of a file of the corpus."""
+    if not path.is_file():
+        raise ValueError(f"`corpus`: there is no {path}; make one with `hf-duplex data reflection`.")
+    with path.open() as lines:
+        return [json.loads(line) for _, line in zip(range(count), lines, strict=False)]
+
+
+def main(
+    adapter: str,
+    corpus: Path,
+    base: str = typer.Option(..., help="Folder or name of the frozen base."),
+    json_path: Path = typer.Option(Path("reflection.json"), "--json", help="Where the results go."),  # noqa: B008
+    samples: int = typer.Option(400, help="Dialogues for activation and thoughts."),
+    far: int = typer.Option(100, help="Dialogues in which a fact is asked again."),
+    device: str = typer.Option("cpu"),
+    batch_size: int = typer.Option(8),
+    timing: int = typer.Option(5, help="Dialogues for the cost; 0 leaves it out."),
+) -> None:
+    """Measure a dual-track adapter on held-out dialogues, and write what was found."""
+    from transformers import AutoTokenizer
+
+    from ..modeling.reflection import forbidden_ids_of
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval().to(device)
+    model.forbid(forbidden_ids_of(tokenizer))
+    if device == "cuda":
+        model.backbone.to(torch.bfloat16)
+    validation = score_teacher_forced(
+        model, read_rows(corpus / "validation.jsonl", samples), tokenizer, batch_size, 1024
+    )
+    threshold = best_threshold(validation["logits"], validation["labels"])
+    found = score_teacher_forced(model, read_rows(corpus / "test.jsonl", samples), tokenizer, batch_size, 1024)
+    results: dict[str, Any] = {
+        "benchmark": "reflection",
+        "command": command_line(),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "adapter": {"latent_tokens": model.config.latent_tokens, "head_tier": model.config.head_tier},
+        "threshold": threshold,
+        "validation": activation_figures(validation, threshold),
+        "activation": activation_figures(found, threshold),
+        "types": {
+            "accuracy": proportion(found["type_right"]),
+            "by_type": {
+                name: proportion(
+                    [right for right, kind in zip(found["type_right"], found["types"], strict=True) if kind == index]
+                )
+                for index, name in enumerate(THOUGHT_TYPES)
+            },
+        },
+        "connections": {
+            "first": proportion(found["linked_first"]),
+            f"among {model.config.linked_thoughts}": proportion(found["linked"]),
+            "operation": proportion(found["operation_right"]) | {"of": list(MEMORY_OPERATIONS)},
+        },
+        "tokens_of_a_thought": 2 + model.config.latent_tokens + 1 if model.config.latent_tokens else None,
+    }
+    if results["tokens_of_a_thought"] is None:
+        rows = read_rows(corpus / "test.jsonl", samples)
+        lengths = [len(t) for row in rows for t in encode_dialogue(row, tokenizer, model.config)["thoughts"]]
+        results["tokens_of_a_thought"] = float(np.mean(lengths))
+    write_json(rounded(results), json_path)
+    model.config.threshold = threshold
+    if far:
+        rows = read_rows(corpus / "far.jsonl", far)
+        results["facts long ago"] = ask_again(model, rows, tokenizer, batch_size)
+        write_json(rounded(results), json_path)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=device == "cuda"):
+            results["attention kept"] = attention_kept(model, rows[: min(far, 30)], tokenizer)
+    if timing:
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=device == "cuda"):
+            results["cost"] = cost(model, read_rows(corpus / "test.jsonl", timing), tokenizer)
+    write_json(rounded(results), json_path)
+    print(json.dumps(rounded({k: v for k, v in results.items() if k not in ("machine", "versions")}), indent=1))
+
+
+if __name__ == "__main__":
+    typer.run(main)

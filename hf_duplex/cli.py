@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from dataset_builder.cli import app as data
 from dataset_builder.interaction.cli import app as interaction_data
+from dataset_builder.reflection.cli import app as reflection_data
 
 
 PACKAGES = (Path(__file__).parent, Path(__file__).parents[1] / "dataset_builder")
@@ -60,6 +61,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measure models: how fast, and ho
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 data.add_typer(interaction_data, name="interaction")
+data.add_typer(reflection_data, name="reflection")
 
 
 @app.callback()
@@ -141,6 +143,12 @@ def chat(
     ] = None,
     threads: Threads = 1,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 300,
+    dual_track: Annotated[
+        str | None, typer.Option(help="Folder of a dual-track adapter: chat with its thoughts beside the text.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="The frozen base of that adapter, if it is not where it was.")
+    ] = None,
 ) -> None:
     """Talk to a model while it talks.
 
@@ -153,7 +161,14 @@ def chat(
     [cyan]hf-duplex chat --pace 300[/]
 
     [cyan]printf 'Given x = 5, compute 3x + 2.\\nActually x = 7.\\n' | hf-duplex chat[/]
+
+    [cyan]hf-duplex chat --dual-track runs/connect --base HuggingFaceTB/SmolLM2-135M-Instruct[/]
     """
+    if dual_track:
+        from .session.dual_track_chat import run_dual_track_chat
+
+        run_dual_track_chat(dual_track, base, threads, max_new_tokens)
+        return
     from .session.chat import run_chat
 
     run_chat(model, pace, threads, max_new_tokens)
@@ -444,6 +459,17 @@ def interaction(ctx: typer.Context) -> None:
     from .evaluation.interaction import app as experiments
 
     experiments(ctx.args, prog_name="hf-duplex bench interaction")
+
+
+@bench.command(context_settings=PASS_ON)
+def reflection(ctx: typer.Context) -> None:
+    """What thoughts beside the text are worth, of a dual-track adapter. [dim]--help lists the options.[/]
+
+    [cyan]hf-duplex bench reflection measure runs/connect data/reflection --base BASE --json results/reflection/reflection.json[/]
+    """
+    from .evaluation.reflection import app as measure
+
+    measure(ctx.args, prog_name="hf-duplex bench reflection")
 
 
 @app.command()

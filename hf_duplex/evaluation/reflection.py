@@ -1,6 +1,6 @@
 """What dual-track reflection is worth: activation, thoughts, connections, facts long ago, what is kept, and what it costs.
 
-python -m hf_duplex.evaluation.reflection ADAPTER CORPUS --base BASE --json results/reflection/reflection.json
+hf-duplex bench reflection measure ADAPTER CORPUS --base BASE --json results/reflection/reflection.json
 """
 
 import json
@@ -21,7 +21,7 @@ from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_grammar import is_grammatical
 from ..record import command_line, describe_machine, describe_versions, rounded, write_json
-from .reflection_decision import activation_figures, best_threshold
+from .reflection_decision import activation_figures, best_threshold, decide
 
 
 def proportion(right: Sequence[bool | float], seed: int = 0, draws: int = 2000) -> dict[str, Any]:
@@ -92,6 +92,17 @@ def score_teacher_forced(
     return found
 
 
+OPENING = "You told me that your {fact} is"
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids of different lengths, `[batch, longest]`, and their mask."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    return ids, mask
+
+
 def says(text: str, value: str) -> bool:
     """Whether a value is in a text, as words of its own."""
     return re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", text.lower()) is not None
@@ -104,43 +115,53 @@ def answered(text: str, question: Mapping[str, Any]) -> bool:
 
 @torch.no_grad()
 def ask_again(
-    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 24
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 10
 ) -> dict[str, Any]:
     """
     Facts that changed long ago, asked again: with reflection, and the base with the same window and with all the context.
 
-    The base with a window sees the sinks and the window, as the content track does, and no thought.
+    The base with a window sees the sinks and the window, as the content track does, and no thought. The answer's first words
+    (`OPENING`) are given to all three.
     """
     device, config = model.device, model.config
     right: dict[str, list[bool]] = {"reflection": [], "base, same window": [], "base, full context": []}
     grammatical, residents, kept, thoughts, distance, opened, examples = [], [], [], [], [], [], []
     forbidden = set(model._forbidden.tolist())
     for begin in track(range(0, len(rows), batch_size), description="facts long ago", transient=True):
-        part, prompts, changes = rows[begin : begin + batch_size], [], []
+        part, prompts, openings, changes = rows[begin : begin + batch_size], [], [], []
         for row in part:
             turns = [*row["turns"], {"speaker": "user", "text": row["questions"][0]["question"]}]
             ids, where = chat_ids(turns, tokenizer, generate=True)
             annotation = row["annotations"][row["questions"][0]["annotation"]]
             prompts.append(ids)
+            openings.append(tokenizer(OPENING.format(**row["questions"][0]), add_special_tokens=False)["input_ids"])
             changes.append(where[annotation["turn"]][annotation["end"] - 1])
             distance.append(len(ids) - changes[-1])
-        longest = max(map(len, prompts))
-        padding = [longest - len(ids) for ids in prompts]
         pad = tokenizer.pad_token_id
-        prompt = torch.tensor([[pad] * n + ids for n, ids in zip(padding, prompts, strict=True)], device=device)
-        mask = torch.tensor([[0] * n + [1] * len(ids) for n, ids in zip(padding, prompts, strict=True)], device=device)
+        prompt, mask = left_padded(prompts, pad, device)
+        opening, opening_mask = left_padded(openings, pad, device)
+        padding = [prompt.shape[1] - len(ids) for ids in prompts]
+        whole = torch.cat([prompt, opening], dim=1)
         for name in right:
             cache = DualTrackCache(config)
             if name == "base, same window":
                 cache.start(len(part), device)
                 cache.thoughtful = [True] * len(part)
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                # The answer is opened in the same words for all, since so small a base seldom answers by itself.
+                cache.reflect = name == "reflection"
+                model.step(prompt, cache, mask)
                 said = model.generate(
-                    prompt, attention_mask=mask, past_key_values=cache, reflect=name == "reflection",
-                    max_new_tokens=tokens, do_sample=False, pad_token_id=pad,
-                )  # fmt: skip
+                    whole,
+                    attention_mask=torch.cat([mask, opening_mask], dim=1),
+                    past_key_values=cache,
+                    reflect=name == "reflection",
+                    max_new_tokens=tokens,
+                    do_sample=False,
+                    pad_token_id=pad,
+                )
             for row, ids in zip(part, said, strict=True):
-                text = tokenizer.decode(ids[longest:], skip_special_tokens=True)
+                text = tokenizer.decode(ids[whole.shape[1] :], skip_special_tokens=True)
                 right[name].append(answered(text, row["questions"][0]))
                 if len(examples) < 12:
                     examples.append({"how": name, "asked": row["questions"][0], "said": text})
@@ -281,6 +302,22 @@ def cost(
     }
 
 
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command("decide")
+def decide_command(
+    results: Path,
+    data_fixed: bool = typer.Option(False, help="Hard negatives and oversampling have been tried."),
+) -> None:
+    """Say what to do about the activation head, by the decision table of the design, from a results file."""
+    figures = json.loads(results.read_text())["validation"]
+    recalls = ", ".join(
+        f"{value:.2f} {name}" for name, value in figures["recall_by_type"].items() if value is not None
+    )
+    print(f"F1 {figures['f1']:.3f}; recall {recalls}: {decide(figures, data_fixed)}")
+
+
 def read_rows(path: Path, count: int) -> list[dict[str, Any]]:
     """The first rows of a file of the corpus."""
     if not path.is_file():
@@ -289,6 +326,7 @@ def read_rows(path: Path, count: int) -> list[dict[str, Any]]:
         return [json.loads(line) for _, line in zip(range(count), lines, strict=False)]
 
 
+@app.command("measure")
 def main(
     adapter: str,
     corpus: Path,
@@ -298,6 +336,7 @@ def main(
     far: int = typer.Option(100, help="Dialogues in which a fact is asked again."),
     device: str = typer.Option("cpu"),
     batch_size: int = typer.Option(8),
+    linked: int = typer.Option(4, help="Past thoughts whose content a reflection opens (K)."),
     timing: int = typer.Option(5, help="Dialogues for the cost; 0 leaves it out."),
 ) -> None:
     """Measure a dual-track adapter on held-out dialogues, and write what was found."""
@@ -308,6 +347,7 @@ def main(
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval().to(device)
     model.forbid(forbidden_ids_of(tokenizer))
+    model.config.linked_thoughts = linked
     if device == "cuda":
         model.backbone.to(torch.bfloat16)
     validation = score_teacher_forced(
@@ -360,4 +400,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -44,7 +44,7 @@ class DualTrackConfig(PreTrainedConfig):
             Content tokens that are always attended to once a thought chose what else is.
         sinks (`int`, *optional*, defaults to 4):
             First content tokens, which are always attended to ("attention sinks", arXiv 2309.17453).
-        linked_thoughts (`int`, *optional*, defaults to 2):
+        linked_thoughts (`int`, *optional*, defaults to 4):
             Past thoughts whose content is attended to again after a reflection.
         max_range (`int`, *optional*, defaults to 64):
             The last so many tokens of a thought's content are opened.
@@ -89,7 +89,7 @@ class DualTrackConfig(PreTrainedConfig):
     boundary_every: int = 64
     window: int = 256
     sinks: int = 4
-    linked_thoughts: int = 2
+    linked_thoughts: int = 4
     max_range: int = 64
     page_size: int = 32
     max_nodes: int = 256

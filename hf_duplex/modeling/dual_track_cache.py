@@ -69,11 +69,7 @@ class DualTrackCache(PagedContentCache):
         columns = torch.cat([here, new])
         seen = (new[:, None] >= columns[None, :])[None] & self.real[:, None, columns]
         near = (new[:, None] - columns[None, :] < self.config.window)[None]
-        first = (
-            (~self.real).cumsum(1)[:, -1]
-            if not bool(self.real.all())
-            else torch.zeros(len(self.real), device=real.device)
-        )
+        first = self.real.int().argmax(1)
         chosen = near | (columns[None] < first[:, None] + self.config.sinks)[:, None]
         for row, ranges in enumerate(self.opened):
             for begin, end in ranges:
@@ -96,7 +92,7 @@ class DualTrackCache(PagedContentCache):
 
     def wanted(self, row: int) -> set[int]:
         """The pages that a row looks at: sinks, what its thoughts opened, and the window."""
-        size, first = self.page_size, int((~self.real[row]).sum())
+        size, first = self.page_size, int(self.real[row].int().argmax())
         pages = set(range(first // size, (first + self.config.sinks - 1) // size + 1))
         for begin, end in self.opened[row]:
             pages |= set(range(begin // size, (end - 1) // size + 1))

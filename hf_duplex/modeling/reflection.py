@@ -36,6 +36,8 @@ class ReflectionMixin:
         self._forbidden = torch.tensor(sorted(ids), dtype=torch.long)
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args, **kwargs):
+        if generation_config.use_cache is False:
+            raise ValueError("`use_cache=False` is not possible here: thoughts live in the cache.")
         if model_kwargs.get("past_key_values") is None:
             model_kwargs["past_key_values"] = DualTrackCache(self.config)
         if not isinstance(model_kwargs["past_key_values"], DualTrackCache):
@@ -53,8 +55,6 @@ class ReflectionMixin:
     ):
         """Called by the decoding loop before each step: hands on what the content track has not read yet."""
         cache = past_key_values
-        if cache is None:
-            raise ValueError("`use_cache=False` is not possible here: thoughts live in the cache.")
         cache.reflect, cache.streamer = reflect, thought_streamer
         new_ids = input_ids[:, cache.length - cache.noted :]
         if not new_ids.shape[1]:
@@ -120,7 +120,7 @@ class ReflectionMixin:
         """What thoughts see of the content: the sinks and the window before each."""
         columns, end = cache.columns, torch.tensor(ends, device=cache.columns.device)[:, None]
         begin = torch.tensor(begins, device=columns.device)[:, None]
-        padding = (~cache.real[rows]).sum(1, keepdim=True)
+        padding = cache.real[rows].int().argmax(1, keepdim=True)
         visible = (columns < end) & ((columns >= end - self.config.window) | (columns < padding + self.config.sinks))
         visible = visible & cache.real[rows][:, columns]
         current = visible & (columns >= begin)

@@ -48,7 +48,11 @@ def test_a_run_is_taken_in_under_its_name_and_replaces_the_one_before(folder, tm
 def test_trials_come_in_the_order_of_their_loss_and_say_what_sets_them_apart(folder):
     lines = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("| ")]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
-    ranked = [(-int(row[4].replace(",", "")), float(row[-1])) for row in rows if row[4:5] and row[4].replace(",", "").isdigit()]
+    ranked = [
+        (-int(row[4].replace(",", "")), float(row[-1]))
+        for row in rows
+        if row[4:5] and row[4].replace(",", "").isdigit()
+    ]
     ranked = ranked[: len(json.loads((folder / "trials.json").read_text())["trials"])]
     assert len(ranked) > 10
     assert ranked == sorted(ranked), "not by number of samples, and by loss among those of as many"

@@ -1,0 +1,6 @@
+"""`python -m dataset_builder.reflection`."""
+
+from .cli import app
+
+
+app()

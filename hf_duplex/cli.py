@@ -465,7 +465,8 @@ def interaction(ctx: typer.Context) -> None:
 def reflection(ctx: typer.Context) -> None:
     """What thoughts beside the text are worth, of a dual-track adapter. [dim]--help lists the options.[/]
 
-    [cyan]hf-duplex bench reflection measure runs/connect data/reflection --base BASE --json results/reflection/reflection.json[/]
+    [cyan]hf-duplex bench reflection measure runs/connect data/reflection --base BASE --json
+    results/reflection/reflection.json[/]
     """
     from .evaluation.reflection import app as measure
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +26,7 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Argument(help="Where it goes.", metavar="OUT", show_default=False)]
 
 
-def _write(path: Path, rows) -> int:
+def _write(path: Path, rows: Iterable[Any]) -> int:
     """Rows as JSON lines, in one move."""
     from rich.progress import track
 
@@ -74,7 +75,7 @@ def synthetic(
     )
 
 
-def _oracle(name: str, url: str | None, timeout: float):
+def _oracle(name: str, url: str | None, timeout: float) -> Any:
     from .oracle import ChatOracle, ScriptedOracle
 
     return ScriptedOracle() if name == "scripted" else ChatOracle(name, url=url, timeout=timeout)
@@ -114,6 +115,7 @@ def annotate(
     from .passes import annotate_all
     from .schema import from_row
 
+    dialogues: Iterable[Any]
     if source == "chitchat":
         dialogues = chitchat()
     elif source in PUBLIC:
@@ -160,7 +162,8 @@ def pilot(
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Write the report here, not to the terminal.")] = None,
 ) -> None:
-    """Report on a pilot annotation: types by source, agreement, discards, and what to change before annotating more."""
+    """Report on a pilot annotation: types by source, agreement, discards, and what to change before
+    annotating more."""
     from .passes import read_finished
     from .pilot import pilot_report
 

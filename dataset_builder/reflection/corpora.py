@@ -1,9 +1,10 @@
-"""Real text by tier: dialogue, narrative, domain supplements. Loaders read local files; public sets are read by name."""
+"""Real text by tier: dialogue, narrative, domain supplements. Loaders read local files; public sets
+are read by name."""
 
 import importlib.util
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ _PERSONAL = re.compile(r"\b(i|i'm|i've|im|my|me|mine|we|our|us|you told|your nam
 
 def small_talk(dialogues: Iterable[Dialogue], words: tuple[int, int] = (4, 22)) -> list[str]:
     """Messages that say nothing about whoever wrote them, so that there is nothing in them to remember."""
-    found = {}
+    found: dict[str, None] = {}
     for dialogue in dialogues:
         for turn in dialogue.turns:
             text = " ".join(turn.text.split())
@@ -144,7 +145,7 @@ PUBLIC = {
 """Public chats by the names that `datasets` knows: data set, split, column, tier."""
 
 
-def public(name: str, load=None) -> Iterator[Dialogue]:
+def public(name: str, load: Callable[..., Iterable[dict[str, Any]]] | None = None) -> Iterator[Dialogue]:
     """
     A public set of chats, streamed.
 
@@ -159,5 +160,7 @@ def public(name: str, load=None) -> Iterator[Dialogue]:
         raise AnnotationError(f"`name` must be one of {', '.join(PUBLIC)}, not {name!r}.")
     where, split, column, tier = PUBLIC[name]
     if load is None:
-        from datasets import load_dataset as load
+        import datasets
+
+        load = datasets.load_dataset
     yield from chat_rows(load(where, split=split, streaming=True), column, name, tier)

@@ -1,4 +1,5 @@
-"""Synthetic dialogues whose events are known by construction: a scripted oracle writes them and annotates them at once.
+"""Synthetic dialogues whose events are known by construction: a scripted oracle writes them and annotates them at
+once.
 
 Facts are told, changed, withdrawn, contradicted and asked again, between small talk that is worth nothing. Values and
 wordings of the test split are in no other.
@@ -87,9 +88,9 @@ class _Writer:
         fact = self.rng.choice(known)
         old, link = self.known[fact.name]
         if kind == "RECALL":
-            return self.rng.choice(("By the way, remind me: {q}", "{q}", "I forgot, {q}")).replace("{q}", self.wording(fact.ask)), {
-                "type": "RECALL", "link": link, "summary": f"the user asks for the {fact.name}, which is {old} as noted earlier"
-            }  # fmt: skip
+            opening = self.rng.choice(("By the way, remind me: {q}", "{q}", "I forgot, {q}"))
+            summary = f"the user asks for the {fact.name}, which is {old} as noted earlier"
+            return opening.replace("{q}", self.wording(fact.ask)), {"type": "RECALL", "link": link, "summary": summary}
         if kind == "POP":
             del self.known[fact.name]
             return self.wording(WITHDRAWN).replace("{n}", fact.name), {
@@ -106,16 +107,15 @@ class _Writer:
             }  # fmt: skip
         # What is contradicted is not asked again: there is no telling which of both holds.
         del self.known[fact.name]
-        return self.wording(fact.clash).replace("{v}", new), {
-            "type": "CONFLICT", "link": link, "summary": f"the user's {fact.name} was {old} before, but now the user says {new}"
-        }  # fmt: skip
+        summary = f"the user's {fact.name} was {old} before, but now the user says {new}"
+        return self.wording(fact.clash).replace("{v}", new), {"type": "CONFLICT", "link": link, "summary": summary}
 
     def say(self, kind: str | None) -> bool:
         """A turn of the user with an event (or without), and a reply."""
         found = self.event(kind) if kind else None
         if kind and found is None:
             return False
-        parts, at = [], None
+        parts, at = [], 0
         if self.rng.random() < 0.4 or not found:
             parts.append(self.chatter())
         if found:

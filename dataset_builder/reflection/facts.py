@@ -1,9 +1,11 @@
+# ruff: noqa: E501
 """What people say of themselves in the synthetic dialogues, and in what words.
 
 Wordings and values that end up in the test split alone are the last of each list.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _MONTHS = "January February March April May June July August September October November December".split()
 
 
-def _(name, values, new, change, clash, ask) -> Fact:
+def _(name: str, values: Any, new: Any, change: Any, clash: Any, ask: Any) -> Fact:
     values = tuple(values if isinstance(values, list) else [value.strip() for value in values.split(",")])
     return Fact(name, values, tuple(new), tuple(change), tuple(clash), tuple(ask))
 
@@ -51,7 +53,7 @@ _CHANGE = (
 )
 
 
-def _simple(name: str, values, say: tuple[str, ...], ask: tuple[str, ...], clash: tuple[str, ...]) -> Fact:
+def _simple(name: str, values: Any, say: tuple[str, ...], ask: tuple[str, ...], clash: tuple[str, ...]) -> Fact:
     """A fact whose changes are said as `_CHANGE` with the first way to say it."""
     return _(name, values, [one[0].upper() + one[1:] + "." for one in say],
              [change.replace("{s}", one) for change in _CHANGE for one in say[:2]], clash, ask)  # fmt: skip

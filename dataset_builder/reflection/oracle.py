@@ -5,7 +5,7 @@ The prompts of a chat endpoint are those of dual_track_reflection.md, 3.3.
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -52,7 +52,8 @@ class ScriptedOracle:
 
 def fact_deltas(observations: Sequence[str], facts: Sequence[frozenset[tuple[str, ...]]], source: str) -> Dialogue:
     """
-    A game as a text in turns, annotated exactly: a fact that was never true before is NEW, one that was and is again an
+    A game as a text in turns, annotated exactly: a fact that was never true before is NEW, one that was and is again
+    an
     UPDATE of what is no longer so.
 
     Args:
@@ -90,11 +91,13 @@ def fact_deltas(observations: Sequence[str], facts: Sequence[frozenset[tuple[str
 
 
 _TAG = re.compile(
-    r'Position:\s*\[Turn (\d+)\]\s*"(?P<quote>[^"]+)"\s*\[DSL_START\]\s*(?P<type>\w+)\s*\|\s*(?P<summary>.+?)\s*\[DSL_END\]',
+    r'Position:\s*\[Turn (\d+)\]\s*"(?P<quote>[^"]+)"\s*'
+    r"\[DSL_START\]\s*(?P<type>\w+)\s*\|\s*(?P<summary>.+?)\s*\[DSL_END\]",
     re.DOTALL,
 )
 HINDSIGHT = """Your task: read the full conversation and identify all memory activation points.
-- For each, output one tag with a type, one of NEW, RECALL, UPDATE, CONFLICT, and a summary of 10 to 25 tokens, written so
+- For each, output one tag with a type, one of NEW, RECALL, UPDATE, CONFLICT, and a summary of 10 to 25 tokens, written
+so
   that it would find this information again as a search query.
 - Give the turn and quote the words that trigger it.
 - Output NONE if there is nothing to remember.
@@ -104,8 +107,10 @@ Position: [Turn X] "quote"
 
 FULL CONVERSATION:
 """
-PLACEMENT = """A tag was written with full hindsight. Say after which sentence it may stand at the earliest: all that it refers
-to must have been said by then. If it refers to what is never said, answer DISCARD. Answer with the sentence's number alone.
+PLACEMENT = """A tag was written with full hindsight. Say after which sentence it may stand at the earliest: all that
+it refers
+to must have been said by then. If it refers to what is never said, answer DISCARD. Answer with the sentence's number
+alone.
 
 SENTENCES:
 {sentences}
@@ -149,7 +154,7 @@ class ChatOracle:
                 else InferenceClient(timeout=self.timeout)
             )
 
-    def _ask(self, prompt: str, read):
+    def _ask(self, prompt: str, read: Callable[[str], Any]) -> Any:
         """Asks until the answer can be read."""
         problem: Any = None
         for attempt in range(self.retries + 1):
@@ -170,7 +175,7 @@ class ChatOracle:
         """Pass 1, by the prompt of the design; quotes that are not in their turn are left out."""
         text = "\n".join(f"[Turn {number}] {turn.speaker}: {turn.text}" for number, turn in enumerate(dialogue.turns))
 
-        def read(answer: str):
+        def read(answer: str) -> Any:
             if answer.strip().upper().startswith("NONE"):
                 return []
             found = []
@@ -187,12 +192,13 @@ class ChatOracle:
     def place(self, dialogue: Dialogue, annotation: Annotation) -> Annotation | None:
         """Pass 2, by sentences."""
         places = [(number, end) for number, turn in enumerate(dialogue.turns) for end in sentence_ends(turn.text)]
-        lines, begin = [], {}
+        lines: list[str] = []
+        begin: dict[int, int] = {}
         for index, (turn, end) in enumerate(places):
             lines.append(f"[{index}] {dialogue.turns[turn].text[begin.get(turn, 0) : end].strip()}")
             begin[turn] = end
 
-        def read(answer: str):
+        def read(answer: str) -> Any:
             if "DISCARD" in answer.upper():
                 return "DISCARD"
             number = re.search(r"\d+", answer)
@@ -209,7 +215,7 @@ class ChatOracle:
         last = dialogue.turns[annotation.turn]
         text = "\n".join([*turns, f"{last.speaker}: {last.text[: annotation.end]}"])
 
-        def read(answer: str):
+        def read(answer: str) -> Any:
             word = re.search(r"\b(YES|NO)\b", answer.upper())
             return (word[0] == "YES",) if word else None
 

@@ -79,8 +79,8 @@ def read_finished(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def annotate_all(
-    dialogues: Iterable[Dialogue], path: str | Path, oracle: Oracle, second: Oracle | None = None, verify: bool = False,
-    similarity: Similarity = word_overlap, patience: int = 3,
+    dialogues: Iterable[Dialogue], path: str | Path, oracle: Oracle, second: Oracle | None = None,
+    verify: bool = False, similarity: Similarity = word_overlap, patience: int = 3,
 ) -> dict[str, int]:  # fmt: skip
     """
     Annotates to a file of JSON lines, one by one, and goes on with a file that is there.

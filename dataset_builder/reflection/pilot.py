@@ -1,4 +1,5 @@
-"""The pilot protocol (dual_track_reflection.md, 3.4.5): a small annotation of each source, and what to change before more."""
+"""The pilot protocol (dual_track_reflection.md, 3.4.5): a small annotation of each source, and what to change before
+more."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,6 @@ def pilot_report(rows: Sequence[Mapping[str, Any]]) -> str:
         share = type_shares(rows)[name]
         if not low <= share <= high:
             advice.append(
-                f"- All: {share:.0%} are {name}; the target is {low:.0%} to {high:.0%}. Balance, or change the mix of sources."
+                f"- All: {share:.0%} are {name}; the target is {low:.0%} to {high:.0%}. Balance, or mix otherwise."
             )
     return "\n".join([*lines, "", "## What follows", "", *(advice or ["- Nothing needs to change."])]) + "\n"

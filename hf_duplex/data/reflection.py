@@ -1,4 +1,5 @@
-"""Annotated dialogues as what a dual-track model is trained on: content, where the head is asked, and thoughts beside it."""
+"""Annotated dialogues as what a dual-track model is trained on: content, where the head is asked, and thoughts beside
+it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -67,7 +68,8 @@ def encode_dialogue(
     """
     One row of a reflection corpus as tokens. Thoughts beyond `max_length` content tokens are left out.
 
-    Returns: `input_ids`, `activation_labels`, `thoughts` (ids in text), `types`, `spans`, `links`, `until`, `operations`.
+    Returns: `input_ids`, `activation_labels`, `thoughts` (ids in text), `types`, `spans`, `links`, `until`,
+    `operations`.
 
     Raises:
         ReflectionDataError: An annotation lies outside of the text, or its type is not known.
@@ -148,11 +150,10 @@ class ReflectionCollator:
             for name in ("links", "until", "operations"):
                 add(f"node_{name}", row[name], nodes, -1)
         for prefix, thoughts in kinds:
-            longest = max(1, max(sum(map(len, row)) for row in thoughts))
+            longest = max(1, max(sum(map(len, said)) for said in thoughts))
             longest = math.ceil(longest / 32) * 32
-            for row in thoughts:
-                add(
-                    f"{prefix}_ids", [token for thought in row for token in thought], longest, self.config.separator_id
-                )
-                add(f"{prefix}_nodes", [n for n, thought in enumerate(row) for _ in thought], longest, -1)
+            for said in thoughts:
+                ids = [token for thought in said for token in thought]
+                add(f"{prefix}_ids", ids, longest, self.config.separator_id)
+                add(f"{prefix}_nodes", [n for n, thought in enumerate(said) for _ in thought], longest, -1)
         return {name: torch.tensor(values) for name, values in batch.items()}

@@ -1,4 +1,5 @@
-"""What dual-track reflection is worth: activation, thoughts, connections, facts long ago, what is kept, and what it costs.
+"""What dual-track reflection is worth: activation, thoughts, connections, facts long ago, what is kept, and what it
+costs.
 
 hf-duplex bench reflection measure ADAPTER CORPUS --base BASE --json results/reflection/reflection.json
 """
@@ -39,7 +40,8 @@ def score_teacher_forced(
     model: DualTrackForCausalLM, rows: list[dict], tokenizer, batch_size: int, length: int
 ) -> dict[str, Any]:
     """
-    Activation logits and labels at boundaries; and, where the oracle reflects, types, links and operations, all earlier
+    Activation logits and labels at boundaries; and, where the oracle reflects, types, links and operations, all
+    earlier
     thoughts being the oracle's.
     """
     encoded = [encode_dialogue(row, tokenizer, model.config, length) for row in rows]
@@ -118,15 +120,17 @@ def ask_again(
     model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 10
 ) -> dict[str, Any]:
     """
-    Facts that changed long ago, asked again: with reflection, and the base with the same window and with all the context.
+    Facts that changed long ago, asked again: with reflection, and the base with the same window and with all the
+    context.
 
-    The base with a window sees the sinks and the window, as the content track does, and no thought. The answer's first words
-    (`OPENING`) are given to all three.
+    The base with a window sees the sinks and the window, as the content track does, and no thought. The answer's first
+    words (`OPENING`) are given to all three.
     """
     device, config = model.device, model.config
     right: dict[str, list[bool]] = {"reflection": [], "base, same window": [], "base, full context": []}
-    grammatical, residents, kept, thoughts, distance, opened, examples = [], [], [], [], [], [], []
-    forbidden = set(model._forbidden.tolist())
+    grammatical, residents, thoughts, distance, opened = [], [], [], [], []
+    examples: list[dict[str, Any]] = []
+    forbidden = set(model._forbidden.tolist() if model._forbidden is not None else [])
     for begin in track(range(0, len(rows), batch_size), description="facts long ago", transient=True):
         part, prompts, openings, changes = rows[begin : begin + batch_size], [], [], []
         for row in part:
@@ -195,7 +199,8 @@ def attention_kept(
     model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, ks: Sequence[int] = (0, 1, 2, 4, 8)
 ) -> dict[str, Any]:
     """
-    KL of attention kept to full attention, against K: of the last content token, mean over layers and heads. Kept are the
+    KL of attention kept to full attention, against K: of the last content token, mean over layers and heads. Kept are
+    the
     sinks, the window and the content of the K thoughts that the network ranks first; KL is then -log of their mass.
     """
     config, device = model.config, model.device
@@ -215,7 +220,7 @@ def attention_kept(
             "operation": "PUSH",
         }
         encoded = encode_dialogue(
-            row | {"turns": turns, "annotations": [*row["annotations"], asked]}, tokenizer, config, 10**6
+            {**row, "turns": turns, "annotations": [*row["annotations"], asked]}, tokenizer, config, 10**6
         )
         batch = {
             name: value.to(device) for name, value in collate([encoded]).items() if not name.startswith("teacher")
@@ -272,7 +277,8 @@ def cost(
     model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, tokens: int = 160
 ) -> dict[str, Any]:
     """
-    Decoding with the track on against off, in pairs of the same prompt, read beforehand in both: content tokens a second,
+    Decoding with the track on against off, in pairs of the same prompt, read beforehand in both: content tokens a
+    second,
     reflections while decoding included.
     """
     ratios, reflections = [], []
@@ -286,8 +292,8 @@ def cost(
             model.step(prompt[:, :-1], cache)
             earlier, begun = cache.reflections, time.perf_counter()
             model.generate(
-                prompt, attention_mask=torch.ones_like(prompt), past_key_values=cache, reflect=reflect, max_new_tokens=tokens,
-                min_new_tokens=tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id,
+                prompt, attention_mask=torch.ones_like(prompt), past_key_values=cache, reflect=reflect,
+                max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id,
             )  # fmt: skip
             if model.device.type == "cuda":
                 torch.cuda.synchronize()

@@ -1,5 +1,7 @@
 """The content's keys and values: append-only, in pages that can leave for the processor's memory and come back."""
 
+from typing import Any
+
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -13,8 +15,8 @@ class PagedContentLayer(CacheLayerMixin):
     def __init__(self, page_size: int):
         super().__init__()
         self.page_size = page_size
-        self.raw: torch.Tensor | None = None
-        self.resident: torch.Tensor | None = None
+        self.raw: Any = None
+        self.resident: Any = None
         self.away: dict[int, torch.Tensor] = {}
         self.length = 0
         self.fresh: torch.Tensor | None = None
@@ -45,7 +47,7 @@ class PagedContentLayer(CacheLayerMixin):
         """Makes exactly these whole pages, and the page that is being filled, resident."""
         if not self.is_initialized:
             return
-        here = set((self.resident[::1] // self.page_size).tolist())
+        here = set((self.resident // self.page_size).tolist())
         last = self.length // self.page_size
         wanted = {page for page in wanted if page * self.page_size < self.length} | {last}
         if here - wanted:
@@ -60,8 +62,10 @@ class PagedContentLayer(CacheLayerMixin):
             keys, values, raw = self.away.pop(page).to(self.device)
             first = page * self.page_size
             at = int((self.resident < first).sum())
-            put = lambda old, new: torch.cat([old[:, :, :at], new, old[:, :, at:]], dim=2)  # noqa: E731
-            self.keys, self.values, self.raw = put(self.keys, keys), put(self.values, values), put(self.raw, raw)
+            self.keys, self.values, self.raw = (
+                torch.cat([old[:, :, :at], come, old[:, :, at:]], dim=2)
+                for old, come in ((self.keys, keys), (self.values, values), (self.raw, raw))
+            )
             new = torch.arange(first, first + keys.shape[2], device=self.device)
             self.resident = torch.cat([self.resident[:at], new, self.resident[at:]])
 

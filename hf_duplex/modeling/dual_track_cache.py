@@ -23,7 +23,8 @@ class DualTrackCache(PagedContentCache):
         segment (`list[int]`): Where the content begins that the next thought will be about.
         noted (`int`): Content tokens that were not among the ids of the text (a user's edits of thoughts).
         reflect (`bool`): Whether to reflect at all.
-        streamer (`Callable`, *optional*): Called as `streamer(row, ids, node)` for each token of a thought, `node` None
+        streamer (`Callable`, *optional*): Called as `streamer(row, ids, node)` for each token of a thought, `node`
+        None
             until it is whole.
     """
 
@@ -31,7 +32,7 @@ class DualTrackCache(PagedContentCache):
         super().__init__(config.num_hidden_layers, config.page_size)
         self.config = config
         self.buffers: list[ThoughtBuffer] = []
-        self.real: torch.Tensor | None = None
+        self.real: Any = None
         self.opened: list[list[tuple[int, int]]] = []
         self.thoughtful: list[bool] = []
         self.unasked: torch.Tensor | None = None

@@ -1,6 +1,7 @@
 """Dual-track reflection: a frozen language model with a mutable thought track beside its immutable utterance.
 
-After dual_track_reflection.md: the content track is the base model itself; the thought track goes through the same frozen
+After dual_track_reflection.md: the content track is the base model itself; the thought track goes through the same
+frozen
 layers with low-rank additions and positions of its own, and reads the content without positions.
 """
 
@@ -23,7 +24,8 @@ from .tracks import Content, LowRank, ThoughtLayer
 
 
 STEPS = ("reflect", "connect", "latent", "codebook")
-"""What is trained: thoughts and activation (1a, 1b), connections (2), latent thoughts and memory (B), the codebook (C)."""
+"""What is trained: thoughts and activation (1a, 1b), connections (2), latent thoughts and memory (B), the codebook
+(C)."""
 
 
 @dataclass
@@ -95,7 +97,7 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
         )
         self.post_init()
         self._keys_to_ignore_on_save = [name for name in self.state_dict() if name.startswith("backbone.")]
-        self._recording: list[torch.Tensor] | None = None
+        self._recording: _Recorder | None = None
         for layer in self.backbone.model.layers:
             layer.self_attn.k_proj.register_forward_hook(self._record_key)
         self.control_embeddings.weight.register_hook(self._only_latent)
@@ -209,7 +211,8 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
 
     def utter(self, input_ids, attention_mask=None, position_ids=None, cache: PagedContentCache | None = None):
         """
-        The content track: the base model, nothing added. Returns its last hidden states `[batch, tokens, hidden]`, what
+        The content track: the base model, nothing added. Returns its last hidden states `[batch, tokens, hidden]`,
+        what
         the activation head reads, and the cache.
         """
         cache = PagedContentCache(len(self.backbone.model.layers), self.config.page_size) if cache is None else cache
@@ -352,7 +355,8 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
         return mask, steps.expand(batch, tokens)
 
     def _lay_out(self, cache, thought_ids, thought_nodes, node_spans, node_until, hidden, removed: bool):
-        """Content, mask, positions and seed of thoughts one after the other; `removed`: what was overwritten is unseen."""
+        """Content, mask, positions and seed of thoughts one after the other; `removed`: what was overwritten is
+        unseen."""
         columns = torch.arange(hidden.shape[1], device=hidden.device)
         node = thought_nodes.clamp_min(0)
         spans = node_spans.gather(1, node.unsqueeze(-1).expand(-1, -1, 2))
@@ -386,7 +390,8 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
         return vectors, there
 
     def _teacher(self, attention, thought_nodes, node_spans, tokens: int, nodes: int):
-        """How much full attention gave to each earlier thought and to what it is about, `[batch, thoughts, thoughts]`."""
+        """How much full attention gave to each earlier thought and to what it is about, `[batch,
+        thoughts, thoughts]`."""
         belongs = functional.one_hot(thought_nodes.clamp_min(0), nodes).to(attention.dtype) * (
             thought_nodes >= 0
         ).unsqueeze(-1)
@@ -419,7 +424,7 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
             losses.append(output.thought_loss)
             if self.config.contrastive_weight:
                 losses.append(self.config.contrastive_weight * self._contrast(vectors, there, hidden, node_spans))
-        if step == "codebook":
+        if step == "codebook" and self.codebook is not None:
             vectors, output.codes, loss = self.codebook(vectors[there].float())
             output.thought_vectors = vectors
             return [loss]

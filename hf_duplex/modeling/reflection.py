@@ -5,7 +5,8 @@
     cache.buffers[0].nodes        # what it remembers; delete_thought and edit_thought change it
 
 At a boundary of the content (the prompt's or what is being said) the activation head is asked; where it fires, the row
-reflects until the end of a thought, the thought is connected with earlier ones, and what the content attends to from then on
+reflects until the end of a thought, the thought is connected with earlier ones, and what the content attends to from
+then on
 is the window, the sinks, and what these thoughts are about.
 """
 
@@ -30,6 +31,15 @@ class ReflectionMixin:
 
     _supported_generation_modes = ["greedy_search", "sample"]
     _forbidden: torch.Tensor | None = None
+    # Of the model that this is mixed into.
+    config: Any
+    device: Any
+    backbone: Any
+    memory: Any
+    activation_head: Any
+    control_embeddings: Any
+    utter: Any
+    thought_logits: Any
 
     def forbid(self, ids: list[int]) -> None:
         """Tokens of the base that no summary may hold; see [`forbidden_ids_of`]."""
@@ -64,7 +74,8 @@ class ReflectionMixin:
 
     @torch.no_grad()
     def step(self, input_ids: torch.Tensor, cache: DualTrackCache, attention_mask: torch.Tensor | None = None) -> Any:
-        """Reads content `[batch, tokens]` under the mask that the last thoughts chose, reflects, and says what comes next."""
+        """Reads content `[batch, tokens]` under the mask that the last thoughts chose, reflects, and says what comes
+        next."""
         from .modeling_dual_track import DualTrackOutput
 
         if cache.real is None:
@@ -153,7 +164,7 @@ class ReflectionMixin:
         for buffer in buffers:
             if len(buffer) >= buffer.capacity:
                 raise ThoughtError(
-                    f"The buffer holds {buffer.capacity} thoughts (`max_nodes`); delete one or let the model hold more."
+                    f"The buffer holds {buffer.capacity} thoughts (`max_nodes`); delete one, or let it hold more."
                 )
         begins = [cache.segment[row] for row in rows]
         content = self._content_of(cache, rows, ends, begins)
@@ -236,7 +247,8 @@ class ReflectionMixin:
         self, cache: DualTrackCache, name: str, note_ids: list[int], summary_ids: list[int]
     ) -> ThoughtNode:
         """
-        Puts other words in place of a thought's. What is said cannot be unsaid, so the edit is said too, as a note in the
+        Puts other words in place of a thought's. What is said cannot be unsaid, so the edit is said too, as a note in
+        the
         content; the thought is about this note from now on, and it is in sight at the next token.
 
         Args:
@@ -259,7 +271,7 @@ class ReflectionMixin:
         forbidden = set(self._forbidden.tolist()) if self._forbidden is not None else set()
         if not 1 <= len(summary_ids) <= config.max_summary or forbidden & set(summary_ids):
             raise ThoughtError(
-                f"`summary_ids`: a summary has 1 to {config.max_summary} tokens, without #, line breaks and special ones."
+                f"`summary_ids`: a summary has 1 to {config.max_summary} tokens; no #, line breaks or special ones."
             )
         ids = torch.tensor([note_ids], device=self.device)
         begin = cache.length

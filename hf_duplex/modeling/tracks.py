@@ -1,4 +1,5 @@
-"""The thought track through a frozen backbone: its own low-rank additions, its own positions, one softmax over both tracks."""
+"""The thought track through a frozen backbone: its own low-rank additions, its own positions, one softmax over both
+tracks."""
 
 from dataclasses import dataclass
 

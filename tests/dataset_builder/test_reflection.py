@@ -1,4 +1,5 @@
-"""The corpus of thoughts: dialogues known by construction, oracles, passes that resume, agreement, shares, the pilot."""
+"""The corpus of thoughts: dialogues known by construction, oracles, passes that resume, agreement,
+shares, the pilot."""
 
 import json
 import random
@@ -90,7 +91,8 @@ def test_annotations_that_are_not_possible_are_named(change, message):
         from_row(row)
 
 
-# -- oracles -------------------------------------------------------------------------------------------------------------
+# -- oracles
+# -------------------------------------------------------------------------------------------------------------
 
 
 class Endpoint:
@@ -159,7 +161,10 @@ def test_annotated_work_is_kept_and_gone_on_with(tmp_path):
 def test_fact_deltas_are_annotated_exactly():
     dialogue = fact_deltas(
         ["You see a key on the table.", "Nothing happens.", "You take the key."],
-        [frozenset({("on", "key", "table")}), frozenset({("on", "key", "table")}), frozenset({("in", "key", "bag"), ("at", "lamp", "hall")})],
+        [
+            *[frozenset({("on", "key", "table")})] * 2,
+            frozenset({("in", "key", "bag"), ("at", "lamp", "hall")}),
+        ],
         "game",
     )  # fmt: skip
     assert [(a.type, a.turn, a.link) for a in dialogue.annotations] == [("NEW", 0, -1), ("UPDATE", 2, 0)]
@@ -201,7 +206,8 @@ def test_the_pilot_says_what_to_change():
         pilot_report([])
 
 
-# -- corpora -------------------------------------------------------------------------------------------------------------
+# -- corpora
+# -------------------------------------------------------------------------------------------------------------
 
 
 def test_chats_novels_and_public_sets_become_dialogues(tmp_path):

@@ -131,7 +131,8 @@ def test_the_streamer_gets_both_the_tokens_and_the_thought(model, ids):
     assert any(name is None for _, name in heard)
 
 
-# -- pages ---------------------------------------------------------------------------------------------------------------
+# -- pages
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def test_pages_that_left_come_back_to_the_letter(base, model, ids):
@@ -162,7 +163,8 @@ def test_content_is_append_only():
         cache.layers[0].crop(3)
 
 
-# -- training ------------------------------------------------------------------------------------------------------------
+# -- training
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -207,7 +209,8 @@ def test_each_step_trains_its_own_parts(base, batch):
     config = latent.config
     tokens = [[config.start_id, config.type_ids[kind], *config.latent_ids, config.end_id] for kind in (0, 2)]
     inputs = batch | {
-        "thought_ids": torch.tensor([tokens[0] + tokens[1]] * 2), "thought_nodes": torch.tensor([[0] * 5 + [1] * 5] * 2),
+        "thought_ids": torch.tensor([tokens[0] + tokens[1]] * 2),
+        "thought_nodes": torch.tensor([[0] * 5 + [1] * 5] * 2),
         "teacher_thought_ids": batch["thought_ids"].clone().where(batch["thought_ids"] < 100, batch["thought_ids"]),
         "teacher_thought_nodes": batch["thought_nodes"],
     }  # fmt: skip
@@ -249,7 +252,8 @@ def test_thoughts_read_the_content_without_positions(model, ids):
         found = []
         for columns in (torch.arange(40), order):
             content = Content(
-                [layer.raw[:, :, columns] for layer in cache.layers], [layer.values[:, :, columns] for layer in cache.layers],
+                [layer.raw[:, :, columns] for layer in cache.layers],
+                [layer.values[:, :, columns] for layer in cache.layers],
                 there, there,
             )  # fmt: skip
             found.append(model.think(token, torch.tensor([[0]]), content, mask)[0])
@@ -271,7 +275,8 @@ def test_an_adapter_comes_back_as_it_was_without_the_base(base, model, batch, tm
         DualTrackForCausalLM.from_pretrained(tmp_path)
 
 
-# -- bad input -----------------------------------------------------------------------------------------------------------
+# -- bad input
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_base_of_another_family_is_refused():
@@ -319,7 +324,8 @@ def test_a_cache_of_another_kind_is_refused(model, ids):
         model.generate(ids, use_cache=False, max_new_tokens=1)
 
 
-# -- the user's hand -----------------------------------------------------------------------------------------------------
+# -- the user's hand
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_a_thought_that_is_deleted_is_out_of_sight_at_once(model, ids):
@@ -347,7 +353,8 @@ def test_a_thought_that_is_edited_holds_from_the_next_token(model, ids):
     assert told.shape[1] == 44
 
 
-# -- parts ---------------------------------------------------------------------------------------------------------------
+# -- parts
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def test_heads_have_the_shapes_of_the_design():

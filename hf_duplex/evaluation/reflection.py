@@ -311,6 +311,55 @@ def cost(
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+def load(adapter: str, base: str, device: str) -> tuple[DualTrackForCausalLM, Any]:
+    """The tracks on their base, in bfloat16 on a GPU, and the tokenizer."""
+    from transformers import AutoTokenizer
+
+    from ..modeling.reflection import forbidden_ids_of
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval().to(device)
+    model.forbid(forbidden_ids_of(tokenizer))
+    if device == "cuda":
+        model.backbone.to(torch.bfloat16)
+    return model, tokenizer
+
+
+@app.command("codes")
+def codes_command(
+    adapter: str,
+    corpus: Path,
+    base: str = typer.Option(..., help="Folder or name of the frozen base."),
+    json_path: Path = typer.Option(Path("codes.json"), "--json", help="Where the results go."),  # noqa: B008
+    samples: int = typer.Option(200, help="Dialogues whose thoughts are looked at."),
+    parts: int = typer.Option(16, help="Codes of a thought."),
+    codes: int = typer.Option(32, help="Codes to choose each from."),
+    batch_size: int = typer.Option(8),
+) -> None:
+    """Say whether thoughts cluster, and whether codes of a small vocabulary compose to what was held out."""
+    from dataset_builder.reflection.facts import FACTS
+
+    from .codes import composition, separation
+
+    model, tokenizer = load(adapter, base, "cpu")
+    rows = read_rows(corpus / "test.jsonl", samples)
+    found = score_teacher_forced(model, rows, tokenizer, batch_size, 10**6)
+    vectors = np.asarray(found["vectors"], float)
+    types = [THOUGHT_TYPES[kind] for kind in found["types"]]
+    said = [annotation["summary"] for row in rows for annotation in row["annotations"]]
+    about = [max((fact.name for fact in FACTS if fact.name in summary), key=len, default="none") for summary in said]
+    results = {
+        "benchmark": "reflection codes",
+        "command": command_line(),
+        "machine": describe_machine(),
+        "thoughts": len(vectors),
+        "clusters": {"about": separation(vectors, about), "type": separation(vectors, types)},
+        "composition": composition(vectors, about, types, parts, codes),
+    }
+    write_json(rounded(results), json_path)
+    print(json.dumps(rounded({k: v for k, v in results.items() if k != "machine"}), indent=1))
+
+
 @app.command("decide")
 def decide_command(
     results: Path,
@@ -346,16 +395,8 @@ def main(
     timing: int = typer.Option(5, help="Dialogues for the cost; 0 leaves it out."),
 ) -> None:
     """Measure a dual-track adapter on held-out dialogues, and write what was found."""
-    from transformers import AutoTokenizer
-
-    from ..modeling.reflection import forbidden_ids_of
-
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval().to(device)
-    model.forbid(forbidden_ids_of(tokenizer))
+    model, tokenizer = load(adapter, base, device)
     model.config.linked_thoughts = linked
-    if device == "cuda":
-        model.backbone.to(torch.bfloat16)
     validation = score_teacher_forced(
         model, read_rows(corpus / "validation.jsonl", samples), tokenizer, batch_size, 1024
     )

@@ -13,6 +13,7 @@ import typer
 
 from .cards import write_card
 from .disfl_qa import keep_disfl_qa
+from .dual_track import draw
 from .readme import fill_readme
 from .release import keep_results, release
 from .report import write_report
@@ -37,6 +38,12 @@ def results_command(comparison: str, folders: list[str] = typer.Argument(...)) -
     """Give each model folder its results.json: of COMPARISON its own in full, and what it is compared with."""
     for folder in folders:
         print(keep_results(comparison, folder))
+
+
+@app.command("dual-track")
+def dual_track_command(results: str = "results/reflection", page: str = "docs/dual_track.md") -> None:
+    """Draw the tables of the page on dual-track reflection anew, from its results files."""
+    draw(results, page)
 
 
 @app.command("card")

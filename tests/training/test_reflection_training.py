@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from hf_duplex.cli import app
 from hf_duplex.data.reflection import ReflectionCollator, ReflectionDataError, boundaries, chat_ids, encode_dialogue
+from hf_duplex.evaluation.codes import composition, separation
 from hf_duplex.evaluation.reflection import answered, says
 from hf_duplex.evaluation.reflection_decision import activation_figures, best_threshold, decide
 from hf_duplex.modeling import DualTrackConfig, DualTrackForCausalLM, boundary_ids_of, forbidden_ids_of
@@ -143,6 +145,28 @@ def test_a_measurement_writes_every_figure(base, corpus, trained, tmp_path):
         assert kept == sorted(kept, reverse=True), "more thoughts keep more of the attention"
     told = CliRunner().invoke(app, ["bench", "reflection", "decide", str(path)])
     assert told.exit_code == 0 and "F1" in told.output
+
+
+def test_codes_compose_where_vectors_are_made_of_parts(base, corpus, trained, tmp_path):
+    rng = np.random.default_rng(0)
+    subjects, kinds = rng.normal(size=(6, 16)), rng.normal(size=(4, 16))
+    pairs = [(i, j) for i in range(6) for j in range(4) for _ in range(12)]
+    made = (
+        np.asarray([np.concatenate([subjects[i], kinds[j]]) for i, j in pairs])
+        + rng.normal(size=(len(pairs), 32)) * 0.1
+    )
+    about, types = [f"s{i}" for i, _ in pairs], [f"t{j}" for _, j in pairs]
+    found = composition(made, about, types, parts=4, codes=8)
+    assert found["both"] > 0.9 and found["held out combinations"] >= 4
+    noise = composition(rng.normal(size=made.shape), about, types, parts=4, codes=8)
+    assert noise["both"] < 0.3
+    assert separation(made, about)["gap"] > 0.2 > abs(separation(made, about)["by chance"]) * 4
+    with pytest.raises(ValueError, match="must not be more"):
+        composition(made[:6], about[:6], types[:6], codes=32)
+    arguments = ["bench", "reflection", "codes", str(trained["connect"]), str(corpus), "--base", str(base)]
+    told = CliRunner().invoke(app, [*arguments, "--json", str(tmp_path / "c.json"), "--samples", "12", "--codes", "8"])
+    assert told.exit_code == 0, told.output
+    assert json.loads((tmp_path / "c.json").read_text())["thoughts"] > 30
 
 
 def test_an_answer_is_right_with_the_current_value_alone():

@@ -53,7 +53,7 @@ def command_line() -> str:
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def rounded(value: Any, digits: int = 6) -> Any:
+def rounded(value: Any, digits: int = 5) -> Any:
     """The same with so many significant digits of each figure that is not whole."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")

@@ -82,7 +82,7 @@ def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> 
 def keep_results(comparison: str | Path, folder: str | Path) -> Path:
     """
     Writes `results.json` of a model folder: of a comparison what was measured of this model, of the others their
-    overall figures, and the differences between it and them. Of each figure six digits are kept, here and in the
+    overall figures, and the differences between it and them. Of each figure five digits are kept, here and in the
     comparison itself, which is more than it is worth.
 
     Raises:

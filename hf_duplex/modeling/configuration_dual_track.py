@@ -48,6 +48,9 @@ class DualTrackConfig(PreTrainedConfig):
             Past thoughts whose content is attended to again after a reflection.
         max_range (`int`, *optional*, defaults to 64):
             The last so many tokens of a thought's content are opened.
+        recall_near (`bool`, *optional*, defaults to `True`):
+            What a thought opened is read as if it had been said just before the sentence that called for it: its keys,
+            kept before rotation, are rotated to positions there, and what is out of sight takes no positions.
         page_size (`int`, *optional*, defaults to 32):
             Content tokens that leave for the processor's memory, and come back, together.
         max_nodes (`int`, *optional*, defaults to 256):
@@ -91,6 +94,7 @@ class DualTrackConfig(PreTrainedConfig):
     sinks: int = 4
     linked_thoughts: int = 4
     max_range: int = 64
+    recall_near: bool = True
     page_size: int = 32
     max_nodes: int = 256
     max_summary: int = 32

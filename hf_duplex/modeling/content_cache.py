@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.models.llama.modeling_llama import rotate_half
 
 
 class PagedContentLayer(CacheLayerMixin):
@@ -20,6 +21,7 @@ class PagedContentLayer(CacheLayerMixin):
         self.away: dict[int, torch.Tensor] = {}
         self.length = 0
         self.fresh: torch.Tensor | None = None
+        self.rotation: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def lazy_initialization(self, key_states, value_states):
         """The first tokens say where the pages live."""
@@ -41,6 +43,9 @@ class PagedContentLayer(CacheLayerMixin):
         new = torch.arange(self.length, self.length + key_states.shape[2], device=self.device)
         self.resident = torch.cat([self.resident, new])
         self.length += len(new)
+        if self.rotation is not None:
+            cosine, sine = self.rotation
+            return self.raw * cosine + rotate_half(self.raw) * sine, self.values
         return self.keys, self.values
 
     def keep(self, wanted: set[int]) -> None:
@@ -124,6 +129,11 @@ class PagedContentCache(Cache):
         """Pages of it that are on the device."""
         layer = self.layers[0]
         return len(set((layer.resident // self.page_size).tolist())) if layer.is_initialized else 0
+
+    def rotate(self, rotation: tuple[torch.Tensor, torch.Tensor] | None) -> None:
+        """Keys are read at other positions than they were said at, until this is taken back with None."""
+        for layer in self.layers:
+            layer.rotation = rotation
 
     def keep(self, wanted: set[int]) -> None:
         """Makes exactly these pages resident, in every layer."""

@@ -20,6 +20,9 @@ class DualTrackCache(PagedContentCache):
         opened (`list[list[tuple[int, int]]]`): The content of past thoughts that each row attends to now.
         thoughtful (`list[bool]`): Whether a row ever had a thought; until then it sees all, as the base model does.
         unasked (`torch.Tensor`): `[batch]`, tokens since the head was last asked.
+        sentence (`list[int]`): Where the sentence begins that called for what was opened.
+        begun (`list[int]`): Where the sentence begins that is being said.
+        positions (`torch.Tensor`): `[batch, resident tokens]`, of what is read; None where they are counted through.
         segment (`list[int]`): Where the content begins that the next thought will be about.
         noted (`int`): Content tokens that were not among the ids of the text (a user's edits of thoughts).
         reflect (`bool`): Whether to reflect at all.
@@ -35,6 +38,9 @@ class DualTrackCache(PagedContentCache):
         self.real: Any = None
         self.opened: list[list[tuple[int, int]]] = []
         self.thoughtful: list[bool] = []
+        self.sentence: list[int] = []
+        self.begun: list[int] = []
+        self.positions: Any = None
         self.unasked: torch.Tensor | None = None
         self.segment: list[int] = []
         self.recent: torch.Tensor | None = None
@@ -53,6 +59,7 @@ class DualTrackCache(PagedContentCache):
         self.buffers = [ThoughtBuffer(self.config.max_nodes) for _ in range(batch)]
         self.real = torch.zeros(batch, 0, dtype=torch.bool, device=device)
         self.opened, self.thoughtful = [[] for _ in range(batch)], [False] * batch
+        self.sentence, self.begun = [0] * batch, [0] * batch
         self.unasked = torch.zeros(batch, dtype=torch.long, device=device)
         self.segment = [0] * batch
 
@@ -63,6 +70,7 @@ class DualTrackCache(PagedContentCache):
         """
         tokens = real.shape[1]
         self.real = torch.cat([self.real, real], dim=1)
+        self.positions = None
         if not any(self.thoughtful) and bool(self.real.all()):
             return None
         here = self.columns if self.layers[0].is_initialized else torch.zeros(0, dtype=torch.long, device=real.device)
@@ -77,7 +85,27 @@ class DualTrackCache(PagedContentCache):
                 chosen[row] |= (columns >= begin) & (columns < end)
         free = torch.tensor([not thoughtful for thoughtful in self.thoughtful], device=real.device)
         seen = seen & (chosen | free[:, None, None])
+        if self.config.recall_near and any(self.thoughtful):
+            self.positions = self._in_order(columns, seen.any(1))
         return (seen | (new[:, None] == columns[None, :])[None]).unsqueeze(1)
+
+    def _in_order(self, columns: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """
+        Positions of resident content, `[batch, tokens]`: of a row with thoughts, what it sees is counted without gaps,
+        and what was opened stands before the sentence that called for it.
+        """
+        counted = (self.real.cumsum(1) - 1).clamp_min(0)[:, columns]
+        for row, thoughtful in enumerate(self.thoughtful):
+            if not thoughtful:
+                continue
+            start = self.sentence[row]
+            place = torch.where(columns >= start, 2, 0)
+            for begin, end in self.opened[row]:
+                place[(columns >= begin) & (columns < end) & (columns < start)] = 1
+            place[~seen[row]] = 3
+            order = (place * (self.length + 1) + columns).argsort()
+            counted[row, order] = torch.arange(len(columns), device=columns.device)
+        return counted
 
     def open(self, row: int, ranges: list[tuple[int, int]]) -> None:
         """What a row attends to from now on, beside the window."""

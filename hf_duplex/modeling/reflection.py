@@ -98,8 +98,14 @@ class ReflectionMixin:
 
     def _read(self, ids, real, cache):
         mask = cache.take(real)
-        positions = (cache.real.cumsum(1) - 1).clamp_min(0)[:, -ids.shape[1] :]
-        hidden, read, _ = self.utter(ids, mask, positions, cache)
+        positions = (cache.real.cumsum(1) - 1).clamp_min(0)
+        if cache.positions is not None:
+            positions = cache.positions
+            cosine, sine = self.backbone.model.rotary_emb(self.control_embeddings.weight, position_ids=positions)
+            dtype = self.backbone.dtype
+            cache.rotate((cosine.unsqueeze(1).to(dtype), sine.unsqueeze(1).to(dtype)))
+        hidden, read, _ = self.utter(ids, mask, positions[:, -ids.shape[1] :], cache)
+        cache.rotate(None)
         return hidden, read
 
     def _ask(self, ids, real, hidden, read, cache) -> bool:
@@ -115,14 +121,20 @@ class ReflectionMixin:
             cache.recent = read[:, -config.head_window :]
         if not boundary.any():
             return False
+        first = cache.length - ids.shape[1]
+        starts = {}
+        for row, column in boundary.nonzero().tolist():
+            starts[row, column] = cache.begun[row]
+            cache.begun[row] = first + column + 1
         logits = self.activation_head(read.to(self.control_embeddings.weight.dtype))[:, -ids.shape[1] :]
         wanted = boundary & (logits.float().sigmoid() > config.threshold)
-        first = cache.length - ids.shape[1]
         pending = [row.nonzero().squeeze(-1).tolist() for row in wanted]
         reflected = False
         while any(pending):
             rows = [row for row, columns in enumerate(pending) if columns]
             at = [pending[row].pop(0) for row in rows]
+            for row, column in zip(rows, at, strict=True):
+                cache.sentence[row] = starts[row, column]
             self._reflect(rows, [first + column + 1 for column in at], hidden[rows, at], cache)
             reflected = True
         return reflected

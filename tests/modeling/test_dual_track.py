@@ -93,8 +93,8 @@ def test_padding_on_the_left_changes_nothing(model, ids):
     assert [n.ids for n in own.buffers[0].nodes] == [n.ids for n in cache.buffers[0].nodes]
 
 
-def test_thoughts_never_advance_the_positions_of_the_content(model, ids):
-    seen = []
+def test_thoughts_never_advance_the_positions_of_the_content(base, ids):
+    model, seen = make(base, recall_near=False), []
     handle = model.backbone.model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs["position_ids"]), with_kwargs=True
     )
@@ -104,6 +104,36 @@ def test_thoughts_never_advance_the_positions_of_the_content(model, ids):
         handle.remove()
     assert cache.buffers[0].position > 0
     assert int(seen[-1]) == told.shape[1] - 2, "the last position counts content alone"
+
+
+def test_what_was_opened_is_read_just_before_the_sentence_that_called_for_it(model):
+    cache = DualTrackCache(model.config)
+    cache.start(1, torch.device("cpu"))
+    cache.real = torch.ones(1, 40, dtype=torch.bool)
+    cache.opened, cache.sentence, cache.thoughtful = [[(6, 9)]], [35], [True]
+    seen = torch.zeros(1, 40, dtype=torch.bool)
+    for part in (slice(0, 2), slice(6, 9), slice(30, 40)):
+        seen[0, part] = True
+    found = cache._in_order(torch.arange(40), seen)[0]
+    assert found[:2].tolist() == [0, 1], "the sinks"
+    assert found[30:35].tolist() == [2, 3, 4, 5, 6], "the window"
+    assert found[6:9].tolist() == [7, 8, 9], "what was recalled"
+    assert found[35:].tolist() == [10, 11, 12, 13, 14], "the sentence"
+
+
+def test_keys_are_rotated_to_where_they_are_read(base, ids):
+    """Read at the positions at which it was said, content is what it was."""
+    model = make(base)
+    with torch.no_grad():
+        cache = DualTrackCache(model.config)
+        cache.start(2, ids.device)
+        model._read(ids, torch.ones_like(ids, dtype=torch.bool), cache)
+        layer, positions = cache.layers[1], torch.arange(40).expand(2, -1)
+        cosine, sine = model.backbone.model.rotary_emb(model.control_embeddings.weight, position_ids=positions)
+        cache.rotate((cosine.unsqueeze(1), sine.unsqueeze(1)))
+        nothing = layer.keys[:, :, :0]
+        keys, _ = layer.update(nothing, nothing)
+    assert torch.allclose(keys, layer.keys, atol=1e-5)
 
 
 def test_every_thought_is_grammatical_and_the_first_can_only_be_new(model, ids):

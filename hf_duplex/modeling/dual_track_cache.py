@@ -92,23 +92,24 @@ class DualTrackCache(PagedContentCache):
     def _in_order(self, columns: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """
         Positions of resident content, `[batch, tokens]`: of a row with thoughts, what it sees is counted without gaps,
-        and what was opened stands before the sentence that called for it.
+        and what was opened stands before the sentence that called for it, what is most relevant last.
         """
         counted = (self.real.cumsum(1) - 1).clamp_min(0)[:, columns]
         for row, thoughtful in enumerate(self.thoughtful):
             if not thoughtful:
                 continue
             start = self.sentence[row]
-            place = torch.where(columns >= start, 2, 0)
-            for begin, end in self.opened[row]:
-                place[(columns >= begin) & (columns < end) & (columns < start)] = 1
-            place[~seen[row]] = 3
+            last = len(self.opened[row]) + 1
+            place = torch.where(columns >= start, last, 0)
+            for number, (begin, end) in enumerate(self.opened[row]):
+                place[(columns >= begin) & (columns < end) & (columns < start)] = number + 1
+            place[~seen[row]] = last + 1
             order = (place * (self.length + 1) + columns).argsort()
             counted[row, order] = torch.arange(len(columns), device=columns.device)
         return counted
 
     def open(self, row: int, ranges: list[tuple[int, int]]) -> None:
-        """What a row attends to from now on, beside the window."""
+        """What a row attends to from now on, beside the window; the most relevant last."""
         self.thoughtful[row] = True
         longest = self.config.max_range
         self.opened[row] = [(max(begin, end - longest), end) for begin, end in ranges]

@@ -208,6 +208,7 @@ class ReflectionMixin:
             node = cache.buffers[row].push(
                 THOUGHT_TYPES[ids[1] - config.type_ids[0]], ids, (begins[index], ends[index]), vector, states
             )
+            node.focus = max(begins[index], cache.sentence[row])
             cache.segment[row] = ends[index]
             cache.reflections += 1
             self._connect(row, node, cache)
@@ -240,7 +241,9 @@ class ReflectionMixin:
         elif linked and node.type == "UPDATE":
             buffer.supersede(linked[0].name, by=node)
             opened = linked[1:]
-        cache.open(row, [*(other.content for other in opened), node.content])
+        cache.open(
+            row, [*((other.focus, other.content[1]) for other in reversed(opened)), (node.focus, node.content[1])]
+        )
 
     def delete_thought(self, cache: DualTrackCache, name: str, row: int = 0) -> ThoughtNode:
         """
@@ -307,7 +310,7 @@ class ReflectionMixin:
         finally:
             buffer.nodes = [*others[:place], node, *others[place:]]
         node.vector, node.states = track.of(0, said.shape[1])
-        node.ids, node.content = said[0].tolist(), (begin, ends[0])
+        node.ids, node.content, node.focus = said[0].tolist(), (begin, ends[0]), begin
         buffer.position += said.shape[1]
         cache.open(0, [*cache.opened[0], node.content])
         cache.segment[0] = cache.length

@@ -24,6 +24,7 @@ class ThoughtNode:
         vector (`torch.Tensor`): `[hidden]`, the hidden state of its last token.
         states (`torch.Tensor`): `[layers, 2, key heads, tokens, head size]`, its keys (rotated by thought positions)
             and values.
+        focus (`int`): Where the sentence begins after which it was thought: from there on its content is opened.
         links (`list[str]`): Earlier nodes that it was connected with.
         superseded_by (`str`, *optional*): The node that revised it.
     """
@@ -34,6 +35,7 @@ class ThoughtNode:
     content: tuple[int, int]
     vector: torch.Tensor
     states: torch.Tensor
+    focus: int = 0
     links: list[str] = field(default_factory=list)
     superseded_by: str | None = None
 

@@ -135,6 +135,14 @@ class _Writer:
         self.turns.append(Turn("assistant", reply))
         return True
 
+    def changed(self) -> list[Fact]:
+        """The facts that are known and had another value before."""
+        return [
+            fact
+            for fact in FACTS
+            if fact.name in self.known and set(self.former.get(fact.name, ())) - {self.known[fact.name][0]}
+        ]
+
     def words(self) -> int:
         return sum(len(turn.text.split()) for turn in self.turns)
 
@@ -169,16 +177,9 @@ def write_dialogue(seed: int, split: str, talk: Sequence[str] = (), config: Dial
     questions = []
     if config.far:
         # Of what changed: asked again after a long time, when the former value is still there to be found.
-        changed = [a for a in writer.annotations if a.operation == "UPDATE"]
-        names = [
-            fact
-            for fact in FACTS
-            if fact.name in writer.known and any(f"{fact.name} changed" in a.summary for a in changed)
-        ]
-        while not names:
+        while not (names := writer.changed()):
             writer.say("NEW")
             writer.say("UPDATE")
-            names = [fact for fact in FACTS if fact.name in writer.known and writer.former.get(fact.name)]
         fact = rng.choice(names)
         value, number = writer.known[fact.name]
         before = writer.words()
@@ -189,7 +190,7 @@ def write_dialogue(seed: int, split: str, talk: Sequence[str] = (), config: Dial
             {
                 "question": question,
                 "answer": value,
-                "outdated": writer.former[fact.name],
+                "outdated": [old for old in writer.former[fact.name] if old != value],
                 "annotation": number,
                 "fact": fact.name,
             }

@@ -55,6 +55,9 @@ def test_a_question_long_after_has_one_answer_and_an_older_one():
     after = sum(len(turn.text.split()) for turn in dialogue.turns[annotation.turn + 1 :])
     assert after >= 280 and question["answer"] not in question["outdated"]
     assert question["answer"] in dialogue.turns[annotation.turn].text
+    for seed in range(60):
+        for question in write_dialogue(seed, "test", config=DialogueConfig(far=20)).questions:
+            assert question["outdated"] and question["answer"] not in question["outdated"]
 
 
 def test_types_come_near_their_targets_and_balancing_brings_them_nearer():

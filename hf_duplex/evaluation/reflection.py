@@ -23,9 +23,15 @@ from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_grammar import is_grammatical
 from ..record import command_line, describe_machine, describe_versions, rounded, write_json
 from .reflection_decision import activation_figures, best_threshold, decide
+from .statistics import ratio
 
 
-def proportion(right: Sequence[bool | float], seed: int = 0, draws: int = 2000) -> dict[str, Any]:
+def share(right: Sequence[bool]) -> dict[str, Any]:
+    """How many are right, with an interval that none and all have too."""
+    return ratio(np.asarray(right, dtype=int), np.ones(len(right), dtype=int))
+
+
+def mean(right: Sequence[float], seed: int = 0, draws: int = 2000) -> dict[str, Any]:
     """Mean, its 95 % interval by the percentile bootstrap over samples, and their number."""
     values = np.asarray(right, dtype=float)
     if not len(values):
@@ -179,16 +185,16 @@ def ask_again(
                     residents.append(len(pages) / -(-(cache.length - padding[index]) // cache.page_size))
                     opened.append(any(begin <= changed < end for begin, end in cache.opened[index]))
     return {
-        "accuracy": {name: proportion(values) for name, values in right.items()},
+        "accuracy": {name: share(values) for name, values in right.items()},
         "difference": {
-            name: proportion(np.asarray(right["reflection"], float) - np.asarray(values, float))
+            name: mean(np.asarray(right["reflection"], float) - np.asarray(values, float))
             for name, values in right.items()
             if name != "reflection"
         },
         "tokens since the change": {"least": min(distance), "median": float(np.median(distance))},
-        "grammatical": proportion(grammatical),
-        "change in sight": proportion(opened),
-        "resident pages": proportion(residents),
+        "grammatical": share(grammatical),
+        "change in sight": share(opened),
+        "resident pages": mean(residents),
         "thoughts": float(np.mean(thoughts)),
         "examples": examples,
     }
@@ -244,7 +250,7 @@ def attention_kept(
             held = set((columns[keep] // config.page_size).tolist())
             pages[k].append(len(held) / -(-length // config.page_size))
     model.training_step = before
-    return {str(k): {"kl": proportion(found[k]), "pages": proportion(pages[k])} for k in ks}
+    return {str(k): {"kl": mean(found[k]), "pages": mean(pages[k])} for k in ks}
 
 
 def _last_attention(model: DualTrackForCausalLM, ids: torch.Tensor) -> torch.Tensor:
@@ -301,7 +307,7 @@ def cost(
         reflections.append(cache.reflections - earlier)
         ratios.append(seconds[False] / seconds[True])
     return {
-        "ratio": proportion(ratios),
+        "ratio": mean(ratios),
         "median ratio": float(np.median(ratios)),
         "reflections while decoding": float(np.mean(reflections)),
         "tokens": tokens,
@@ -360,6 +366,31 @@ def codes_command(
     print(json.dumps(rounded({k: v for k, v in results.items() if k != "machine"}), indent=1))
 
 
+@app.command("far")
+def far_command(
+    adapter: str,
+    corpus: Path,
+    base: str = typer.Option(..., help="Folder or name of the frozen base."),
+    json_path: Path = typer.Option(Path("far.json"), "--json", help="Where the results go."),  # noqa: B008
+    rows: int = typer.Option(16, help="Dialogues in which a fact is asked again."),
+    threshold: float = typer.Option(0.5, help="Of the activation head, as `measure` found it on validation."),
+    linked: int = typer.Option(4, help="Past thoughts whose content a reflection opens (K)."),
+    device: str = typer.Option("cpu"),
+    batch_size: int = typer.Option(4),
+) -> None:
+    """Ask facts again that changed long ago, of an adapter and of its base; `measure` does it too, among the rest."""
+    model, tokenizer = load(adapter, base, device)
+    model.config.linked_thoughts, model.config.threshold = linked, threshold
+    results = {
+        "benchmark": "reflection far",
+        "command": command_line(),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "facts long ago": ask_again(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
+    }
+    write_json(rounded(results), json_path)
+
+
 @app.command("decide")
 def decide_command(
     results: Path,
@@ -412,18 +443,18 @@ def main(
         "validation": activation_figures(validation, threshold),
         "activation": activation_figures(found, threshold),
         "types": {
-            "accuracy": proportion(found["type_right"]),
+            "accuracy": share(found["type_right"]),
             "by_type": {
-                name: proportion(
+                name: share(
                     [right for right, kind in zip(found["type_right"], found["types"], strict=True) if kind == index]
                 )
                 for index, name in enumerate(THOUGHT_TYPES)
             },
         },
         "connections": {
-            "first": proportion(found["linked_first"]),
-            f"among {model.config.linked_thoughts}": proportion(found["linked"]),
-            "operation": proportion(found["operation_right"]) | {"of": list(MEMORY_OPERATIONS)},
+            "first": share(found["linked_first"]),
+            f"among {model.config.linked_thoughts}": share(found["linked"]),
+            "operation": share(found["operation_right"]) | {"of": list(MEMORY_OPERATIONS)},
         },
         "tokens_of_a_thought": 2 + model.config.latent_tokens + 1 if model.config.latent_tokens else None,
     }

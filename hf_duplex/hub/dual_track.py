@@ -23,6 +23,23 @@ def figure(entry: dict[str, Any] | float | None) -> str:
     return f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
+def far_rows(far: dict[str, Any] | None) -> list[list[str]]:
+    """What came of asking facts again that changed long ago."""
+    if far is None:
+        return []
+    least = f"{far['tokens since the change']['least']:,}"
+    return [
+        *[
+            [f"facts changed at least {least} tokens ago, {name}", figure(value)]
+            for name, value in far["accuracy"].items()
+        ],
+        *[[f"difference to {name}", figure(value)] for name, value in far["difference"].items()],
+        ["thoughts that are grammatical", figure(far["grammatical"])],
+        ["the change in sight when asked", figure(far["change in sight"])],
+        ["content pages resident", figure(far["resident pages"])],
+    ]
+
+
 def rows_of(found: dict[str, Any]) -> list[list[str]]:
     """What one file says, a line each."""
     recalls = found["activation"]["recall_by_type"]
@@ -33,18 +50,7 @@ def rows_of(found: dict[str, Any]) -> list[list[str]]:
         *[[f"connection, {name}", figure(value)] for name, value in found["connections"].items()],
         ["tokens of a thought", f"{found['tokens_of_a_thought']:.1f}"],
     ]
-    far = found.get("facts long ago")
-    if far:
-        rows += [
-            [f"facts changed at least {far['tokens since the change']['least']:,} tokens ago, {name}", figure(value)]
-            for name, value in far["accuracy"].items()
-        ]
-        rows += [[f"difference to {name}", figure(value)] for name, value in far["difference"].items()]
-        rows += [
-            ["thoughts that are grammatical", figure(far["grammatical"])],
-            ["the change in sight when asked", figure(far["change in sight"])],
-            ["content pages resident", figure(far["resident pages"])],
-        ]
+    rows += far_rows(found.get("facts long ago"))
     for count, kept in found.get("attention kept", {}).items():
         rows.append(
             [f"K = {count}: KL to full attention, share of pages", f"{figure(kept['kl'])}, {figure(kept['pages'])}"]
@@ -71,6 +77,10 @@ def draw(results: str | Path = "results/reflection", page: str | Path = "docs/du
         if found["benchmark"] == "reflection":
             machine = found["machine"].get("accelerator") or found["machine"]["cpu"]
             parts.append(f"**{path.stem}** ({machine}; `{found['command']}`)\n\n" + markdown(["", ""], rows_of(found)))
+        elif found["benchmark"] == "reflection far":
+            parts.append(
+                f"**{path.stem}** (`{found['command']}`)\n\n" + markdown(["", ""], far_rows(found["facts long ago"]))
+            )
         elif found["benchmark"] == "reflection codes":
             clusters, made = found["clusters"], found["composition"]
             rows = [

@@ -1,9 +1,12 @@
 """Annotated dialogues as what a dual-track model is trained on: content, where the head is asked, and thoughts beside
 it."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +16,19 @@ from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 
 class ReflectionDataError(ValueError):
     """A dialogue cannot be encoded."""
+
+
+def read_rows(path: Path, count: int | None = None) -> list[dict[str, Any]]:
+    """
+    The first rows of a file of a corpus, all if no number is given.
+
+    Raises:
+        ValueError: There is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(f"`corpus`: there is no {path}; make one with `hf-duplex data reflection`.")
+    with path.open() as lines:
+        return [json.loads(line) for line in islice(lines, count)]
 
 
 def chat_ids(

@@ -16,7 +16,7 @@ import torch
 import typer
 from rich.progress import track
 
-from ..data.reflection import ReflectionCollator, chat_ids, encode_dialogue
+from ..data.reflection import ReflectionCollator, chat_ids, encode_dialogue, read_rows
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
@@ -47,8 +47,7 @@ def score_teacher_forced(
 ) -> dict[str, Any]:
     """
     Activation logits and labels at boundaries; and, where the oracle reflects, types, links and operations, all
-    earlier
-    thoughts being the oracle's.
+    earlier thoughts being the oracle's.
     """
     encoded = [encode_dialogue(row, tokenizer, model.config, length) for row in rows]
     encoded = [row for row in encoded if row["thoughts"]]
@@ -206,8 +205,7 @@ def attention_kept(
 ) -> dict[str, Any]:
     """
     KL of attention kept to full attention, against K: of the last content token, mean over layers and heads. Kept are
-    the
-    sinks, the window and the content of the K thoughts that the network ranks first; KL is then -log of their mass.
+    the sinks, the window and the content of the K thoughts that the network ranks first; KL is -log of their mass.
     """
     config, device = model.config, model.device
     collate = ReflectionCollator(config, tokenizer.pad_token_id)
@@ -284,8 +282,7 @@ def cost(
 ) -> dict[str, Any]:
     """
     Decoding with the track on against off, in pairs of the same prompt, read beforehand in both: content tokens a
-    second,
-    reflections while decoding included.
+    second, reflections while decoding included.
     """
     ratios, reflections = [], []
     for row in track(rows, description="cost", transient=True):
@@ -402,14 +399,6 @@ def decide_command(
         f"{value:.2f} {name}" for name, value in figures["recall_by_type"].items() if value is not None
     )
     print(f"F1 {figures['f1']:.3f}; recall {recalls}: {decide(figures, data_fixed)}")
-
-
-def read_rows(path: Path, count: int) -> list[dict[str, Any]]:
-    """The first rows of a file of the corpus."""
-    if not path.is_file():
-        raise ValueError(f"`corpus`: there is no {path}; make one with `hf-duplex data reflection`.")
-    with path.open() as lines:
-        return [json.loads(line) for _, line in zip(range(count), lines, strict=False)]
 
 
 @app.command("measure")

@@ -16,7 +16,7 @@ from transformers.utils import ModelOutput
 
 from .activation_head import ActivationHeadAttention, ActivationHeadMLP, LayerMix, focal_loss
 from .codebook import ProductCodebook
-from .configuration_dual_track import MEMORY_OPERATIONS, DualTrackConfig
+from .configuration_dual_track import DualTrackConfig
 from .content_cache import PagedContentCache
 from .memory_prediction import MemoryPredictionNetwork, connection_loss
 from .reflection import ReflectionMixin
@@ -481,6 +481,3 @@ class _Recorder:
         keys = output.view(*output.shape[:2], self.heads, -1).transpose(1, 2)
         self.cache.layers[self.layer].fresh = keys
         self.layer += 1
-
-
-OPERATION_INDEX = {name: index for index, name in enumerate(MEMORY_OPERATIONS)}

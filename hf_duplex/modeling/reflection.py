@@ -13,6 +13,7 @@ is the window, the sinks, and what these thoughts are about.
 from typing import Any
 
 import torch
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from .dual_track_cache import DualTrackCache
@@ -76,8 +77,6 @@ class ReflectionMixin:
     def step(self, input_ids: torch.Tensor, cache: DualTrackCache, attention_mask: torch.Tensor | None = None) -> Any:
         """Reads content `[batch, tokens]` under the mask that the last thoughts chose, reflects, and says what comes
         next."""
-        from .modeling_dual_track import DualTrackOutput
-
         if cache.real is None:
             cache.start(input_ids.shape[0], input_ids.device)
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -input_ids.shape[1] :]
@@ -94,7 +93,7 @@ class ReflectionMixin:
             cache.take_back()
             hidden, _ = self._read(input_ids[:, -1:], real[:, -1:], cache)
         cache.settle()
-        return DualTrackOutput(logits=self.backbone.lm_head(hidden[:, -1:]), past_key_values=cache)
+        return CausalLMOutputWithPast(logits=self.backbone.lm_head(hidden[:, -1:]), past_key_values=cache)
 
     def _read(self, ids, real, cache):
         mask = cache.take(real)

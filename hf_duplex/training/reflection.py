@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, HfArgumentParser, Trainer, TrainingArguments
 
-from ..data.reflection import ReflectionCollator, encode_dialogue
+from ..data.reflection import ReflectionCollator, encode_dialogue, read_rows
 from ..modeling.configuration_dual_track import DualTrackConfig
 from ..modeling.modeling_dual_track import STEPS, DualTrackForCausalLM
 from ..modeling.reflection import boundary_ids_of, forbidden_ids_of
@@ -53,11 +53,7 @@ class Corpus(torch.utils.data.Dataset):
     """Rows of a file, encoded once."""
 
     def __init__(self, path: Path, tokenizer, config: DualTrackConfig, max_length: int, samples: int | None = None):
-        if not path.is_file():
-            raise ValueError(f"`corpus`: there is no {path}; make one with `hf-duplex data reflection`.")
-        with path.open() as lines:
-            rows = [json.loads(line) for _, line in zip(range(samples or 10**9), lines, strict=False)]
-        encoded = [encode_dialogue(row, tokenizer, config, max_length) for row in rows]
+        encoded = [encode_dialogue(row, tokenizer, config, max_length) for row in read_rows(path, samples)]
         self.rows = [row for row in encoded if row["thoughts"]]
 
     def __len__(self) -> int:
@@ -102,34 +98,31 @@ def make_model(args: ReflectionArguments, tokenizer) -> DualTrackForCausalLM:
     else:
         model = DualTrackForCausalLM.from_pretrained(args.adapter, base=args.base, dtype=torch.float32)
         if args.step == "latent" and not model.config.latent_tokens:
-            model = with_latent_tokens(model, args.latent_tokens)
-        for name, value in settings.items():
-            setattr(model.config, name, value)
+            if args.latent_tokens < 1:
+                raise ValueError(f"`latent_tokens` must be at least 1 in stage B, not {args.latent_tokens}.")
+            settings["latent_tokens"] = args.latent_tokens
+        if settings:
+            model = with_settings(model, **settings)
     model.forbid(forbidden_ids_of(tokenizer))
     model.freeze_for(args.step)
     return model
 
 
-def with_latent_tokens(model: DualTrackForCausalLM, tokens: int) -> DualTrackForCausalLM:
+def with_settings(model: DualTrackForCausalLM, **settings: Any) -> DualTrackForCausalLM:
     """
-    The same tracks with query tokens in place of summaries (stage B), which begin as the mean of the control tokens.
-
-    Raises:
-        ValueError: There would be none.
+    The same tracks with other settings. Query tokens that are new (stage B) begin near the mean of the control tokens,
+    a codebook that is new (stage C) at random.
     """
-    if tokens < 1:
-        raise ValueError(f"`latent_tokens` must be at least 1 in stage B, not {tokens}.")
-    config = type(model.config).from_dict(model.config.to_dict() | {"latent_tokens": tokens})
-    latent = DualTrackForCausalLM(config)
+    changed = DualTrackForCausalLM(type(model.config).from_dict(model.config.to_dict() | settings))
+    old = model.control_embeddings.weight
     state = {name: value for name, value in model.state_dict().items() if name != "control_embeddings.weight"}
-    latent.load_state_dict(state, strict=False)
+    changed.load_state_dict(state, strict=False)
     with torch.no_grad():
-        old = model.control_embeddings.weight
-        latent.control_embeddings.weight[: len(old)] = old
-        noise = torch.randn(tokens, old.shape[1], generator=torch.Generator().manual_seed(0)) * old.std()
-        latent.control_embeddings.weight[len(old) :] = old.mean(0) + noise.to(old)
-    latent.generation_config = model.generation_config
-    return latent
+        new = changed.control_embeddings.weight
+        noise = torch.randn(len(new) - len(old), old.shape[1], generator=torch.Generator().manual_seed(0)) * old.std()
+        new.copy_(torch.cat([old, old.mean(0) + noise.to(old)]))
+    changed.generation_config = model.generation_config
+    return changed
 
 
 def main(arguments: list[str] | None = None) -> None:

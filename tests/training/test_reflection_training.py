@@ -60,8 +60,11 @@ def trained(base, corpus, tmp_path_factory):
     latent = train(
         base, corpus, folder / "latent", "--adapter", str(connect), "--step", "latent", "--latent_tokens", "2"
     )
-    book = {"codebook_size": 4}
-    return {"reflect": reflect, "connect": connect, "latent": latent, "book": book}
+    settings = json.dumps({"codebook_size": 4})
+    codebook = train(
+        base, corpus, folder / "book", "--adapter", str(connect), "--step", "codebook", "--settings", settings
+    )
+    return {"reflect": reflect, "connect": connect, "latent": latent, "codebook": codebook}
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_batches_say_the_same_whatever_they_are_padded_to(base, corpus, tokenize
 
 
 def test_every_step_trains_and_leaves_the_base_where_it_was(base, trained):
-    for name, step in (("reflect", "reflect"), ("connect", "connect"), ("latent", "latent")):
+    for name, step in (("reflect", "reflect"), ("connect", "connect"), ("latent", "latent"), ("codebook", "codebook")):
         facts = json.loads((trained[name] / f"training_{step}.json").read_text())
         assert facts["steps"] == 6 and facts["trained_parameters"] > 0
         assert (trained[name] / "model.safetensors").stat().st_size < 2e6

@@ -288,6 +288,9 @@ def test_thoughts_read_the_content_without_positions(model, ids):
             )  # fmt: skip
             found.append(model.think(token, torch.tensor([[0]]), content, mask)[0])
     assert torch.allclose(*found, atol=1e-5)
+    with torch.no_grad():
+        later = model.think(token, torch.tensor([[9]]), content, mask)[0]
+    assert torch.allclose(later, found[1], atol=1e-5), "where a thought stands among thoughts changes nothing either"
 
 
 def test_an_adapter_comes_back_as_it_was_without_the_base(base, model, batch, tmp_path):

@@ -75,6 +75,25 @@ def synthetic(
     )
 
 
+@app.command()
+def games(
+    out: Out,
+    count: Annotated[int, typer.Option(help="Games.", min=1)] = 50,
+    seed: Annotated[int, typer.Option(help="Of the first game.", min=0)] = 0,
+) -> None:
+    """Make text games (textworld), play them, and annotate exactly what changed at each step.
+
+    [bold]Example[/]
+
+    [cyan]pip install textworld[/]
+    [cyan]hf-duplex data reflection games data/games.jsonl --count 50[/]
+    """
+    from .games import textworld_games
+
+    made = _write(out, (dialogue.to_row() for dialogue in textworld_games(count, seed)))
+    typer.echo(f"{out}: {made:,} games.")
+
+
 def _oracle(name: str, url: str | None, timeout: float) -> Any:
     from .oracle import ChatOracle, ScriptedOracle
 
@@ -86,7 +105,8 @@ def annotate(
     source: Annotated[
         str,
         typer.Argument(
-            help="chitchat, a text file (a book), a .jsonl of dialogues, or a public set: wildchat, lmsys, sharegpt.",
+            help="chitchat, a text file (a book), a .jsonl of dialogues, or a public set: wildchat, lmsys, sharegpt, "
+            "gutenberg, opensubtitles, ami, stackexchange.",
             metavar="SOURCE",
             show_default=False,
         ),
@@ -100,6 +120,13 @@ def annotate(
         str | None, typer.Option(help="The endpoint, such as http://localhost:8000/v1 of [bold]transformers serve[/].")
     ] = None,
     limit: Annotated[int, typer.Option(help="Texts at most.", min=1)] = 500,
+    similarity: Annotated[
+        str | None,
+        typer.Option(
+            help="A sentence-embedding model (folder or name) by which summaries of two oracles are compared; words in "
+            "common otherwise."
+        ),
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="The third pass.")] = False,
     min_words: Annotated[int, typer.Option(help="Texts shorter than this are left out.", min=1)] = 200,
     timeout: Annotated[float, typer.Option(help="Seconds for one answer.")] = 60.0,
@@ -111,9 +138,12 @@ def annotate(
     [cyan]transformers serve --port 8000[/]
     [cyan]hf-duplex data reflection annotate chitchat data/chats.jsonl --oracle Qwen/Qwen2.5-7B-Instruct --url http://localhost:8000/v1[/]
     """
-    from .corpora import PUBLIC, Filter, chitchat, filtered, narrative, public
+    from .agreement import word_overlap
+    from .corpora import Filter, chitchat, filtered, narrative
     from .passes import annotate_all
+    from .public_sets import PUBLIC, public
     from .schema import from_row
+    from .similarity import SentenceEmbedding
 
     dialogues: Iterable[Any]
     if source == "chitchat":
@@ -127,7 +157,8 @@ def annotate(
         dialogues = narrative(source)
     kept = islice(filtered(dialogues, Filter(min_words=min_words)), limit)
     again = _oracle(second, url, timeout) if second else None
-    counts = annotate_all(kept, out, _oracle(oracle, url, timeout), again, verify)
+    alike = SentenceEmbedding(similarity) if similarity else word_overlap
+    counts = annotate_all(kept, out, _oracle(oracle, url, timeout), again, verify, alike)
     typer.echo(f"{out}: {counts['annotated']} annotated, {counts['before']} were there, {counts['failed']} failed.")
 
 

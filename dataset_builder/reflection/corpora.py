@@ -1,10 +1,9 @@
-"""Real text by tier: dialogue, narrative, domain supplements. Loaders read local files; public sets
-are read by name."""
+"""Real text from files: chats of people, books; and what is kept of any text. Public sets: `public_sets`."""
 
 import importlib.util
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,24 +103,27 @@ def narrative(path: str | Path, words: int = 1500) -> Iterator[Dialogue]:
     path = Path(path)
     if not path.is_file():
         raise AnnotationError(f"`path`: there is no {path}.")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if not text.strip():
+        raise AnnotationError(f"`path`: {path} is empty.")
+    yield from pieces(text, path.stem, "narrative", words)
+
+
+def pieces(text: str, source: str, tier: str, words: int = 1500) -> Iterator[Dialogue]:
+    """A text cut between paragraphs into pieces of so many words; each paragraph is a turn."""
     turns: list[Turn] = []
     size = 0
-    paragraphs = [
-        " ".join(part.split()) for part in re.split(r"\n\s*\n", path.read_text(encoding="utf-8", errors="replace"))
-    ]
-    if not any(paragraphs):
-        raise AnnotationError(f"`path`: {path} is empty.")
-    for paragraph in filter(None, paragraphs):
+    for paragraph in filter(None, (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))):
         turns.append(Turn("narrator", paragraph))
         size += len(paragraph.split())
         if size >= words:
-            yield Dialogue(turns, source=path.stem, tier="narrative")
+            yield Dialogue(turns, source=source, tier=tier)
             turns, size = [], 0
     if turns:
-        yield Dialogue(turns, source=path.stem, tier="narrative")
+        yield Dialogue(turns, source=source, tier=tier)
 
 
-def chat_rows(rows: Iterable[dict[str, Any]], column: str, source: str, tier: str) -> Iterator[Dialogue]:
+def chat_rows(rows: Iterable[Mapping[str, Any]], column: str, source: str, tier: str) -> Iterator[Dialogue]:
     """Rows whose `column` holds messages with a role (or `from`) and a content (or `value`), as the public sets do."""
     for number, row in enumerate(rows):
         try:
@@ -135,32 +137,3 @@ def chat_rows(rows: Iterable[dict[str, Any]], column: str, source: str, tier: st
         except (KeyError, TypeError, AttributeError) as error:
             raise AnnotationError(f"row {number} of {source}: no messages in {column!r} ({error!r})") from error
         yield Dialogue(turns, source=source, tier=tier)
-
-
-PUBLIC = {
-    "wildchat": ("allenai/WildChat-1M", "train", "conversation", "dialogue"),
-    "lmsys": ("lmsys/lmsys-chat-1m", "train", "conversation", "dialogue"),
-    "sharegpt": ("anon8231489123/ShareGPT_Vicuna_unfiltered", "train", "conversations", "dialogue"),
-}
-"""Public chats by the names that `datasets` knows: data set, split, column, tier."""
-
-
-def public(name: str, load: Callable[..., Iterable[dict[str, Any]]] | None = None) -> Iterator[Dialogue]:
-    """
-    A public set of chats, streamed.
-
-    Args:
-        name: One of `PUBLIC`.
-        load: In place of `datasets.load_dataset`.
-
-    Raises:
-        AnnotationError: It is not known.
-    """
-    if name not in PUBLIC:
-        raise AnnotationError(f"`name` must be one of {', '.join(PUBLIC)}, not {name!r}.")
-    where, split, column, tier = PUBLIC[name]
-    if load is None:
-        import datasets
-
-        load = datasets.load_dataset
-    yield from chat_rows(load(where, split=split, streaming=True), column, name, tier)

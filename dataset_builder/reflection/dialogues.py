@@ -101,7 +101,8 @@ class _Writer:
         self.former.setdefault(fact.name, []).append(old)
         if kind == "UPDATE":
             self.known[fact.name] = (new, len(self.annotations))
-            return self.wording(fact.change).replace("{v}", new), {
+            said = self.wording(fact.change).replace("{v}", new).replace("{o}", old)
+            return said[0].upper() + said[1:], {
                 "type": "UPDATE", "link": link, "operation": "UPDATE",
                 "summary": f"the user's {fact.name} changed from {old} to {new}, which holds from now on",
             }  # fmt: skip

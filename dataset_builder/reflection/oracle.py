@@ -1,4 +1,4 @@
-"""Who annotates: one protocol for a scripted oracle, exact fact deltas, and any chat endpoint.
+"""Who annotates: one protocol for a scripted oracle and any chat endpoint (exact fact deltas of games: `games`).
 
 The prompts of a chat endpoint are those of dual_track_reflection.md, 3.3.
 """
@@ -48,46 +48,6 @@ class ScriptedOracle:
     def verify(self, dialogue: Dialogue, annotation: Annotation) -> bool:
         """Whether its last words were read."""
         return 0 < annotation.end <= len(dialogue.turns[annotation.turn].text)
-
-
-def fact_deltas(observations: Sequence[str], facts: Sequence[frozenset[tuple[str, ...]]], source: str) -> Dialogue:
-    """
-    A game as a text in turns, annotated exactly: a fact that was never true before is NEW, one that was and is again
-    an
-    UPDATE of what is no longer so.
-
-    Args:
-        observations: What was read after each step.
-        facts: What was true after each, as (name, argument, ...), e.g. `("in", "key", "box")`.
-
-    Raises:
-        ValueError: There are not as many of both.
-    """
-    if len(observations) != len(facts):
-        raise ValueError(f"`facts` must be as many as `observations` ({len(observations)}), not {len(facts)}.")
-    turns = [Turn("narrator", " ".join(text.split()) or ".") for text in observations]
-    annotations: list[Annotation] = []
-    known: dict[str, tuple[tuple[str, ...], int]] = {}
-    before: frozenset[tuple[str, ...]] = frozenset()
-    for turn, now in enumerate(facts):
-        for fact in sorted(now - before):
-            subject = fact[1] if len(fact) > 1 else fact[0]
-            if not re.search(rf"\b{re.escape(subject)}\b", turns[turn].text, re.IGNORECASE):
-                continue  # It is true, but was not said.
-            said, end = " ".join(fact), len(turns[turn].text)
-            old = known.get(subject)
-            if old is not None and old[0] not in now:
-                annotation = Annotation(
-                    "UPDATE", f"{said} now, before it was {' '.join(old[0])}", turn, end, old[1], "UPDATE"
-                )
-            elif old is None:
-                annotation = Annotation("NEW", said, turn, end)
-            else:
-                continue
-            known[subject] = (fact, len(annotations))
-            annotations.append(annotation)
-        before = now
-    return Dialogue(turns, annotations, source=source, tier="narrative")
 
 
 _TAG = re.compile(

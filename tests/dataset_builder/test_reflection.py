@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 
 from dataset_builder.reflection.agreement import cohens_kappa, compare
 from dataset_builder.reflection.cli import app
-from dataset_builder.reflection.corpora import Filter, chat_rows, chitchat, filtered, narrative, public, small_talk
+from dataset_builder.reflection.corpora import Filter, chat_rows, chitchat, filtered, narrative, small_talk
 from dataset_builder.reflection.dialogues import DialogueConfig, write_dialogue
 from dataset_builder.reflection.facts import FACTS
-from dataset_builder.reflection.oracle import ChatOracle, OracleError, ScriptedOracle, fact_deltas
+from dataset_builder.reflection.games import fact_deltas
+from dataset_builder.reflection.oracle import ChatOracle, OracleError, ScriptedOracle
 from dataset_builder.reflection.passes import annotate, annotate_all, read_finished
+from dataset_builder.reflection.public_sets import public
 from dataset_builder.reflection.pilot import pilot_report
 from dataset_builder.reflection.schema import Annotation, AnnotationError, Dialogue, Turn, check, from_row
 from dataset_builder.reflection.shares import TARGETS, balanced, off_target, split, type_shares

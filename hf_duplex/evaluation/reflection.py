@@ -16,7 +16,7 @@ import torch
 import typer
 from rich.progress import track
 
-from ..data.reflection import ReflectionCollator, chat_ids, encode_dialogue, read_rows
+from ..data.reflection import ReflectionCollator, boundaries, chat_ids, encode_dialogue, read_rows
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
@@ -205,7 +205,8 @@ def attention_kept(
 ) -> dict[str, Any]:
     """
     KL of attention kept to full attention, against K: of the last content token, mean over layers and heads. Kept are
-    the sinks, the window and the content of the K thoughts that the network ranks first; KL is -log of their mass.
+    the sinks, the window and the sentence after which each of the K thoughts was had that the network ranks first, as
+    the runtime opens them; KL is -log of their mass.
     """
     config, device = model.config, model.device
     collate = ReflectionCollator(config, tokenizer.pad_token_id)
@@ -215,7 +216,7 @@ def attention_kept(
     for row in track(rows, description="attention kept", transient=True):
         turns = [*row["turns"], {"speaker": "user", "text": row["questions"][0]["question"]}]
         end = len(row["questions"][0]["question"])
-        asked = {
+        question = {
             "type": "RECALL",
             "summary": "the user asks again",
             "turn": len(turns) - 1,
@@ -224,7 +225,7 @@ def attention_kept(
             "operation": "PUSH",
         }
         encoded = encode_dialogue(
-            {**row, "turns": turns, "annotations": [*row["annotations"], asked]}, tokenizer, config, 10**6
+            {**row, "turns": turns, "annotations": [*row["annotations"], question]}, tokenizer, config, 10**6
         )
         batch = {
             name: value.to(device) for name, value in collate([encoded]).items() if not name.startswith("teacher")
@@ -238,11 +239,13 @@ def attention_kept(
         weights = _last_attention(model, ids)
         length = ids.shape[1]
         columns = torch.arange(length, device=device)
+        asked = boundaries(encoded["input_ids"], config)
         for k in ks:
             keep = (columns >= length - config.window) | (columns < config.sinks)
             for j in ranked[:k]:
                 begin, stop = encoded["spans"][j]
-                keep |= (columns >= max(begin, stop - config.max_range)) & (columns < stop)
+                sentence = max((end + 1 for end in asked if end + 1 < stop), default=0)
+                keep |= (columns >= max(begin, sentence, stop - config.max_range)) & (columns < stop)
             mass = weights[..., keep].sum(-1).clamp_min(1e-9)
             found[k].append(float(-mass.log().mean()))
             held = set((columns[keep] // config.page_size).tolist())
@@ -278,37 +281,54 @@ def _last_attention(model: DualTrackForCausalLM, ids: torch.Tensor) -> torch.Ten
 
 @torch.no_grad()
 def cost(
-    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, tokens: int = 160
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, tokens: int = 120
 ) -> dict[str, Any]:
     """
-    Decoding with the track on against off, in pairs of the same prompt, read beforehand in both: content tokens a
-    second, reflections while decoding included.
+    The track on against off, in pairs of the same dialogue: decode tokens a second of the reply to its last turn with
+    something to remember, reflections while it is said included; and the same with that turn read too, and thought
+    about. What was said before is read beforehand in both.
     """
-    ratios, reflections = [], []
-    for row in track(rows, description="cost", transient=True):
-        ids, _ = chat_ids(row["turns"], tokenizer, generate=True)
-        prompt = torch.tensor([ids], device=model.device)
-        seconds = {}
-        for reflect in (False, True):
+    decode, turn, reflections = [], [], {"turn": 0, "reply": 0}
+    for number, row in enumerate(track(rows, description="cost", transient=True)):
+        last = row["annotations"][-1]["turn"]
+        before, _ = chat_ids(row["turns"][:last], tokenizer)
+        new, _ = chat_ids([row["turns"][last]], tokenizer, generate=True)
+        prompt = torch.tensor([[*before, *new]], device=model.device)
+        read, said = {}, {}
+        # Which comes first changes from row to row, so that neither is always the warm one.
+        for reflect in (False, True) if number % 2 else (True, False):
             cache = DualTrackCache(model.config)
             cache.reflect = reflect
-            model.step(prompt[:, :-1], cache)
-            earlier, begun = cache.reflections, time.perf_counter()
+            if before:
+                model.step(prompt[:, : len(before)], cache)
+            counts, times = [cache.reflections], [_now(model)]
+            model.step(prompt[:, len(before) : -1], cache)
+            counts.append(cache.reflections)
+            times.append(_now(model))
             model.generate(
                 prompt, attention_mask=torch.ones_like(prompt), past_key_values=cache, reflect=reflect,
                 max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id,
             )  # fmt: skip
-            if model.device.type == "cuda":
-                torch.cuda.synchronize()
-            seconds[reflect] = time.perf_counter() - begun
-        reflections.append(cache.reflections - earlier)
-        ratios.append(seconds[False] / seconds[True])
+            times.append(_now(model))
+            read[reflect], said[reflect] = times[1] - times[0], times[2] - times[1]
+            reflections["turn"] += counts[1] - counts[0]
+            reflections["reply"] += cache.reflections - counts[1]
+        decode.append(said[False] / said[True])
+        turn.append((said[False] + read[False]) / (said[True] + read[True]))
     return {
-        "ratio": mean(ratios),
-        "median ratio": float(np.median(ratios)),
-        "reflections while decoding": float(np.mean(reflections)),
+        "ratio": mean(decode),
+        "ratio with the turn": mean(turn),
+        "median ratio": float(np.median(decode)),
+        "reflections": {name: count / len(rows) for name, count in reflections.items()},
         "tokens": tokens,
     }
+
+
+def _now(model: DualTrackForCausalLM) -> float:
+    """Seconds, with all that was asked of the device done."""
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -386,6 +406,66 @@ def far_command(
         "facts long ago": ask_again(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
     }
     write_json(rounded(results), json_path)
+
+
+@app.command("changes")
+def changes_command(
+    adapter: str,
+    corpus: Path,
+    base: str = typer.Option(..., help="Folder or name of the frozen base."),
+    embeddings: str = typer.Option(..., help="Folder or name of a sentence-embedding model, for the baseline."),
+    json_path: Path = typer.Option(Path("changes.json"), "--json", help="Where the results go."),  # noqa: B008
+    conversation: Path | None = typer.Option(None, help="Folder of a set as cri-benchmark; the installed one if none."),  # noqa: B008
+    messages: int | None = typer.Option(None, help="Only so many first messages, to try it."),
+    threshold: float = typer.Option(0.1, help="Of the activation head; low, since messages are ranked."),
+    thought_window: int = typer.Option(16, help="Thoughts that a new one attends to."),
+    device: str = typer.Option("cpu"),
+) -> None:
+    """Find the gold changes and conflicts of cri-benchmark, beside n-grams and sentence embeddings."""
+    from dataset_builder.reflection.similarity import SentenceEmbedding
+
+    from .changes import (
+        classified, compare_changes, nearest_earlier, ngram_vectors, read_cri, scores_of_thoughts, thoughts_of,
+        training_messages,
+    )  # fmt: skip
+
+    turns, gold = read_cri(conversation)
+    turns = turns[:messages]
+    gold = [item for item in gold if max(item.messages) < len(turns)]
+    if not gold:
+        raise ValueError(f"`messages`: nothing changes within the first {messages}; read more.")
+    texts, labels = training_messages(read_rows(corpus / "train.jsonl", 1000))
+    model, tokenizer = load(adapter, base, device)
+    model.config.threshold, model.config.thought_window, model.config.max_nodes = threshold, thought_window, 10**6
+    thoughts = thoughts_of(model, turns, tokenizer)
+    likely, thought = scores_of_thoughts(thoughts, turns, tokenizer)
+    users = [number for number, turn in enumerate(turns) if turn["speaker"] == "user"]
+    said = [turns[number]["text"] for number in users]
+    embedding = SentenceEmbedding(embeddings)
+    scores = {"reflection": likely}
+    for name, vectors in (
+        ("n-grams", ngram_vectors([*texts, *said])), ("embeddings", embedding.embed([*texts, *said]))
+    ):  # fmt: skip
+        own, fitted = vectors[len(texts) :], vectors[: len(texts)]
+        for method, values in (
+            ("nearest earlier", nearest_earlier(own)), ("classifier", classified(fitted, labels, own))
+        ):  # fmt: skip
+            scores[f"{name}, {method}"] = np.full(len(turns), -np.inf)
+            scores[f"{name}, {method}"][users] = values
+    results = {
+        "benchmark": "reflection changes",
+        "command": command_line(),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "messages": len(users),
+        "thoughts": len(thoughts),
+        "messages with a thought": int(thought[users].sum()),
+        "types": {name: sum(node.type == name for node in thoughts) for name in THOUGHT_TYPES},
+        "gold": {kind: sum(item.kind == kind for item in gold) for kind in ("change", "conflict")},
+        "recall": compare_changes(scores, gold, users),
+    }
+    write_json(rounded(results), json_path)
+    print(json.dumps(rounded(results["recall"]), indent=1))
 
 
 @app.command("decide")

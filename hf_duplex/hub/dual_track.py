@@ -57,6 +57,7 @@ def rows_of(found: dict[str, Any]) -> list[list[str]]:
         )
     if "cost" in found:
         rows.append(["decode tokens a second, track on / off", figure(found["cost"]["ratio"])])
+        rows.append(["the same, with the turn that is answered read", figure(found["cost"]["ratio with the turn"])])
     return rows
 
 

@@ -55,6 +55,8 @@ class DualTrackConfig(PreTrainedConfig):
             Content tokens that leave for the processor's memory, and come back, together.
         max_nodes (`int`, *optional*, defaults to 256):
             Thoughts that the buffer holds.
+        thought_window (`int`, *optional*, defaults to 0):
+            A thought attends to the last so many thoughts, 0 for all of them; it can be connected with any.
         max_summary (`int`, *optional*, defaults to 32):
             Tokens of a summary at most.
         latent_tokens (`int`, *optional*, defaults to 0):
@@ -97,6 +99,7 @@ class DualTrackConfig(PreTrainedConfig):
     recall_near: bool = True
     page_size: int = 32
     max_nodes: int = 256
+    thought_window: int = 0
     max_summary: int = 32
     latent_tokens: int = 0
     latent_lora: bool = False
@@ -118,6 +121,8 @@ class DualTrackConfig(PreTrainedConfig):
         for name in ("lora_rank", "boundary_every", "window", "page_size", "max_nodes", "max_summary", "max_range"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
+        if self.thought_window < 0:
+            raise ValueError(f"`thought_window` must be 0 (all thoughts) or more, not {self.thought_window}.")
         if self.head_tier not in (1, 2):
             raise ValueError(f"`head_tier` must be 1 (MLP) or 2 (sliding-window attention), not {self.head_tier}.")
         if not 0 <= self.threshold <= 1:

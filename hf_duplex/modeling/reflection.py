@@ -126,7 +126,8 @@ class ReflectionMixin:
             starts[row, column] = cache.begun[row]
             cache.begun[row] = first + column + 1
         logits = self.activation_head(read.to(self.control_embeddings.weight.dtype))[:, -ids.shape[1] :]
-        wanted = boundary & (logits.float().sigmoid() > config.threshold)
+        likely = logits.float().sigmoid()
+        wanted = boundary & (likely > config.threshold)
         pending = [row.nonzero().squeeze(-1).tolist() for row in wanted]
         reflected = False
         while any(pending):
@@ -134,7 +135,8 @@ class ReflectionMixin:
             at = [pending[row].pop(0) for row in rows]
             for row, column in zip(rows, at, strict=True):
                 cache.sentence[row] = starts[row, column]
-            self._reflect(rows, [first + column + 1 for column in at], hidden[rows, at], cache)
+            ends = [first + column + 1 for column in at]
+            self._reflect(rows, ends, hidden[rows, at], likely[rows, at].tolist(), cache)
             reflected = True
         return reflected
 
@@ -156,7 +158,7 @@ class ReflectionMixin:
 
     def _past_of(self, buffers):
         """The thoughts of some rows, padded on the left: their keys and values, and which are real."""
-        states = [buffer.states() for buffer in buffers]
+        states = [buffer.states(self.config.thought_window) for buffer in buffers]
         longest = max((state.shape[3] for state in states if state is not None), default=0)
         if not longest:
             return None, torch.zeros(len(buffers), 0, dtype=torch.bool, device=self.device)
@@ -169,8 +171,13 @@ class ReflectionMixin:
                 real[row, longest - state.shape[3] :] = True
         return past, real
 
-    def _reflect(self, rows: list[int], ends: list[int], seeds: torch.Tensor, cache: DualTrackCache) -> None:
-        """One thought of each of these rows, about the content up to `ends`; `seeds` are the hidden states there."""
+    def _reflect(
+        self, rows: list[int], ends: list[int], seeds: torch.Tensor, likely: list[float], cache: DualTrackCache
+    ) -> None:
+        """
+        One thought of each of these rows, about the content up to `ends`; `seeds` are the hidden states there, `likely`
+        what the head said.
+        """
         config, buffers = self.config, [cache.buffers[row] for row in rows]
         for buffer in buffers:
             if len(buffer) >= buffer.capacity:
@@ -192,6 +199,7 @@ class ReflectionMixin:
             scores = grammar(said, self.thought_logits(hidden[:, -1]).float())
             token = scores.argmax(-1, keepdim=True)
             if said.shape[1] == 1:
+                kinds = scores[:, config.type_ids].softmax(-1).tolist()
                 # What the grammar leaves no choice about is read together with the type.
                 forced = [*config.latent_ids, config.end_id] if config.latent_tokens else [config.separator_id]
                 token = torch.cat([token, torch.tensor([forced] * len(rows), device=token.device)], dim=1)
@@ -207,6 +215,7 @@ class ReflectionMixin:
             node = cache.buffers[row].push(
                 THOUGHT_TYPES[ids[1] - config.type_ids[0]], ids, (begins[index], ends[index]), vector, states
             )
+            node.activation, node.type_probabilities = likely[index], kinds[index]
             node.focus = max(begins[index], cache.sentence[row])
             cache.segment[row] = ends[index]
             cache.reflections += 1

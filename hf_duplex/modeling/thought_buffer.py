@@ -24,6 +24,8 @@ class ThoughtNode:
         vector (`torch.Tensor`): `[hidden]`, the hidden state of its last token.
         states (`torch.Tensor`): `[layers, 2, key heads, tokens, head size]`, its keys (rotated by thought positions)
             and values.
+        activation (`float`): How likely the head found it that there is something to think, 0 to 1.
+        type_probabilities (`list[float]`): How likely each of `THOUGHT_TYPES` was.
         focus (`int`): Where the sentence begins after which it was thought: from there on its content is opened.
         links (`list[str]`): Earlier nodes that it was connected with.
         superseded_by (`str`, *optional*): The node that revised it.
@@ -35,6 +37,8 @@ class ThoughtNode:
     content: tuple[int, int]
     vector: torch.Tensor
     states: torch.Tensor
+    activation: float = 1.0
+    type_probabilities: list[float] = field(default_factory=list)
     focus: int = 0
     links: list[str] = field(default_factory=list)
     superseded_by: str | None = None
@@ -128,6 +132,6 @@ class ThoughtBuffer:
         """Tokens that the thought track's cache holds."""
         return sum(len(node.ids) for node in self.nodes)
 
-    def states(self) -> torch.Tensor | None:
-        """`[layers, 2, key heads, tokens, head size]` of all nodes, or None."""
-        return torch.cat([node.states for node in self.nodes], dim=3) if self.nodes else None
+    def states(self, last: int = 0) -> torch.Tensor | None:
+        """Keys and values of the last so many thoughts (0: all), `[layers, 2, key heads, tokens, head size]`, or None."""
+        return torch.cat([node.states for node in self.nodes[-last:]], dim=3) if self.nodes else None

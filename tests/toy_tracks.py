@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from dataset_builder.reflection.dialogues import DialogueConfig, write_dialogue
 
@@ -48,4 +48,15 @@ def write_corpus(folder: Path, count: int = 12) -> Path:
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     rows = [write_dialogue(seed, "test", config=DialogueConfig(events=(2, 3), far=60)).to_row() for seed in range(2)]
     (folder / "far.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def write_encoder(folder: Path) -> Path:
+    """A tiny encoder of sentences, with the tokenizer of the tiny base."""
+    tokenizer = AutoTokenizer.from_pretrained(write_base(folder))
+    torch.manual_seed(0)
+    BertModel(
+        BertConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=1,
+                   num_attention_heads=2, max_position_embeddings=512)
+    ).save_pretrained(folder)  # fmt: skip
     return folder

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoTokenizer
 
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES, DualTrackConfig
 
@@ -29,6 +30,22 @@ def read_rows(path: Path, count: int | None = None) -> list[dict[str, Any]]:
         raise ValueError(f"`corpus`: there is no {path}; make one with `hf-duplex data reflection`.")
     with path.open() as lines:
         return [json.loads(line) for line in islice(lines, count)]
+
+
+CHATML = ("<|im_start|>", "<|im_end|>")
+
+
+def base_tokenizer(base: str):
+    """
+    The tokenizer of a base, by folder or name, whose `bos_token` and `eos_token` open and close a turn: those of ChatML
+    where the vocabulary has them, since tokenizers that are read from GGUF name others as their ends, or no padding.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    if all(token in tokenizer.get_vocab() for token in CHATML):
+        tokenizer.bos_token, tokenizer.eos_token = CHATML
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def chat_ids(

@@ -16,7 +16,9 @@ import torch
 import typer
 from rich.progress import track
 
-from ..data.reflection import ReflectionCollator, boundaries, chat_ids, encode_dialogue, read_rows
+from ..data.reflection import (
+    ReflectionCollator, boundaries, chat_ids, encode_dialogue, base_tokenizer, read_rows,
+)  # fmt: skip
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
@@ -336,11 +338,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 def load(adapter: str, base: str, device: str) -> tuple[DualTrackForCausalLM, Any]:
     """The tracks on their base, in bfloat16 on a GPU, and the tokenizer."""
-    from transformers import AutoTokenizer
-
     from ..modeling.reflection import forbidden_ids_of
 
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = base_tokenizer(base)
     model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval().to(device)
     model.forbid(forbidden_ids_of(tokenizer))
     if device == "cuda":

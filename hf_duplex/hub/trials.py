@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.tables import comparison_table, markdown
+from ..evaluation.tables import GROUPINGS, comparison_table, markdown
 from ..record import write_json
 from .tables import basis, fill, read_results, revision_table
 
@@ -67,7 +67,8 @@ def trials_table(trials: Sequence[dict[str, Any]]) -> str:
 
 def draw_trials(folder: str | Path, runs: Sequence[str | Path] = ()) -> None:
     """
-    Draws the page of a folder of trials, `README.md`, from its `trials.json` and `revision.json`.
+    Draws the page of a folder of trials, `README.md`, from its `trials.json` and `revision.json`. Of the latter it
+    keeps what trials are judged by: whole splits, and not what each is made of.
 
     Args:
         folder (`str` or `Path`): The folder; its page has places marked `trials`, `revision` and `comparison`.
@@ -94,4 +95,8 @@ def draw_trials(folder: str | Path, runs: Sequence[str | Path] = ()) -> None:
     text = fill(text, "comparison", comparison_table({"comparisons": entries}))
     if added:
         write_json({"trials": trials}, path)
+    for model in results["models"].values():
+        for split, found in model["splits"].items():
+            model["splits"][split] = {name: value for name, value in found.items() if name not in GROUPINGS}
+    write_json(results, folder / "revision.json")
     (folder / "README.md").write_text(text)

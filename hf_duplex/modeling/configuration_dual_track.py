@@ -112,6 +112,11 @@ class DualTrackConfig(PreTrainedConfig):
     codebook_parts: int = 4
 
     def __post_init__(self, **kwargs):
+        code = {
+            "AutoConfig": "configuration_dual_track.DualTrackConfig",
+            "AutoModelForCausalLM": "modeling_dual_track.DualTrackForCausalLM",
+        }
+        kwargs.setdefault("auto_map", code)
         super().__post_init__(**kwargs)
         if self.backbone and self.backbone.get("model_type") != "llama":
             raise ValueError(
@@ -162,3 +167,6 @@ class DualTrackConfig(PreTrainedConfig):
     def control_tokens(self) -> int:
         """Tokens that the thought track has beside those of the base."""
         return 3 + len(THOUGHT_TYPES) + self.latent_tokens
+
+
+DualTrackConfig.register_for_auto_class()

@@ -481,3 +481,6 @@ class _Recorder:
         keys = output.view(*output.shape[:2], self.heads, -1).transpose(1, 2)
         self.cache.layers[self.layer].fresh = keys
         self.layer += 1
+
+
+DualTrackForCausalLM.register_for_auto_class("AutoModelForCausalLM")

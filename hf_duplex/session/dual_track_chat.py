@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..data.reflection import chat_ids
+from ..data.reflection import chat_ids, base_tokenizer
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_buffer import ThoughtError, ThoughtNode
@@ -158,15 +158,13 @@ def run_dual_track_chat(adapter: str, base: str | None, threads: int, max_new_to
     import sys
 
     import torch
-    from transformers import AutoTokenizer
-
     from ..modeling.reflection import forbidden_ids_of
 
     torch.set_num_threads(threads)
     if not Path(adapter, "config.json").is_file():
         raise ValueError(f"`--dual-track`: there is no adapter in {adapter}; train one as docs/dual_track.md says.")
     model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(base or model.config.base_model)
+    tokenizer = base_tokenizer(base or model.config.base_model)
     model.forbid(forbidden_ids_of(tokenizer))
     console = Console()
     console.print(HELP, style="dim")

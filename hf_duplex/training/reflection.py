@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, HfArgumentParser, Trainer, TrainingArguments
+from transformers import HfArgumentParser, Trainer, TrainingArguments
 
-from ..data.reflection import ReflectionCollator, encode_dialogue, read_rows
+from ..data.reflection import ReflectionCollator, encode_dialogue, base_tokenizer, read_rows
 from ..modeling.configuration_dual_track import DualTrackConfig
 from ..modeling.modeling_dual_track import STEPS, DualTrackForCausalLM
 from ..modeling.reflection import boundary_ids_of, forbidden_ids_of
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     args, training = HfArgumentParser((ReflectionArguments, TrainingArguments)).parse_args_into_dataclasses(given)
     training.remove_unused_columns = False
     training.label_names = ["thought_ids"]
-    tokenizer = AutoTokenizer.from_pretrained(args.base)
+    tokenizer = base_tokenizer(args.base)
     model = make_model(args, tokenizer)
     if training.bf16:
         model.backbone.to(torch.bfloat16)

@@ -123,8 +123,8 @@ def annotate(
     similarity: Annotated[
         str | None,
         typer.Option(
-            help="A sentence-embedding model (folder or name) by which summaries of two oracles are compared; words in "
-            "common otherwise."
+            help="A sentence-embedding model (folder or name) by which summaries of two oracles are compared; if none, "
+            "by the words they have in common."
         ),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="The third pass.")] = False,

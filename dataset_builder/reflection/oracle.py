@@ -5,11 +5,11 @@ The prompts of a chat endpoint are those of dual_track_reflection.md, 3.3.
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from .schema import TYPES, Annotation, Dialogue, Turn, sentence_ends
+from .schema import TYPES, Annotation, Dialogue, sentence_ends
 
 
 class OracleError(RuntimeError):

@@ -34,7 +34,7 @@ def subtitles(rows: Rows, source: str, tier: str, lines: int = 120) -> Iterator[
 
 
 def meetings(rows: Rows, source: str, tier: str) -> Iterator[Dialogue]:
-    """Rows whose `dialogue` has a line `NAME: what was said` for each turn; the first to speak is taken for the user."""
+    """Rows whose `dialogue` has lines `NAME: what was said`; the first to speak is taken for the user."""
     for number, row in enumerate(rows):
         turns: list[Turn] = []
         first = None
@@ -48,7 +48,7 @@ def meetings(rows: Rows, source: str, tier: str) -> Iterator[Dialogue]:
 
 
 def answers(rows: Rows, source: str, tier: str) -> Iterator[Dialogue]:
-    """Rows with a `question` and `answers`, each with a `text`: a thread in which later answers correct earlier ones."""
+    """Rows with a `question` and `answers`, each with a `text`: later answers correct earlier ones."""
     for number, row in enumerate(rows):
         said = [_of(answer, "text", source, number) for answer in _of(row, "answers", source, number)]
         turns = [Turn("user", _of(row, "question", source, number)), *(Turn("assistant", text) for text in said)]

@@ -37,8 +37,8 @@ CHATML = ("<|im_start|>", "<|im_end|>")
 
 def base_tokenizer(base: str):
     """
-    The tokenizer of a base, by folder or name, whose `bos_token` and `eos_token` open and close a turn: those of ChatML
-    where the vocabulary has them, since tokenizers that are read from GGUF name others as their ends, or no padding.
+    The tokenizer of a base, by folder or name, whose `bos_token` and `eos_token` open and close a turn: those of
+    ChatML where the vocabulary has them, since tokenizers that are read from GGUF name others, or no padding.
     """
     tokenizer = AutoTokenizer.from_pretrained(base)
     if all(token in tokenizer.get_vocab() for token in CHATML):

@@ -2,8 +2,8 @@
 flagged, by a dual-track model, by n-grams and by sentence embeddings.
 
 The conversation is a test set: nothing is fitted to it. All methods rank the messages of the user, and are compared
-where each flags as many of them. Similarity takes the nearest earlier message: what is said of the same thing again may
-change it. The classifiers are fitted to the dialogues that the model was trained on.
+where each flags as many of them. Similarity takes the nearest earlier message: what is said of the same thing again
+may change it. The classifiers are fitted to the dialogues that the model was trained on.
 """
 
 import importlib.util

@@ -17,7 +17,12 @@ import typer
 from rich.progress import track
 
 from ..data.reflection import (
-    ReflectionCollator, boundaries, chat_ids, encode_dialogue, base_tokenizer, read_rows,
+    ReflectionCollator,
+    base_tokenizer,
+    boundaries,
+    chat_ids,
+    encode_dialogue,
+    read_rows,
 )  # fmt: skip
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from ..modeling.dual_track_cache import DualTrackCache
@@ -415,7 +420,7 @@ def changes_command(
     base: str = typer.Option(..., help="Folder or name of the frozen base."),
     embeddings: str = typer.Option(..., help="Folder or name of a sentence-embedding model, for the baseline."),
     json_path: Path = typer.Option(Path("changes.json"), "--json", help="Where the results go."),  # noqa: B008
-    conversation: Path | None = typer.Option(None, help="Folder of a set as cri-benchmark; the installed one if none."),  # noqa: B008
+    conversation: Path | None = typer.Option(None, help="Folder of another set like cri-benchmark."),  # noqa: B008
     messages: int | None = typer.Option(None, help="Only so many first messages, to try it."),
     threshold: float = typer.Option(0.1, help="Of the activation head; low, since messages are ranked."),
     thought_window: int = typer.Option(16, help="Thoughts that a new one attends to."),
@@ -425,7 +430,13 @@ def changes_command(
     from dataset_builder.reflection.similarity import SentenceEmbedding
 
     from .changes import (
-        classified, compare_changes, nearest_earlier, ngram_vectors, read_cri, scores_of_thoughts, thoughts_of,
+        classified,
+        compare_changes,
+        nearest_earlier,
+        ngram_vectors,
+        read_cri,
+        scores_of_thoughts,
+        thoughts_of,
         training_messages,
     )  # fmt: skip
 

@@ -175,8 +175,8 @@ class ReflectionMixin:
         self, rows: list[int], ends: list[int], seeds: torch.Tensor, likely: list[float], cache: DualTrackCache
     ) -> None:
         """
-        One thought of each of these rows, about the content up to `ends`; `seeds` are the hidden states there, `likely`
-        what the head said.
+        One thought of each of these rows, about the content up to `ends`; `seeds` are the hidden states there,
+        `likely` what the head said.
         """
         config, buffers = self.config, [cache.buffers[row] for row in rows]
         for buffer in buffers:

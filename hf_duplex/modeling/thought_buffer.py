@@ -133,5 +133,5 @@ class ThoughtBuffer:
         return sum(len(node.ids) for node in self.nodes)
 
     def states(self, last: int = 0) -> torch.Tensor | None:
-        """Keys and values of the last so many thoughts (0: all), `[layers, 2, key heads, tokens, head size]`, or None."""
+        """Keys and values of the last so many thoughts (0: all), one after the other, or None where there are none."""
         return torch.cat([node.states for node in self.nodes[-last:]], dim=3) if self.nodes else None

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..data.reflection import chat_ids, base_tokenizer
+from ..data.reflection import base_tokenizer, chat_ids
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_buffer import ThoughtError, ThoughtNode
@@ -158,6 +158,7 @@ def run_dual_track_chat(adapter: str, base: str | None, threads: int, max_new_to
     import sys
 
     import torch
+
     from ..modeling.reflection import forbidden_ids_of
 
     torch.set_num_threads(threads)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import HfArgumentParser, Trainer, TrainingArguments
 
-from ..data.reflection import ReflectionCollator, encode_dialogue, base_tokenizer, read_rows
+from ..data.reflection import ReflectionCollator, base_tokenizer, encode_dialogue, read_rows
 from ..modeling.configuration_dual_track import DualTrackConfig
 from ..modeling.modeling_dual_track import STEPS, DualTrackForCausalLM
 from ..modeling.reflection import boundary_ids_of, forbidden_ids_of

@@ -3,10 +3,13 @@ shares, the pilot."""
 
 import json
 import random
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+import torch
+from toy_tracks import write_encoder
 from typer.testing import CliRunner
 
 from dataset_builder.reflection.agreement import cohens_kappa, compare
@@ -14,13 +17,14 @@ from dataset_builder.reflection.cli import app
 from dataset_builder.reflection.corpora import Filter, chat_rows, chitchat, filtered, narrative, small_talk
 from dataset_builder.reflection.dialogues import DialogueConfig, write_dialogue
 from dataset_builder.reflection.facts import FACTS
-from dataset_builder.reflection.games import fact_deltas
+from dataset_builder.reflection.games import fact_deltas, textworld_games
 from dataset_builder.reflection.oracle import ChatOracle, OracleError, ScriptedOracle
 from dataset_builder.reflection.passes import annotate, annotate_all, read_finished
-from dataset_builder.reflection.public_sets import public
 from dataset_builder.reflection.pilot import pilot_report
-from dataset_builder.reflection.schema import Annotation, AnnotationError, Dialogue, Turn, check, from_row
+from dataset_builder.reflection.public_sets import PUBLIC, public
+from dataset_builder.reflection.schema import TIERS, Annotation, AnnotationError, Dialogue, Turn, check, from_row
 from dataset_builder.reflection.shares import TARGETS, balanced, off_target, split, type_shares
+from dataset_builder.reflection.similarity import SentenceEmbedding
 
 
 def test_dialogues_are_consistent_and_the_same_for_the_same_seed():
@@ -178,6 +182,73 @@ def test_fact_deltas_are_annotated_exactly():
         fact_deltas(["a"], [], "game")
 
 
+class Game:
+    """A game as textworld plays it: what is said and what is true after each command."""
+
+    def __init__(self, steps):
+        self.steps, self.policy = steps, [command for command, *_ in steps[1:]]
+
+    def reset(self):
+        return self.state(0)
+
+    def step(self, command):
+        self.at = [known for known, *_ in self.steps].index(command)
+        return self.state(self.at), 0, False
+
+    def state(self, at):
+        _, feedback, facts = self.steps[at]
+        true = [SimpleNamespace(name=n, arguments=[SimpleNamespace(name=a) for a in rest]) for n, *rest in facts]
+        return SimpleNamespace(feedback=feedback, facts=true, policy_commands=self.policy)
+
+    def close(self):
+        self.closed = True
+
+
+def test_games_are_played_through_and_annotated(monkeypatch):
+    banner = "$$$$ A WELCOME\n$$$$\n-= Hall =-\nYou see a chest.\n\n\n>        -= Hall =-0/1"
+    game = Game([
+        ("", banner, [("at", "chest", "hall"), ("closed", "chest"), ("at", "P", "hall"), ("north_of", "a", "b")]),
+        ("open chest", "You open the chest.\n\n\n>   -= Hall =-0/1", [("at", "chest", "hall"), ("open", "chest")]),
+        ("take key", "You take the key.\n\n *** The End ***\nRESTART?", [("open", "chest"), ("in", "key", "I")]),
+    ])  # fmt: skip
+    options = []
+
+    class Textworld:
+        GameOptions = SimpleNamespace
+        EnvInfos = SimpleNamespace
+        make = staticmethod(lambda o: options.append(o) or (o.path, None))
+        start = staticmethod(lambda path, infos: game)
+
+    monkeypatch.setitem(sys.modules, "textworld", Textworld)
+    (dialogue,) = textworld_games(1, seed=7)
+    assert options[0].seeds == 7 and game.closed
+    assert [turn.text for turn in dialogue.turns] == [
+        "-= Hall =- You see a chest.", "> open chest You open the chest.", "> take key You take the key.",
+    ]  # fmt: skip
+    assert [(a.type, a.summary, a.turn, a.link) for a in dialogue.annotations] == [
+        ("NEW", "at chest hall", 0, -1), ("NEW", "closed chest", 0, -1),
+        ("UPDATE", "open chest now, before it was closed chest", 1, 1), ("NEW", "in key inventory", 2, -1),
+    ]  # fmt: skip
+    with pytest.raises(AnnotationError, match="`rooms` must be at least 1"):
+        list(textworld_games(1, rooms=0))
+    monkeypatch.setitem(sys.modules, "textworld", None)
+    with pytest.raises(AnnotationError, match="pip install textworld"):
+        list(textworld_games(1))
+
+
+def test_summaries_are_compared_by_a_sentence_embedding_model(tmp_path):
+    alike = SentenceEmbedding(str(write_encoder(tmp_path / "encoder")))
+    assert alike("my dog", "my dog") == pytest.approx(1)
+    assert alike("my dog", "the wedding") == pytest.approx(alike("the wedding", "my dog"))
+    assert alike("my dog", "the wedding") < 0.999
+    together, single = alike.embed(["my dog", "the wedding is in May"]), alike.embed(["my dog"])
+    assert torch.allclose(together[0], single[0], atol=1e-5), "padding changes nothing"
+    one, other = [Annotation("NEW", "a dog", 0, 5)], [Annotation("NEW", "the hound", 0, 5)]
+    assert compare(one, other, lambda a, b: 0.9).kept and not compare(one, other).kept
+    with pytest.raises(ValueError, match="no sentence-embedding model"):
+        SentenceEmbedding(str(tmp_path / "nothing"))
+
+
 def test_two_oracles_are_compared_by_what_they_are_about():
     one = [
         Annotation("NEW", "budget is $500", 0, 5),
@@ -240,14 +311,46 @@ def test_chats_novels_and_public_sets_become_dialogues(tmp_path):
     with pytest.raises(AnnotationError, match="there is no"):
         list(narrative(tmp_path / "no.txt"))
 
-    rows = [{"conversation": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
-    asked = []
-    (found,) = public("wildchat", load=lambda name, **kwargs: asked.append(name) or rows)
-    assert asked == ["allenai/WildChat-1M"] and found.turns[1] == Turn("assistant", "b")
     with pytest.raises(AnnotationError, match="must be one of"):
         list(public("nothing"))
     with pytest.raises(AnnotationError, match="row 0"):
         list(chat_rows([{"x": 1}], "conversation", "s", "dialogue"))
+
+
+CHAT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "turns"),
+    [
+        ("wildchat", [{"conversation": CHAT}], [("user", "a"), ("assistant", "b")]),
+        ("lmsys", [{"conversation": CHAT}], [("user", "a"), ("assistant", "b")]),
+        ("sharegpt", [{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}],
+         [("user", "a"), ("assistant", "b")]),
+        ("gutenberg", [{"text": "One day.\n\nThe next\nday."}],
+         [("narrator", "One day."), ("narrator", "The next day.")]),
+        ("opensubtitles", [{"translation": {"en": "Run!", "fr": "Cours"}}, {"translation": {"en": "Why?", "fr": ""}}],
+         [("narrator", "Run!"), ("narrator", "Why?")]),
+        ("ami", [{"dialogue": "A: hello\nB: hi there\nA: let's begin"}],
+         [("user", "hello"), ("assistant", "hi there"), ("user", "let's begin")]),
+        ("stackexchange", [{"question": "how?", "answers": [{"text": "so"}, {"text": "no, so"}]}],
+         [("user", "how?"), ("assistant", "so"), ("assistant", "no, so")]),
+    ],
+)  # fmt: skip
+def test_public_sets_are_read_by_their_names(name, rows, turns):
+    asked = []
+    (found,) = public(name, load=lambda path, **options: asked.append((path, options)) or rows)
+    assert [(turn.speaker, turn.text) for turn in found.turns] == turns
+    assert found.source == name and found.tier == PUBLIC[name].tier
+    ((path, options),) = asked
+    assert path == PUBLIC[name].path and options["streaming"] and options.items() >= PUBLIC[name].options.items()
+    with pytest.raises(AnnotationError, match=f"row 0 of {name}"):
+        list(public(name, load=lambda path, **options: [{"x": 1}]))
+
+
+def test_all_public_sets_are_tried():
+    assert set(PUBLIC) == {"wildchat", "lmsys", "sharegpt", "gutenberg", "opensubtitles", "ami", "stackexchange"}
+    assert {entry.tier for entry in PUBLIC.values()} == set(TIERS)
 
 
 def test_filters_drop_what_is_short_foreign_or_there_already():

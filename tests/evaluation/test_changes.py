@@ -11,8 +11,16 @@ from typer.testing import CliRunner
 from hf_duplex.cli import app
 from hf_duplex.data.reflection import base_tokenizer
 from hf_duplex.evaluation.changes import (
-    Gold, classified, compare_changes, nearest_earlier, ngram_vectors, read_cri, recall_at, scores_of_thoughts,
-    thoughts_of, training_messages,
+    Gold,
+    classified,
+    compare_changes,
+    nearest_earlier,
+    ngram_vectors,
+    read_cri,
+    recall_at,
+    scores_of_thoughts,
+    thoughts_of,
+    training_messages,
 )  # fmt: skip
 from hf_duplex.modeling import DualTrackForCausalLM, boundary_ids_of, forbidden_ids_of
 

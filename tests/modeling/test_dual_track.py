@@ -7,6 +7,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from hf_duplex.modeling import DualTrackCache, DualTrackConfig, DualTrackForCausalLM, ThoughtError
 from hf_duplex.modeling.activation_head import ActivationHeadAttention, ActivationHeadMLP, focal_loss
 from hf_duplex.modeling.codebook import ProductCodebook
+from hf_duplex.modeling.configuration_dual_track import THOUGHT_TYPES
 from hf_duplex.modeling.content_cache import PagedContentCache
 from hf_duplex.modeling.memory_prediction import gumbel_top_k
 from hf_duplex.modeling.thought_buffer import ThoughtBuffer
@@ -324,6 +325,31 @@ def test_a_base_of_another_family_is_refused():
 def test_settings_that_are_not_possible_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         DualTrackConfig(**settings)
+
+
+def test_a_thought_sees_the_last_few_thoughts_if_it_is_told_to(base, ids):
+    row = ids[:1].clone()
+    row[0, 33] = STOP
+    seen = {}
+    for window in (0, 1):
+        model = make(base, thought_window=window)
+        for changed in (False, True):
+            cache = DualTrackCache(model.config)
+            model.step(row[:, :26], cache)
+            if changed:  # What the first thought said, but not what the second did.
+                cache.buffers[0].nodes[0].states.mul_(-1)
+            model.step(row[:, 26:], cache)
+            assert len(cache.buffers[0].nodes) == 3
+            seen[window, changed] = cache.buffers[0].nodes[2].vector
+    assert not torch.allclose(seen[0, False], seen[0, True], atol=1e-4)
+    torch.testing.assert_close(seen[1, False], seen[1, True])
+
+
+def test_a_thought_says_how_likely_it_and_its_type_were(model, ids):
+    _, cache = say(model, ids)
+    for node in (node for buffer in cache.buffers for node in buffer.nodes):
+        assert 0 < node.activation < 1 and sum(node.type_probabilities) == pytest.approx(1)
+        assert THOUGHT_TYPES[max(range(4), key=lambda kind: node.type_probabilities[kind])] == node.type
 
 
 def test_a_buffer_that_is_full_says_so_and_keeps_what_it_has(base, ids):

@@ -123,8 +123,8 @@ def annotate(
     similarity: Annotated[
         str | None,
         typer.Option(
-            help="A sentence-embedding model (folder or name) by which summaries of two oracles are compared; if none, "
-            "by the words they have in common."
+            help="A sentence-embedding model (folder or name) by which summaries of two oracles are compared; "
+            "by the words they have in common if none is named."
         ),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="The third pass.")] = False,

@@ -96,6 +96,8 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
             else None
         )
         self.post_init()
+        # The base ties its own weights (`load_base`); here both ends are missing on purpose, which would be warned of.
+        self.all_tied_weights_keys: dict[str, str] = {}
         self._keys_to_ignore_on_save = [name for name in self.state_dict() if name.startswith("backbone.")]
         self._recording: _Recorder | None = None
         for layer in self.backbone.model.layers:
@@ -175,6 +177,7 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
         if wrong:
             raise ValueError(f"`base`: it does not have the weights that this adapter is for (first: {wrong[0]}).")
         self.backbone.load_state_dict({name: theirs[name] for name in mine})
+        self.backbone.tie_weights()
         self.backbone.generation_config = base.generation_config
         self.generation_config = base.generation_config
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from hf_duplex.cli import app
 from hf_duplex.data.reflection import ReflectionCollator, ReflectionDataError, boundaries, chat_ids, encode_dialogue
-from hf_duplex.evaluation.codes import composition, separation
-from hf_duplex.evaluation.reflection import answered, says
+from hf_duplex.evaluation.reflection_codes import composition, separation
 from hf_duplex.evaluation.reflection_decision import activation_figures, best_threshold, decide
+from hf_duplex.evaluation.reflection_far import answered, says
 from hf_duplex.modeling import DualTrackConfig, DualTrackForCausalLM, boundary_ids_of, forbidden_ids_of
 from hf_duplex.session.dual_track_chat import DualTrackChat, converse
 from hf_duplex.training.reflection import main
@@ -139,15 +139,25 @@ def test_a_measurement_writes_every_figure(base, corpus, trained, tmp_path):
             "--json",
             str(path),
         ]
-        told = CliRunner().invoke(app, [*arguments, "--samples", "6", "--far", "2", "--timing", "1"])
+        told = CliRunner().invoke(app, [*arguments, "--samples", "6", "--far", "2"])
         assert told.exit_code == 0, told.output
         found = json.loads(path.read_text())
-        assert {"activation", "types", "connections", "facts long ago", "attention kept", "cost"} <= set(found)
+        assert {"activation", "types", "connections", "facts long ago", "attention kept"} <= set(found)
         assert found["facts long ago"]["grammatical"]["value"] == 1.0 or found["facts long ago"]["thoughts"] == 0
         kept = [found["attention kept"][k]["kl"]["value"] for k in ("0", "1", "2", "4", "8")]
         assert kept == sorted(kept, reverse=True), "more thoughts keep more of the attention"
     told = CliRunner().invoke(app, ["bench", "reflection", "decide", str(path)])
     assert told.exit_code == 0 and "F1" in told.output
+
+
+def test_the_cost_is_that_of_the_same_tokens_with_the_track_on_and_off(base, corpus, trained, tmp_path):
+    arguments = ["bench", "reflection", "cost", str(trained["latent"]), str(corpus), "--base", str(base)]
+    path = tmp_path / "cost.json"
+    told = CliRunner().invoke(app, [*arguments, "--json", str(path), "--rows", "2", "--threshold", "0.0"])
+    assert told.exit_code == 0, told.output
+    found = json.loads(path.read_text())["cost"]
+    assert found["ratio"]["n"] == 2 and 0 < found["ratio"]["value"] < 2
+    assert found["reflections"]["turns"] >= 1, "the turns are thought about while they are read, not before"
 
 
 def test_codes_compose_where_vectors_are_made_of_parts(base, corpus, trained, tmp_path):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from hf_duplex.cli import app
 from hf_duplex.data.reflection import base_tokenizer
-from hf_duplex.evaluation.changes import (
+from hf_duplex.evaluation.reflection_changes import (
     Gold,
     classified,
     compare_changes,

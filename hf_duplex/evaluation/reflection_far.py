@@ -1,0 +1,115 @@
+"""Facts that changed long ago, asked again: with reflection, and of the base with the same window or full context."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from ..data.reflection import chat_ids
+from ..modeling.dual_track_cache import DualTrackCache
+from ..modeling.modeling_dual_track import DualTrackForCausalLM
+from ..modeling.thought_grammar import is_grammatical
+from .reflection_thoughts import mean, share
+
+
+OPENING = "You told me that your {fact} is"
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids of different lengths, `[batch, longest]`, and their mask."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    return ids, mask
+
+
+def says(text: str, value: str) -> bool:
+    """Whether a value is in a text, as words of its own."""
+    return re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", text.lower()) is not None
+
+
+def answered(text: str, question: Mapping[str, Any]) -> bool:
+    """Whether an answer holds the value that is current, and none that is out of date."""
+    return says(text, question["answer"]) and not any(says(text, old) for old in question["outdated"])
+
+
+@torch.no_grad()
+def ask_again(
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 10
+) -> dict[str, Any]:
+    """
+    Facts that changed long ago, asked again: with reflection, and the base with the same window and with all the
+    context.
+
+    The base with a window sees the sinks and the window, as the content track does, and no thought. The answer's first
+    words (`OPENING`) are given to all three.
+    """
+    device, config = model.device, model.config
+    right: dict[str, list[bool]] = {"reflection": [], "base, same window": [], "base, full context": []}
+    grammatical, residents, thoughts, distance, opened = [], [], [], [], []
+    examples: list[dict[str, Any]] = []
+    forbidden = set(model._forbidden.tolist() if model._forbidden is not None else [])
+    for begin in track(range(0, len(rows), batch_size), description="facts long ago", transient=True):
+        part, prompts, openings, changes = rows[begin : begin + batch_size], [], [], []
+        for row in part:
+            turns = [*row["turns"], {"speaker": "user", "text": row["questions"][0]["question"]}]
+            ids, where = chat_ids(turns, tokenizer, generate=True)
+            annotation = row["annotations"][row["questions"][0]["annotation"]]
+            prompts.append(ids)
+            openings.append(tokenizer(OPENING.format(**row["questions"][0]), add_special_tokens=False)["input_ids"])
+            changes.append(where[annotation["turn"]][annotation["end"] - 1])
+            distance.append(len(ids) - changes[-1])
+        pad = tokenizer.pad_token_id
+        prompt, mask = left_padded(prompts, pad, device)
+        opening, opening_mask = left_padded(openings, pad, device)
+        padding = [prompt.shape[1] - len(ids) for ids in prompts]
+        whole = torch.cat([prompt, opening], dim=1)
+        for name in right:
+            cache = DualTrackCache(config)
+            if name == "base, same window":
+                cache.start(len(part), device)
+                cache.thoughtful = [True] * len(part)
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                # The answer is opened in the same words for all, since so small a base seldom answers by itself.
+                cache.reflect = name == "reflection"
+                model.step(prompt, cache, mask)
+                said = model.generate(
+                    whole,
+                    attention_mask=torch.cat([mask, opening_mask], dim=1),
+                    past_key_values=cache,
+                    reflect=name == "reflection",
+                    max_new_tokens=tokens,
+                    do_sample=False,
+                    pad_token_id=pad,
+                )
+            for row, ids in zip(part, said, strict=True):
+                text = tokenizer.decode(ids[whole.shape[1] :], skip_special_tokens=True)
+                right[name].append(answered(text, row["questions"][0]))
+                if len(examples) < 12:
+                    examples.append({"how": name, "asked": row["questions"][0], "said": text})
+            if name == "reflection":
+                for index in range(len(part)):
+                    nodes = cache.buffers[index].nodes
+                    changed = changes[index] + padding[index]
+                    grammatical += [is_grammatical(node.ids, config, forbidden) for node in nodes]
+                    thoughts.append(len(nodes))
+                    pages = cache.wanted(index)
+                    residents.append(len(pages) / -(-(cache.length - padding[index]) // cache.page_size))
+                    opened.append(any(begin <= changed < end for begin, end in cache.opened[index]))
+    return {
+        "accuracy": {name: share(values) for name, values in right.items()},
+        "difference": {
+            name: mean(np.asarray(right["reflection"], float) - np.asarray(values, float))
+            for name, values in right.items()
+            if name != "reflection"
+        },
+        "tokens since the change": {"least": min(distance), "median": float(np.median(distance))},
+        "grammatical": share(grammatical),
+        "change in sight": share(opened),
+        "resident pages": mean(residents),
+        "thoughts": float(np.mean(thoughts)),
+        "examples": examples,
+    }

@@ -169,9 +169,13 @@ def split(
     balance: Annotated[
         bool, typer.Option(help="Draw dialogues of rare types again, up to three times, in training.")
     ] = True,
+    interleaved: Annotated[
+        bool, typer.Option("--interleaved", help="Write texts with the thoughts in them too, NAME.interleaved.jsonl.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Another seed gives other splits.")] = 0,
 ) -> None:
     """Split annotated dialogues 80/10/10, stratified by type and tier, and bring the types to their target shares."""
+    from .interleaved import interleaved_row
     from .passes import read_finished
     from .shares import balanced, type_shares
     from .shares import split as parts_of
@@ -182,8 +186,32 @@ def split(
     for name, part in parts_of(rows, seed).items():
         part = balanced(part, seed) if balance and name == "train" else part
         _write(out / f"{name}.jsonl", part)
+        if interleaved:
+            _write(out / f"{name}.interleaved.jsonl", map(interleaved_row, part))
         shares = ", ".join(f"{share:.0%} {kind}" for kind, share in type_shares(part).items())
         typer.echo(f"{name}: {len(part):,} dialogues; {shares}.")
+
+
+@app.command()
+def show(
+    annotated: Annotated[Path, typer.Argument(help="Annotated dialogues.", metavar="FILE", show_default=False)],
+    number: Annotated[int, typer.Option(help="Which of them, from 0.", min=0)] = 0,
+) -> None:
+    """Show a dialogue with its thoughts where they belong."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from .interleaved import interleave
+    from .passes import read_finished
+    from .schema import from_row
+
+    rows = list(read_finished(annotated).values())
+    if number >= len(rows):
+        raise ValueError(f"`--number`: {annotated} holds {len(rows)} dialogues.")
+    text = Text(interleave(from_row(rows[number])))
+    text.highlight_regex(r"\[DSL_START\].*?\[DSL_END\]", "green")
+    text.highlight_regex(r"(?m)^\w+: ", "bold")
+    Console().print(text)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from dataset_builder.reflection.corpora import Filter, chat_rows, chitchat, filt
 from dataset_builder.reflection.dialogues import DialogueConfig, write_dialogue
 from dataset_builder.reflection.facts import FACTS
 from dataset_builder.reflection.games import fact_deltas, textworld_games
+from dataset_builder.reflection.interleaved import interleave, separate
 from dataset_builder.reflection.oracle import ChatOracle, OracleError, ScriptedOracle
 from dataset_builder.reflection.passes import annotate, annotate_all, read_finished
 from dataset_builder.reflection.pilot import pilot_report
@@ -370,11 +371,32 @@ def test_the_command_line_writes_annotates_splits_and_reports(tmp_path):
     assert "30 annotated, 0 were there" in told.output
     again = run(app, ["annotate", str(tmp_path / "c/train.jsonl"), str(tmp_path / "a.jsonl"), "--min-words", "1"])
     assert "0 annotated, 30 were there" in again.output
-    assert run(app, ["split", str(tmp_path / "a.jsonl"), str(tmp_path / "s")]).exit_code == 0
+    assert run(app, ["split", str(tmp_path / "a.jsonl"), str(tmp_path / "s"), "--interleaved"]).exit_code == 0
     assert (tmp_path / "s/test.jsonl").is_file()
+    rows = [json.loads(line) for line in (tmp_path / "s/train.interleaved.jsonl").read_text().splitlines()]
+    assert all("[DSL_START]" in row["text"] for row in rows)
+    shown = run(app, ["show", str(tmp_path / "a.jsonl"), "--number", "3"])
+    assert "[DSL_START] NEW |" in " ".join(shown.output.split())
+    assert run(app, ["show", str(tmp_path / "a.jsonl"), "--number", "99"]).exit_code == 2
     assert "# Pilot annotation" in run(app, ["pilot", str(tmp_path / "a.jsonl")]).output
     missing = run(app, ["annotate", str(tmp_path / "no.txt"), str(tmp_path / "b.jsonl")])
     assert missing.exit_code == 2 and "there is no" in missing.output
+
+
+def test_text_and_thoughts_are_interleaved_and_come_apart_again():
+    dialogue = Dialogue(
+        [Turn("user", "Hello. My dog is Rex. It rains."), Turn("assistant", "Fine.")],
+        [Annotation("NEW", "the dog is Rex", 0, 18)],
+    )
+    text = interleave(dialogue)
+    assert text == "user: Hello. My dog is Rex. [DSL_START] NEW | the dog is Rex [DSL_END] It rains.\nassistant: Fine."
+    for seed in range(20):
+        made = write_dialogue(seed, "train")
+        plain, thoughts = separate(interleave(made))
+        assert plain == "\n".join(f"{turn.speaker}: {turn.text}" for turn in made.turns)
+        assert thoughts == [(a.type, a.summary) for a in made.annotations]
+    with pytest.raises(AnnotationError, match="already"):
+        interleave(Dialogue([Turn("user", "what is [DSL_END]?")]))
 
 
 def test_a_scripted_oracle_agrees_with_itself():

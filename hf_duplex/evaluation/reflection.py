@@ -20,6 +20,7 @@ from .reflection_attention import attention_kept
 from .reflection_cost import cost
 from .reflection_decision import activation_figures, best_threshold, decide
 from .reflection_far import ask_again
+from .reflection_silent import silent_difference
 from .reflection_thoughts import score_teacher_forced, share
 
 
@@ -100,6 +101,30 @@ def far_command(
         "facts long ago": ask_again(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
     }
     write_json(rounded(results), json_path)
+
+
+@app.command("silent")
+def silent_command(
+    adapter: str,
+    corpus: Path,
+    base: Base,
+    json_path: Json = Path("silent.json"),  # noqa: B008
+    rows: int = typer.Option(8, help="Dialogues."),
+) -> None:
+    """Compare logits with those of the base while the thought track is silent."""
+    from transformers import AutoModelForCausalLM
+
+    model, tokenizer = load(adapter, base, "cpu")
+    theirs = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    results = {
+        "benchmark": "reflection silent",
+        "command": command_line(),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "difference": silent_difference(model, theirs, read_rows(corpus / "test.jsonl", rows), tokenizer),
+    }
+    write_json(rounded(results), json_path)
+    print(json.dumps(results["difference"], indent=1))
 
 
 @app.command("cost")

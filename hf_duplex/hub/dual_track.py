@@ -72,6 +72,15 @@ def cost_rows(found: Found) -> dict[str, str]:
     }
 
 
+def silent_rows(found: Found) -> dict[str, str]:
+    """What `silent` found."""
+    difference = found["difference"]
+    return {
+        "largest difference of logits to the base, in one forward": f"{difference['forward']:g}",
+        "the same, step by step through the paged cache": f"{difference['step by step']:g}",
+    }
+
+
 def codes_rows(found: Found) -> dict[str, str]:
     """What `codes` found."""
     made = found["composition"]
@@ -108,6 +117,7 @@ ROWS = {
     "reflection far": lambda found: far_rows(found["facts long ago"]),
     "reflection cost": cost_rows,
     "reflection codes": codes_rows,
+    "reflection silent": silent_rows,
 }
 
 

@@ -8,14 +8,22 @@ import pytest
 import torch
 from rich.console import Console
 from toy_tracks import write_base, write_corpus
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from hf_duplex.cli import app
-from hf_duplex.data.reflection import ReflectionCollator, ReflectionDataError, boundaries, chat_ids, encode_dialogue
+from hf_duplex.data.reflection import (
+    ReflectionCollator,
+    ReflectionDataError,
+    boundaries,
+    chat_ids,
+    encode_dialogue,
+    read_rows,
+)  # fmt: skip
 from hf_duplex.evaluation.reflection_codes import composition, separation
 from hf_duplex.evaluation.reflection_decision import activation_figures, best_threshold, decide
 from hf_duplex.evaluation.reflection_far import answered, says
+from hf_duplex.evaluation.reflection_silent import silent_difference
 from hf_duplex.modeling import DualTrackConfig, DualTrackForCausalLM, boundary_ids_of, forbidden_ids_of
 from hf_duplex.session.dual_track_chat import DualTrackChat, converse
 from hf_duplex.training.reflection import main
@@ -158,6 +166,20 @@ def test_the_cost_is_that_of_the_same_tokens_with_the_track_on_and_off(base, cor
     found = json.loads(path.read_text())["cost"]
     assert found["ratio"]["n"] == 2 and found["ratio"]["value"] > 0
     assert found["reflections"]["turns"] >= 1, "the turns are thought about while they are read, not before"
+
+
+def test_silence_is_measured_against_the_base_itself(base, corpus, trained, tmp_path):
+    arguments = ["bench", "reflection", "silent", str(trained["connect"]), str(corpus), "--rows", "2"]
+    told = CliRunner().invoke(app, [*arguments, "--base", str(base), "--json", str(tmp_path / "s.json")])
+    assert told.exit_code == 0, told.output
+    found = json.loads((tmp_path / "s.json").read_text())["difference"]
+    assert found["forward"] == found["step by step"] == 0 and found["same tokens"]
+    other = AutoModelForCausalLM.from_pretrained(base)
+    other.model.layers[0].mlp.down_proj.weight.data.mul_(1.01)
+    model = DualTrackForCausalLM.from_pretrained(trained["connect"], base=str(base)).eval()
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    rows = read_rows(corpus / "test.jsonl", 1)
+    assert silent_difference(model, other.eval(), rows, tokenizer)["forward"] > 0
 
 
 def test_codes_compose_where_vectors_are_made_of_parts(base, corpus, trained, tmp_path):

@@ -64,8 +64,10 @@ def cost_rows(found: Found) -> dict[str, str]:
     """What `cost` found."""
     cost = found["cost"]
     return {
-        "decode tokens a second, track on / off": figure(cost["ratio"]),
-        "the same, with the turns that are answered read": figure(cost["ratio with the turns"]),
+        **{
+            f"decode tokens a second, track on / off, by {name}": figure(ratio)
+            for name, ratio in cost["ratio"].items()
+        },
         "thoughts while a reply is said, while its turns are read": " ".join(
             f"{cost['reflections'][name]:.1f}," for name in ("reply", "turns")
         ).rstrip(","),

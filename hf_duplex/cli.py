@@ -149,6 +149,9 @@ def chat(
     base: Annotated[
         str | None, typer.Option(help="The frozen base of that adapter, if it is not where it was.")
     ] = None,
+    reflect_on_replies: Annotated[
+        bool, typer.Option("--reflect-on-replies", help="On two tracks, think also about what the model says itself.")
+    ] = False,
 ) -> None:
     """Talk to a model while it talks.
 
@@ -167,7 +170,7 @@ def chat(
     if dual_track:
         from .session.dual_track_chat import run_dual_track_chat
 
-        run_dual_track_chat(dual_track, base, threads, max_new_tokens)
+        run_dual_track_chat(dual_track, base, threads, max_new_tokens, reflect_on_replies)
         return
     from .session.chat import run_chat
 

@@ -65,11 +65,16 @@ class ReflectionMixin:
         **kwargs,
     ):
         """Called by the decoding loop before each step: hands on what the content track has not read yet."""
+        if reflect not in (True, False, "prompt"):
+            raise ValueError(
+                f'`reflect` must be True, False or "prompt" (not on what it says itself), not {reflect!r}.'
+            )
         cache = past_key_values
-        cache.reflect, cache.streamer = reflect, thought_streamer
         new_ids = input_ids[:, cache.length - cache.noted :]
         if not new_ids.shape[1]:
             raise ValueError("`input_ids` hold nothing that the cache has not read; add what was said since.")
+        cache.reflect = new_ids.shape[1] > 1 if reflect == "prompt" else reflect
+        cache.streamer = thought_streamer
         mask = None if attention_mask is None else attention_mask[:, -new_ids.shape[1] :]
         return {"input_ids": new_ids, "attention_mask": mask, "past_key_values": cache}
 
@@ -85,7 +90,7 @@ class ReflectionMixin:
         for begin in range(0, input_ids.shape[1], size):
             ids, there = input_ids[:, begin : begin + size], real[:, begin : begin + size]
             hidden, read = self._read(ids, there, cache)
-            reflected = self._ask(ids, there, hidden, read, cache) if cache.reflect else False
+            reflected = self._ask(ids, there, hidden, read, cache)
             if reflected:
                 cache.settle()
         if reflected:
@@ -110,21 +115,10 @@ class ReflectionMixin:
     def _ask(self, ids, real, hidden, read, cache) -> bool:
         """Asks the head at the boundaries of what was just read, and reflects where it says so, in order."""
         config = self.config
-        boundary = torch.isin(ids, torch.tensor(config.boundary_ids, device=ids.device)) & real
-        for column in range(ids.shape[1]):
-            cache.unasked += real[:, column]
-            boundary[:, column] |= real[:, column] & (cache.unasked >= config.boundary_every)
-            cache.unasked[boundary[:, column]] = 0
-        if config.head_tier == 2:
-            read = read if cache.recent is None else torch.cat([cache.recent, read], dim=1)
-            cache.recent = read[:, -config.head_window :]
-        if not boundary.any():
+        boundary, starts, read = self._bounds(ids, real, read, cache)
+        if not cache.reflect or not boundary.any():
             return False
         first = cache.length - ids.shape[1]
-        starts = {}
-        for row, column in boundary.nonzero().tolist():
-            starts[row, column] = cache.begun[row]
-            cache.begun[row] = first + column + 1
         logits = self.activation_head(read.to(self.control_embeddings.weight.dtype))[:, -ids.shape[1] :]
         likely = logits.float().sigmoid()
         wanted = boundary & (likely > config.threshold)
@@ -139,6 +133,27 @@ class ReflectionMixin:
             self._reflect(rows, ends, hidden[rows, at], likely[rows, at].tolist(), cache)
             reflected = True
         return reflected
+
+    def _bounds(self, ids, real, read, cache):
+        """
+        Where what was just read has boundaries, `[batch, tokens]`, where the sentence before each begins, and the
+        hidden states that the head sees. Told also while nothing is reflected on, so that later thoughts know it.
+        """
+        config = self.config
+        boundary = torch.isin(ids, torch.tensor(config.boundary_ids, device=ids.device)) & real
+        for column in range(ids.shape[1]):
+            cache.unasked += real[:, column]
+            boundary[:, column] |= real[:, column] & (cache.unasked >= config.boundary_every)
+            cache.unasked[boundary[:, column]] = 0
+        if config.head_tier == 2:
+            read = read if cache.recent is None else torch.cat([cache.recent, read], dim=1)
+            cache.recent = read[:, -config.head_window :]
+        first = cache.length - ids.shape[1]
+        starts = {}
+        for row, column in boundary.nonzero().tolist():
+            starts[row, column] = cache.begun[row]
+            cache.begun[row] = first + column + 1
+        return boundary, starts, read
 
     def _content_of(self, cache, rows, ends, begins):
         """What thoughts see of the content: the sinks and the window before each."""

@@ -13,6 +13,8 @@ from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_buffer import ThoughtError, ThoughtNode
 
 
+NO_REPEAT = 6
+"""A small base that says the likeliest word each time goes round in circles; no so many tokens are said twice."""
 HELP = "/thoughts shows them, /delete #D1 takes one away, /edit #D1 NEW WORDS rewrites one, /quit ends."
 
 
@@ -25,6 +27,7 @@ class DualTrackChat:
         tokenizer: Of the base.
         max_new_tokens: Of a reply.
         on_thought: Called with each thought as soon as it is whole.
+        reflect_on_replies: Think also about what the model says itself.
     """
 
     def __init__(
@@ -33,10 +36,12 @@ class DualTrackChat:
         tokenizer: Any,
         max_new_tokens: int = 80,
         on_thought: Callable[[ThoughtNode], Any] | None = None,
+        reflect_on_replies: bool = False,
     ):
         self.model, self.tokenizer, self.max_new_tokens = model, tokenizer, max_new_tokens
         self.cache = DualTrackCache(model.config)
         self.on_thought = on_thought
+        self.reflect: bool | str = True if reflect_on_replies else "prompt"
         self.ids: list[int] = []
 
     @property
@@ -74,10 +79,12 @@ class DualTrackChat:
             ids,
             attention_mask=torch.ones_like(ids),
             past_key_values=self.cache,
+            reflect=self.reflect,
             thought_streamer=thought,
             streamer=streamer,
             max_new_tokens=self.max_new_tokens,
             do_sample=False,
+            no_repeat_ngram_size=NO_REPEAT,
             pad_token_id=self.tokenizer.pad_token_id,
         )
         reply = said[0, before:].tolist()
@@ -108,6 +115,11 @@ class DualTrackChat:
         unread = self.ids[self.cache.length - self.cache.noted :]
         if unread:
             self.model.step(torch.tensor([unread], device=self.model.device), self.cache)
+
+    def line(self, node: ThoughtNode) -> str:
+        """A thought in one line: its name, type, words, and what it is about."""
+        about = f" -> {', '.join(node.links)}" if node.links else ""
+        return f"{node.name} {node.type} | {self.summary(node)}{about}"
 
     def table(self) -> Table:
         """The thoughts, as they are shown beside the text."""
@@ -140,15 +152,15 @@ def converse(chat: DualTrackChat, lines: Iterable[str], console: Console) -> Non
             elif words[0].startswith("/"):
                 console.print(HELP)
             else:
-                known = len(chat.thoughts)
+                chat.on_thought = lambda node: console.print(chat.line(node), style="green", highlight=False)
                 chat.say(line, streamer=TextStreamer(chat.tokenizer, skip_prompt=True, skip_special_tokens=True))
-                if len(chat.thoughts) != known:
-                    console.print(chat.table())
         except (ThoughtError, ValueError) as error:
             console.print(str(error), style="red")
 
 
-def run_dual_track_chat(adapter: str, base: str | None, threads: int, max_new_tokens: int) -> None:
+def run_dual_track_chat(
+    adapter: str, base: str | None, threads: int, max_new_tokens: int, reflect_on_replies: bool = False
+) -> None:
     """
     Opens a chat on the terminal, or plays the lines of standard input.
 
@@ -171,6 +183,7 @@ def run_dual_track_chat(adapter: str, base: str | None, threads: int, max_new_to
     console.print(HELP, style="dim")
     lines = iter(lambda: console.input("> "), None) if sys.stdin.isatty() else iter(sys.stdin)
     try:
-        converse(DualTrackChat(model, tokenizer, max_new_tokens), lines, console)
+        chat = DualTrackChat(model, tokenizer, max_new_tokens, reflect_on_replies=reflect_on_replies)
+        converse(chat, lines, console)
     except EOFError:
         return

@@ -327,6 +327,26 @@ def test_settings_that_are_not_possible_are_refused(settings, message):
         DualTrackConfig(**settings)
 
 
+def test_it_can_leave_what_it_says_itself_alone(base, ids):
+    model = make(base, boundary_every=1)  # Each token is a boundary.
+    for reflect, thoughts in ((True, 47), ("prompt", 40), (False, 0)):
+        _, cache = say(model, ids[:1], reflect=reflect)
+        assert len(cache.buffers[0].nodes) == thoughts, reflect
+    with pytest.raises(ValueError, match="`reflect` must be"):
+        say(model, ids[:1], reflect="always")
+
+
+def test_what_is_said_without_thoughts_still_ends_sentences(model, ids):
+    row = ids[:1].clone()
+    row[0, 33], row[0, 38] = STOP, STOP
+    cache = DualTrackCache(model.config)
+    for begin, end, reflect in ((0, 30, True), (30, 36, False), (36, 40, True)):
+        cache.reflect = reflect
+        model.step(row[:, begin:end], cache)
+    assert [node.content for node in cache.buffers[0].nodes] == [(0, 11), (11, 26), (26, 39)]
+    assert cache.buffers[0].nodes[-1].focus == 34, "after the sentence that was not thought about"
+
+
 def test_a_thought_sees_the_last_few_thoughts_if_it_is_told_to(base, ids):
     row = ids[:1].clone()
     row[0, 33] = STOP

@@ -112,11 +112,6 @@ class DualTrackConfig(PreTrainedConfig):
     codebook_parts: int = 4
 
     def __post_init__(self, **kwargs):
-        code = {
-            "AutoConfig": "configuration_dual_track.DualTrackConfig",
-            "AutoModelForCausalLM": "modeling_dual_track.DualTrackForCausalLM",
-        }
-        kwargs.setdefault("auto_map", code)
         super().__post_init__(**kwargs)
         if self.backbone and self.backbone.get("model_type") != "llama":
             raise ValueError(

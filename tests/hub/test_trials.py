@@ -31,6 +31,16 @@ def test_the_page_is_drawn_from_its_files(folder):
     assert (folder / "README.md").read_text() == before
 
 
+def test_what_splits_are_made_of_is_not_kept(folder):
+    path = folder / "revision.json"
+    results = json.loads(path.read_text())
+    first = next(iter(results["models"].values()))["splits"]["test"]
+    kept, first["families"] = dict(first), {"scheduling": {}}
+    path.write_text(json.dumps(results))
+    draw_trials(folder)
+    assert next(iter(json.loads(path.read_text())["models"].values()))["splits"]["test"] == kept
+
+
 def test_a_run_is_taken_in_under_its_name_and_replaces_the_one_before(folder, tmp_path):
     known = json.loads((folder / "trials.json").read_text())["trials"]
     run = finished_run(tmp_path, "wider", known[0], eval_loss=0.0123)

@@ -15,6 +15,7 @@ from hf_duplex.cli import app
 from hf_duplex.data.reflection import (
     ReflectionCollator,
     ReflectionDataError,
+    base_tokenizer,
     boundaries,
     chat_ids,
     encode_dialogue,
@@ -264,6 +265,16 @@ def test_the_chat_command_says_what_is_missing(base, trained):
     arguments = ["chat", "--dual-track", str(trained["connect"]), "--base", str(base), "--max-new-tokens", "3"]
     told = CliRunner().invoke(app, arguments, input="My job is baker.\n/thoughts\n/quit\n")
     assert told.exit_code == 0 and "thoughts" in told.output, told.output
+
+
+def test_a_tokenizer_that_names_other_ends_still_closes_turns_in_chatml(base, tokenizer, tmp_path):
+    named = AutoTokenizer.from_pretrained(base)
+    named.eos_token, named.pad_token = "<|im_start|>", None  # As transformers 5.17 reads that of a GGUF.
+    named.save_pretrained(tmp_path)
+    found = base_tokenizer(str(tmp_path))
+    assert (found.bos_token, found.eos_token, found.pad_token) == ("<|im_start|>", "<|im_end|>", "<|im_end|>")
+    turns = [{"speaker": "user", "text": "My dog."}]
+    assert chat_ids(turns, found) == chat_ids(turns, tokenizer)
 
 
 def test_turns_are_in_chatml(tokenizer):

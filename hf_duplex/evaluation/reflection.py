@@ -19,7 +19,7 @@ from ..record import command_line, describe_machine, describe_versions, rounded,
 from .reflection_attention import attention_kept
 from .reflection_cost import cost
 from .reflection_decision import activation_figures, best_threshold, decide
-from .reflection_far import ask_again
+from .reflection_far import ask_again, told_just_before
 from .reflection_silent import silent_difference
 from .reflection_thoughts import score_teacher_forced, share
 
@@ -101,6 +101,29 @@ def far_command(
         "facts long ago": ask_again(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
     }
     write_json(rounded(results), json_path)
+
+
+@app.command("ceiling")
+def ceiling_command(
+    adapter: str,
+    corpus: Path,
+    base: Base,
+    json_path: Json = Path("ceiling.json"),  # noqa: B008
+    rows: int = typer.Option(200, help="Dialogues in which a fact is asked again."),
+    device: Device = "cpu",
+    batch_size: int = typer.Option(8),
+) -> None:
+    """Ask the base about what it was told just before; `far` does it too, among the rest."""
+    model, tokenizer = load(adapter, base, device)
+    results = {
+        "benchmark": "reflection ceiling",
+        "command": command_line(),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "told just before": told_just_before(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
+    }
+    write_json(rounded(results), json_path)
+    print(json.dumps(rounded(results["told just before"])))
 
 
 @app.command("silent")

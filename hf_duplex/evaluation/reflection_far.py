@@ -37,6 +37,47 @@ def answered(text: str, question: Mapping[str, Any]) -> bool:
 
 
 @torch.no_grad()
+def answers(
+    model: DualTrackForCausalLM, prompts: Sequence[list[int]], openings: Sequence[list[int]], tokenizer,
+    cache: DualTrackCache, reflect: bool, tokens: int,
+) -> list[str]:  # fmt: skip
+    """What is said after each prompt and the first words of its answer: so small a base seldom answers by itself."""
+    device, pad = model.device, tokenizer.pad_token_id
+    prompt, mask = left_padded(prompts, pad, device)
+    opening, opening_mask = left_padded(openings, pad, device)
+    whole = torch.cat([prompt, opening], dim=1)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        cache.reflect = reflect
+        model.step(prompt, cache, mask)
+        said = model.generate(
+            whole, attention_mask=torch.cat([mask, opening_mask], dim=1), past_key_values=cache, reflect=reflect,
+            max_new_tokens=tokens, do_sample=False, pad_token_id=pad,
+        )  # fmt: skip
+    return [tokenizer.decode(ids[whole.shape[1] :], skip_special_tokens=True) for ids in said]
+
+
+def told_just_before(
+    model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 10
+) -> dict[str, Any]:
+    """
+    How well the base reads at all: it is told the turn of the change (and its reply) alone, and asked at once. No way
+    to remember can be expected to do better.
+    """
+    right = []
+    for begin in track(range(0, len(rows), batch_size), description="told just before", transient=True):
+        part, prompts, openings = rows[begin : begin + batch_size], [], []
+        for row in part:
+            question = row["questions"][0]
+            turn = row["annotations"][question["annotation"]]["turn"]
+            asked = {"speaker": "user", "text": question["question"]}
+            prompts.append(chat_ids([*row["turns"][turn : turn + 2], asked], tokenizer, generate=True)[0])
+            openings.append(tokenizer(OPENING.format(**question), add_special_tokens=False)["input_ids"])
+        texts = answers(model, prompts, openings, tokenizer, DualTrackCache(model.config), False, tokens)
+        right += [answered(text, row["questions"][0]) for row, text in zip(part, texts, strict=True)]
+    return share(right)
+
+
+@torch.no_grad()
 def ask_again(
     model: DualTrackForCausalLM, rows: Sequence[Mapping[str, Any]], tokenizer, batch_size: int = 8, tokens: int = 10
 ) -> dict[str, Any]:
@@ -47,7 +88,7 @@ def ask_again(
     The base with a window sees the sinks and the window, as the content track does, and no thought. The answer's first
     words (`OPENING`) are given to all three.
     """
-    device, config = model.device, model.config
+    config = model.config
     right: dict[str, list[bool]] = {"reflection": [], "base, same window": [], "base, full context": []}
     grammatical, residents, thoughts, distance, opened = [], [], [], [], []
     examples: list[dict[str, Any]] = []
@@ -62,31 +103,14 @@ def ask_again(
             openings.append(tokenizer(OPENING.format(**row["questions"][0]), add_special_tokens=False)["input_ids"])
             changes.append(where[annotation["turn"]][annotation["end"] - 1])
             distance.append(len(ids) - changes[-1])
-        pad = tokenizer.pad_token_id
-        prompt, mask = left_padded(prompts, pad, device)
-        opening, opening_mask = left_padded(openings, pad, device)
-        padding = [prompt.shape[1] - len(ids) for ids in prompts]
-        whole = torch.cat([prompt, opening], dim=1)
+        padding = [max(map(len, prompts)) - len(ids) for ids in prompts]
         for name in right:
             cache = DualTrackCache(config)
             if name == "base, same window":
-                cache.start(len(part), device)
+                cache.start(len(part), model.device)
                 cache.thoughtful = [True] * len(part)
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                # The answer is opened in the same words for all, since so small a base seldom answers by itself.
-                cache.reflect = name == "reflection"
-                model.step(prompt, cache, mask)
-                said = model.generate(
-                    whole,
-                    attention_mask=torch.cat([mask, opening_mask], dim=1),
-                    past_key_values=cache,
-                    reflect=name == "reflection",
-                    max_new_tokens=tokens,
-                    do_sample=False,
-                    pad_token_id=pad,
-                )
-            for row, ids in zip(part, said, strict=True):
-                text = tokenizer.decode(ids[whole.shape[1] :], skip_special_tokens=True)
+            texts = answers(model, prompts, openings, tokenizer, cache, name == "reflection", tokens)
+            for row, text in zip(part, texts, strict=True):
                 right[name].append(answered(text, row["questions"][0]))
                 if len(examples) < 12:
                     examples.append({"how": name, "asked": row["questions"][0], "said": text})
@@ -106,6 +130,7 @@ def ask_again(
             for name, values in right.items()
             if name != "reflection"
         },
+        "told just before": told_just_before(model, rows, tokenizer, batch_size, tokens),
         "tokens since the change": {"least": min(distance), "median": float(np.median(distance))},
         "grammatical": share(grammatical),
         "change in sight": share(opened),

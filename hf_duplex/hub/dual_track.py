@@ -36,6 +36,7 @@ def far_rows(far: Found | None) -> dict[str, str]:
     return {
         **{f"{said}, {name}": figure(value) for name, value in far["accuracy"].items()},
         **{f"difference to {name}": figure(value) for name, value in far["difference"].items()},
+        **({"facts told just before, base": figure(far["told just before"])} if "told just before" in far else {}),
         "thoughts that are grammatical": figure(far["grammatical"]),
         "the change in sight when asked": figure(far["change in sight"]),
         "content pages resident": figure(far["resident pages"]),
@@ -72,6 +73,11 @@ def cost_rows(found: Found) -> dict[str, str]:
             f"{cost['reflections'][name]:.1f}," for name in ("reply", "turns")
         ).rstrip(","),
     }
+
+
+def ceiling_rows(found: Found) -> dict[str, str]:
+    """What `ceiling` found."""
+    return {"facts told just before, base": figure(found["told just before"])}
 
 
 def silent_rows(found: Found) -> dict[str, str]:
@@ -120,6 +126,7 @@ ROWS = {
     "reflection cost": cost_rows,
     "reflection codes": codes_rows,
     "reflection silent": silent_rows,
+    "reflection ceiling": ceiling_rows,
 }
 
 

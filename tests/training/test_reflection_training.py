@@ -153,6 +153,7 @@ def test_a_measurement_writes_every_figure(base, corpus, trained, tmp_path):
         found = json.loads(path.read_text())
         assert {"activation", "types", "connections", "facts long ago", "attention kept"} <= set(found)
         assert found["facts long ago"]["grammatical"]["value"] == 1.0 or found["facts long ago"]["thoughts"] == 0
+        assert found["facts long ago"]["told just before"]["n"] == 2
         kept = [found["attention kept"][k]["kl"]["value"] for k in ("0", "1", "2", "4", "8")]
         assert kept == sorted(kept, reverse=True), "more thoughts keep more of the attention"
     told = CliRunner().invoke(app, ["bench", "reflection", "decide", str(path)])

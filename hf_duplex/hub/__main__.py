@@ -69,9 +69,13 @@ def disfl_qa_command(
 
 
 @app.command("trials")
-def trials_command(folder: str, runs: list[str] = typer.Argument(default_factory=list)) -> None:  # noqa: B008
+def trials_command(
+    folder: str,
+    runs: list[str] = typer.Argument(default_factory=list),  # noqa: B008
+    whole_splits: bool = typer.Option(False, help="Leave out of revision.json what the page does not tell."),
+) -> None:
     """Draw the page of a folder of trials anew, training runs taken into it first."""
-    draw_trials(folder, runs)
+    draw_trials(folder, runs, whole_splits)
 
 
 @app.command("report")

@@ -65,15 +65,16 @@ def trials_table(trials: Sequence[dict[str, Any]]) -> str:
     return markdown([*head, "training loss", "held-out loss"], rows)
 
 
-def draw_trials(folder: str | Path, runs: Sequence[str | Path] = ()) -> None:
+def draw_trials(folder: str | Path, runs: Sequence[str | Path] = (), whole_splits: bool = False) -> None:
     """
-    Draws the page of a folder of trials, `README.md`, from its `trials.json` and `revision.json`. Of the latter it
-    keeps what trials are judged by: whole splits, and not what each is made of.
+    Draws the page of a folder of trials, `README.md`, from its `trials.json` and `revision.json`.
 
     Args:
         folder (`str` or `Path`): The folder; its page has places marked `trials`, `revision` and `comparison`.
         runs (`Sequence[str | Path]`, *optional*): Training runs to take into `trials.json` first; one of the same name
             is replaced.
+        whole_splits (`bool`, *optional*, defaults to `False`): Keep in `revision.json` what the page tells, whole
+            splits, and not what each is made of, which is most of the file.
 
     Raises:
         ValueError: A run is not finished, or the folder lacks a file.
@@ -95,8 +96,9 @@ def draw_trials(folder: str | Path, runs: Sequence[str | Path] = ()) -> None:
     text = fill(text, "comparison", comparison_table({"comparisons": entries}))
     if added:
         write_json({"trials": trials}, path)
-    for model in results["models"].values():
-        for split, found in model["splits"].items():
-            model["splits"][split] = {name: value for name, value in found.items() if name not in GROUPINGS}
-    write_json(results, folder / "revision.json")
+    if whole_splits:
+        for model in results["models"].values():
+            for split, found in model["splits"].items():
+                model["splits"][split] = {name: value for name, value in found.items() if name not in GROUPINGS}
+        write_json(results, folder / "revision.json")
     (folder / "README.md").write_text(text)

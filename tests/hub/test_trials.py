@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hf_duplex.evaluation.tables import GROUPINGS
 from hf_duplex.hub.trials import draw_trials
 
 
@@ -31,14 +32,16 @@ def test_the_page_is_drawn_from_its_files(folder):
     assert (folder / "README.md").read_text() == before
 
 
-def test_what_splits_are_made_of_is_not_kept(folder):
+def test_what_splits_are_made_of_is_left_out_if_asked_to(folder):
     path = folder / "revision.json"
     results = json.loads(path.read_text())
-    first = next(iter(results["models"].values()))["splits"]["test"]
-    kept, first["families"] = dict(first), {"scheduling": {}}
-    path.write_text(json.dumps(results))
+    name, model = next(iter(results["models"].items()))
+    wanted = {key: value for key, value in model["splits"]["test"].items() if key not in GROUPINGS}
+    assert wanted != model["splits"]["test"]
     draw_trials(folder)
-    assert next(iter(json.loads(path.read_text())["models"].values()))["splits"]["test"] == kept
+    assert json.loads(path.read_text()) == results
+    draw_trials(folder, whole_splits=True)
+    assert json.loads(path.read_text())["models"][name]["splits"]["test"] == wanted
 
 
 def test_a_run_is_taken_in_under_its_name_and_replaces_the_one_before(folder, tmp_path):

@@ -5,6 +5,7 @@ A timer asks each conversation several times a second whether anything has chang
 is typed meanwhile stands in boxes of its own, which nothing draws over.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,18 @@ CSS = (HERE / "style.css").read_text(encoding="utf-8")
 TICK_SECONDS = 0.15
 IDLE_SECONDS = 3_600
 """After so long without its browser a conversation is closed."""
+# What was said and clicked is kept in the browser, in order, and all of it goes out each time (the last hundred):
+# requests may overtake one another, and still nothing is lost or out of order (`Room.in_order`).
+SEND = """
+words => {
+  const sent = window.hfDuplexSent ??= {first: 0, acts: []};
+  sent.acts.push(ACT);
+  const over = Math.max(0, sent.acts.length - 100);
+  sent.first += over;
+  sent.acts.splice(0, over);
+  return ['', JSON.stringify(sent)];
+}
+"""
 # A click on a line, or Enter on it, says which block is to be edited.
 CLICK = """
 element.addEventListener('click', event => {
@@ -138,9 +151,21 @@ def build_page(
             drawn = board.board(view), gauges.gauges(view.meter.samples), board.moved(view.meter.heard)
             return (view.revision, *drawn, board.versions(view.versions))
 
-        def say(here: Room | None, words: str) -> tuple[str, str]:
-            told = trying(lambda: present(here).say(words), "Heard.")
-            return words if "error" in told else "", told
+        def obey(here: Room | None, sent: str) -> tuple[str, Any]:
+            """What was refused, to be put back into the box, and how it went."""
+            acts = {
+                "say": (lambda words: present(here).say(words), "Heard."),
+                "thought": (lambda _: present(here).next_thought(), "The next sentence is a thought of its own."),
+                "topic": (lambda _: present(here).next_topic(), "Confirmed. The next sentence begins another topic."),
+            }
+            refused, told = "", gr.skip()
+            if here is None:
+                return refused, trying(lambda: present(here), "")
+            for name, words in here.in_order(**json.loads(sent)):
+                act, done = acts[name]
+                told = trying(lambda act=act, words=words: act(words), done)  # type: ignore[misc]
+                refused = words if "error" in told and name == "say" else refused
+            return refused, told
 
         def begin_edit(here: Room | None, event: gr.SelectData) -> tuple:
             block = str(event.index)
@@ -175,9 +200,12 @@ def build_page(
         timer.tick(draw, [room, seen], [seen, *views], **(quick | {"trigger_mode": "once"}))
         for event in (said.submit, send.click):
             # The box is emptied at once, not when the answer comes: somebody may be typing the next thing by then.
-            sent = event(None, said, [said, outgoing], js="words => ['', words]", **quick)
-            answered = sent.then(say, [room, outgoing], [refused, told], **quick)
+            sent = event(None, said, [said, outgoing], js=SEND.replace("ACT", "['say', words]"), **quick)
+            answered = sent.then(obey, [room, outgoing], [refused, told], **quick)
             answered.then(None, [refused, said], said, js="(refused, now) => now || refused", **quick)
+        for event, act in ((thought.click, "thought"), (topic.click, "topic")):
+            sent = event(None, said, [refused, outgoing], js=SEND.replace("ACT", f"['{act}', '']"), **quick)
+            sent.then(obey, [room, outgoing], [refused, told], **quick)
         shown.select(begin_edit, [room], [editing, editor, edited, told], **quick).then(
             None, js=FOCUS.replace("BOX", "edit-box")
         )
@@ -186,20 +214,6 @@ def build_page(
                 None, js=FOCUS.replace("BOX", "say-box")
             )
         cancel.click(lambda: (None, gr.Group(visible=False)), None, [editing, editor], **quick)
-        thought.click(
-            lambda here: trying(lambda: present(here).next_thought(), "The next sentence is a thought of its own."),
-            room,
-            told,
-            **quick,
-        )
-        topic.click(
-            lambda here: trying(
-                lambda: present(here).next_topic(), "Confirmed. The next sentence begins another topic."
-            ),
-            room,
-            told,
-            **quick,
-        )
         undo.click(take_back, room, told, **quick)
     return page
 

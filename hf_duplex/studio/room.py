@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,7 @@ class Room:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.meter, self.clock, self.closed = Meter(), clock, False
-        self._lock = threading.Lock()
+        self._lock, self._order, self._obeyed = threading.Lock(), threading.Lock(), 0
         self._revision = 0
         self._versions: list[Version] = []
         self._landed: dict[str, float] = {}
@@ -92,6 +92,20 @@ class Room:
         if len(self.session.blocks) >= MOST_BLOCKS:
             raise ValueError(f"This conversation has {MOST_BLOCKS} blocks: reload the page to begin another one.")
         self.session.ingest(text)
+
+    def in_order(self, first: int, acts: list[list[str]]) -> Iterator[list[str]]:
+        """
+        What of a browser's acts was not taken yet, one by one and each once, also where requests overtake one another:
+        each brings all acts so far.
+
+        Args:
+            first: The number of the first of these acts; earlier ones are no longer sent.
+            acts: In the order in which they were done.
+        """
+        with self._order:
+            for act in acts[max(0, self._obeyed - first) :]:
+                self._obeyed = max(self._obeyed, first) + 1
+                yield act
 
     def edit(self, block: str, text: str) -> None:
         """Gives a block another context. Raises `ValueError` as [`CognitiveSession.update_context`]."""

@@ -239,6 +239,7 @@ def test_what_cannot_be_taken_is_said_and_the_conversation_goes_on(browser, stud
         visitor.page.locator("#next-thought").click()
         for number in range(1, 5):
             visitor.say(f"The debt was {number} million.")
+            api.expect(visitor.box("say-box")).to_have_value("")  # Nobody types into a box that is not empty yet.
         visitor.sees("The debt was 1 million. The debt was 2 million. The debt was 3 million. The debt was 4 million.")
         visitor.page.locator("#next-thought").click()
         visitor.say(EVIL)

@@ -71,6 +71,17 @@ def test_thoughts_follow_from_those_before_and_topics_do_not(room):
     assert room.view().blocks[2].insight == "So: It rains." and room.view().editable == {"3"}
 
 
+def test_what_overtakes_on_its_way_is_taken_in_order_and_once(room):
+    acts = [["say", "a"], ["thought", ""], ["say", "b"], ["say", "c"]]
+    assert list(room.in_order(0, acts[:3])) == acts[:3], "the second request came first"
+    assert list(room.in_order(0, acts[:1])) == []
+    assert list(room.in_order(0, acts)) == acts[3:]
+    later = [["say", str(number)] for number in range(4, 9)]
+    assert list(room.in_order(2, [*acts[2:], *later[:2]])) == later[:2], "the first two are no longer sent"
+    assert list(room.in_order(8, later[4:])) == later[4:], "what never came is not waited for"
+    assert list(room.in_order(8, later[4:])) == []
+
+
 @pytest.mark.parametrize("words", ["", "   ", "a" * 5_000, "bell\a", "\udcff", "turn\u202eround"])
 def test_unusable_words_change_nothing(room, words):
     room.say("Revenue was 50 million.")

@@ -221,8 +221,7 @@ def pilot(
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Write the report here, not to the terminal.")] = None,
 ) -> None:
-    """Report on a pilot annotation: types by source, agreement, discards, and what to change before
-    annotating more."""
+    """Report on a pilot annotation: types by source, agreement, discards, and what to change before the rest."""
     from .passes import read_finished
     from .pilot import pilot_report
 

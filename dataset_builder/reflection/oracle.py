@@ -57,8 +57,7 @@ _TAG = re.compile(
 )
 HINDSIGHT = """Your task: read the full conversation and identify all memory activation points.
 - For each, output one tag with a type, one of NEW, RECALL, UPDATE, CONFLICT, and a summary of 10 to 25 tokens, written
-so
-  that it would find this information again as a search query.
+  so that it would find this information again as a search query.
 - Give the turn and quote the words that trigger it.
 - Output NONE if there is nothing to remember.
 Format, for each:
@@ -68,9 +67,8 @@ Position: [Turn X] "quote"
 FULL CONVERSATION:
 """
 PLACEMENT = """A tag was written with full hindsight. Say after which sentence it may stand at the earliest: all that
-it refers
-to must have been said by then. If it refers to what is never said, answer DISCARD. Answer with the sentence's number
-alone.
+it refers to must have been said by then. If it refers to what is never said, answer DISCARD. Answer with the
+sentence's number alone.
 
 SENTENCES:
 {sentences}

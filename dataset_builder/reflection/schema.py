@@ -52,9 +52,8 @@ class Dialogue:
         turns: In order.
         annotations: In the order of their positions.
         source, tier: Where it is from.
-        questions: What can be asked at the end, with the answer, an answer that is out of date, and the annotation
-        that
-            holds the answer.
+        questions: What can be asked at the end, with the answer, an answer that is out of date, and the
+            annotation that holds the answer.
     """
 
     turns: Sequence[Turn]

@@ -1,9 +1,12 @@
 """How alike two summaries are, by a sentence-embedding model."""
 
-from typing import Any
+from __future__ import annotations
 
-import torch
-from torch.nn import functional
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    import torch
 
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -23,6 +26,7 @@ class SentenceEmbedding:
     """
 
     def __init__(self, model: str = MINILM):
+        import torch
         from transformers import AutoModel, AutoTokenizer
 
         try:
@@ -32,15 +36,18 @@ class SentenceEmbedding:
             raise ValueError(f"`model`: no sentence-embedding model could be read from {model!r}: {error}") from error
         self._known: dict[str, torch.Tensor] = {}
 
-    @torch.no_grad()
     def embed(self, texts: list[str], batch_size: int = 64) -> torch.Tensor:
         """`[texts, width]`, each of length 1."""
+        import torch
+        from torch.nn import functional
+
         found = []
         for begin in range(0, len(texts), batch_size):
             batch = self.tokenizer(
                 texts[begin : begin + batch_size], padding=True, truncation=True, max_length=256, return_tensors="pt"
             )
-            hidden = self.encoder(**batch).last_hidden_state
+            with torch.no_grad():
+                hidden = self.encoder(**batch).last_hidden_state
             mask = batch["attention_mask"].unsqueeze(-1)
             found.append(functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1))
         return torch.cat(found)

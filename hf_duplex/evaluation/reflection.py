@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import typer
 
-from ..data.reflection import base_tokenizer, encode_dialogue, read_rows
+from ..data.reflection import base_tokenizer, read_rows
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.reflection import forbidden_ids_of
@@ -43,6 +43,16 @@ def load(adapter: str, base: str, device: str) -> tuple[DualTrackForCausalLM, An
     return model, tokenizer
 
 
+def head(benchmark: str) -> dict[str, Any]:
+    """What each results file begins with."""
+    return {
+        "benchmark": benchmark,
+        "command": command_line(),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+    }
+
+
 @app.command("codes")
 def codes_command(
     adapter: str,
@@ -67,15 +77,13 @@ def codes_command(
     said = [annotation["summary"] for row in rows for annotation in row["annotations"]]
     about = [max((fact.name for fact in FACTS if fact.name in summary), key=len, default="none") for summary in said]
     results = {
-        "benchmark": "reflection codes",
-        "command": command_line(),
-        "machine": describe_machine(),
+        **head("reflection codes"),
         "thoughts": len(vectors),
         "clusters": {"about": separation(vectors, about), "type": separation(vectors, types)},
         "composition": composition(vectors, about, types, parts, codes),
     }
     write_json(rounded(results), json_path)
-    print(json.dumps(rounded({k: v for k, v in results.items() if k != "machine"}), indent=1))
+    print(json.dumps(rounded({k: v for k, v in results.items() if k not in ("machine", "versions")}), indent=1))
 
 
 @app.command("far")
@@ -94,10 +102,7 @@ def far_command(
     model, tokenizer = load(adapter, base, device)
     model.config.linked_thoughts, model.config.threshold = linked, threshold
     results = {
-        "benchmark": "reflection far",
-        "command": command_line(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        **head("reflection far"),
         "facts long ago": ask_again(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
     }
     write_json(rounded(results), json_path)
@@ -116,10 +121,7 @@ def ceiling_command(
     """Ask the base about what it was told just before; `far` does it too, among the rest."""
     model, tokenizer = load(adapter, base, device)
     results = {
-        "benchmark": "reflection ceiling",
-        "command": command_line(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        **head("reflection ceiling"),
         "told just before": told_just_before(model, read_rows(corpus / "far.jsonl", rows), tokenizer, batch_size),
     }
     write_json(rounded(results), json_path)
@@ -140,10 +142,7 @@ def silent_command(
     model, tokenizer = load(adapter, base, "cpu")
     theirs = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     results = {
-        "benchmark": "reflection silent",
-        "command": command_line(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        **head("reflection silent"),
         "difference": silent_difference(model, theirs, read_rows(corpus / "test.jsonl", rows), tokenizer),
     }
     write_json(rounded(results), json_path)
@@ -166,10 +165,7 @@ def cost_command(
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         found = cost(model, read_rows(corpus / "test.jsonl", rows), tokenizer)
     results = {
-        "benchmark": "reflection cost",
-        "command": command_line(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        **head("reflection cost"),
         "adapter": {"latent_tokens": model.config.latent_tokens, "head_tier": model.config.head_tier},
         "cost": found,
     }
@@ -194,10 +190,8 @@ def changes_command(
     from dataset_builder.reflection.similarity import SentenceEmbedding
 
     from .reflection_changes import (
-        classified,
+        baseline_scores,
         compare_changes,
-        nearest_earlier,
-        ngram_vectors,
         read_cri,
         scores_of_thoughts,
         thoughts_of,
@@ -216,22 +210,12 @@ def changes_command(
     likely, thought = scores_of_thoughts(thoughts, turns, tokenizer)
     users = [number for number, turn in enumerate(turns) if turn["speaker"] == "user"]
     said = [turns[number]["text"] for number in users]
-    embedding = SentenceEmbedding(embeddings)
     scores = {"reflection": likely}
-    for name, vectors in (
-        ("n-grams", ngram_vectors([*texts, *said])), ("embeddings", embedding.embed([*texts, *said]))
-    ):  # fmt: skip
-        own, fitted = vectors[len(texts) :], vectors[: len(texts)]
-        for method, values in (
-            ("nearest earlier", nearest_earlier(own)), ("classifier", classified(fitted, labels, own))
-        ):  # fmt: skip
-            scores[f"{name}, {method}"] = np.full(len(turns), -np.inf)
-            scores[f"{name}, {method}"][users] = values
+    for name, values in baseline_scores(texts, labels, said, SentenceEmbedding(embeddings)).items():
+        scores[name] = np.full(len(turns), -np.inf)
+        scores[name][users] = values
     results = {
-        "benchmark": "reflection changes",
-        "command": command_line(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        **head("reflection changes"),
         "messages": len(users),
         "thoughts": len(thoughts),
         "messages with a thought": int(thought[users].sum()),
@@ -277,10 +261,7 @@ def main(
     threshold = best_threshold(validation["logits"], validation["labels"])
     found = score_teacher_forced(model, read_rows(corpus / "test.jsonl", samples), tokenizer, batch_size, 1024)
     results: dict[str, Any] = {
-        "benchmark": "reflection",
-        "command": command_line(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        **head("reflection"),
         "adapter": {"latent_tokens": model.config.latent_tokens, "head_tier": model.config.head_tier},
         "threshold": threshold,
         "validation": activation_figures(validation, threshold),
@@ -299,12 +280,8 @@ def main(
             f"among {model.config.linked_thoughts}": share(found["linked"]),
             "operation": share(found["operation_right"]) | {"of": list(MEMORY_OPERATIONS)},
         },
-        "tokens_of_a_thought": 2 + model.config.latent_tokens + 1 if model.config.latent_tokens else None,
+        "tokens_of_a_thought": found["tokens"],
     }
-    if results["tokens_of_a_thought"] is None:
-        rows = read_rows(corpus / "test.jsonl", samples)
-        lengths = [len(t) for row in rows for t in encode_dialogue(row, tokenizer, model.config)["thoughts"]]
-        results["tokens_of_a_thought"] = float(np.mean(lengths))
     write_json(rounded(results), json_path)
     model.config.threshold = threshold
     if far:

@@ -27,7 +27,7 @@ from ..modeling.configuration_dual_track import THOUGHT_TYPES
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_buffer import ThoughtNode
-from .statistics import ratio
+from .reflection_thoughts import share
 
 
 CHANGING = [THOUGHT_TYPES.index(name) for name in ("UPDATE", "CONFLICT")]
@@ -162,6 +162,26 @@ def classified(train: torch.Tensor, labels: Sequence[bool], test: torch.Tensor, 
         return probe(test).squeeze(-1).numpy()
 
 
+def baseline_scores(
+    texts: Sequence[str], labels: Sequence[bool], said: Sequence[str], embedding: Any
+) -> dict[str, np.ndarray]:
+    """
+    What each baseline thinks of each message.
+
+    Args:
+        texts, labels: What the classifiers are fitted to (`training_messages`).
+        said: The messages, in order.
+        embedding (`SentenceEmbedding`): Of the baselines that are no n-grams.
+    """
+    everything = [*texts, *said]
+    scores = {}
+    for name, vectors in (("n-grams", ngram_vectors(everything)), ("embeddings", embedding.embed(everything))):
+        fitted, own = vectors[: len(texts)], vectors[len(texts) :]
+        scores[f"{name}, nearest earlier"] = nearest_earlier(own)
+        scores[f"{name}, classifier"] = classified(fitted, labels, own)
+    return scores
+
+
 def recall_at(scores: np.ndarray, gold: Sequence[Gold], users: Sequence[int], flagged: int) -> list[bool]:
     """Whether each gold item has a message among the `flagged` messages of the user that score highest."""
     ranked = sorted(users, key=lambda turn: (-scores[turn], turn))[:flagged]
@@ -178,7 +198,7 @@ def compare_changes(
         entry: dict[str, Any] = {"flagged": count}
         for name, values in scores.items():
             right = recall_at(values, gold, users, count)
-            entry[name] = ratio(np.asarray(right, int), np.ones(len(right), int)) | {
+            entry[name] = share(right) | {
                 kind: sum(hit for hit, item in zip(right, gold, strict=True) if item.kind == kind)
                 for kind in ("change", "conflict")
             }

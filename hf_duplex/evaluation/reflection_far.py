@@ -38,22 +38,24 @@ def answered(text: str, question: Mapping[str, Any]) -> bool:
 
 @torch.no_grad()
 def answers(
-    model: DualTrackForCausalLM, prompts: Sequence[list[int]], openings: Sequence[list[int]], tokenizer,
+    model: DualTrackForCausalLM, prompts: Sequence[list[int]], rows: Sequence[Mapping[str, Any]], tokenizer,
     cache: DualTrackCache, reflect: bool, tokens: int,
 ) -> list[str]:  # fmt: skip
     """What is said after each prompt and the first words of its answer: so small a base seldom answers by itself."""
     device, pad = model.device, tokenizer.pad_token_id
+    said = [OPENING.format(**row["questions"][0]) for row in rows]
+    openings = tokenizer(said, add_special_tokens=False)["input_ids"]
     prompt, mask = left_padded(prompts, pad, device)
     opening, opening_mask = left_padded(openings, pad, device)
     whole = torch.cat([prompt, opening], dim=1)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         cache.reflect = reflect
         model.step(prompt, cache, mask)
-        said = model.generate(
+        found = model.generate(
             whole, attention_mask=torch.cat([mask, opening_mask], dim=1), past_key_values=cache, reflect=reflect,
             max_new_tokens=tokens, do_sample=False, pad_token_id=pad,
         )  # fmt: skip
-    return [tokenizer.decode(ids[whole.shape[1] :], skip_special_tokens=True) for ids in said]
+    return [tokenizer.decode(ids[whole.shape[1] :], skip_special_tokens=True) for ids in found]
 
 
 def told_just_before(
@@ -65,14 +67,13 @@ def told_just_before(
     """
     right = []
     for begin in track(range(0, len(rows), batch_size), description="told just before", transient=True):
-        part, prompts, openings = rows[begin : begin + batch_size], [], []
+        part, prompts = rows[begin : begin + batch_size], []
         for row in part:
             question = row["questions"][0]
             turn = row["annotations"][question["annotation"]]["turn"]
             asked = {"speaker": "user", "text": question["question"]}
             prompts.append(chat_ids([*row["turns"][turn : turn + 2], asked], tokenizer, generate=True)[0])
-            openings.append(tokenizer(OPENING.format(**question), add_special_tokens=False)["input_ids"])
-        texts = answers(model, prompts, openings, tokenizer, DualTrackCache(model.config), False, tokens)
+        texts = answers(model, prompts, part, tokenizer, DualTrackCache(model.config), False, tokens)
         right += [answered(text, row["questions"][0]) for row, text in zip(part, texts, strict=True)]
     return share(right)
 
@@ -94,13 +95,12 @@ def ask_again(
     examples: list[dict[str, Any]] = []
     forbidden = set(model._forbidden.tolist() if model._forbidden is not None else [])
     for begin in track(range(0, len(rows), batch_size), description="facts long ago", transient=True):
-        part, prompts, openings, changes = rows[begin : begin + batch_size], [], [], []
+        part, prompts, changes = rows[begin : begin + batch_size], [], []
         for row in part:
             turns = [*row["turns"], {"speaker": "user", "text": row["questions"][0]["question"]}]
             ids, where = chat_ids(turns, tokenizer, generate=True)
             annotation = row["annotations"][row["questions"][0]["annotation"]]
             prompts.append(ids)
-            openings.append(tokenizer(OPENING.format(**row["questions"][0]), add_special_tokens=False)["input_ids"])
             changes.append(where[annotation["turn"]][annotation["end"] - 1])
             distance.append(len(ids) - changes[-1])
         padding = [max(map(len, prompts)) - len(ids) for ids in prompts]
@@ -109,7 +109,7 @@ def ask_again(
             if name == "base, same window":
                 cache.start(len(part), model.device)
                 cache.thoughtful = [True] * len(part)
-            texts = answers(model, prompts, openings, tokenizer, cache, name == "reflection", tokens)
+            texts = answers(model, prompts, part, tokenizer, cache, name == "reflection", tokens)
             for row, text in zip(part, texts, strict=True):
                 right[name].append(answered(text, row["questions"][0]))
                 if len(examples) < 12:

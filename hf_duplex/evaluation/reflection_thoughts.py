@@ -1,5 +1,6 @@
 """Activation, types, links and operations of thoughts, all earlier thoughts being an oracle's."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,26 +34,13 @@ def score_teacher_forced(
 ) -> dict[str, Any]:
     """
     Activation logits and labels at boundaries; and, where the oracle reflects, types, links and operations, all
-    earlier thoughts being the oracle's.
+    earlier thoughts being the oracle's; and the mean of the tokens of a thought.
     """
     encoded = [encode_dialogue(row, tokenizer, model.config, length) for row in rows]
     encoded = [row for row in encoded if row["thoughts"]]
     collate = ReflectionCollator(model.config, tokenizer.pad_token_id)
     device = model.device
-    found: dict[str, list] = {
-        name: []
-        for name in (
-            "logits",
-            "labels",
-            "kinds",
-            "type_right",
-            "linked_first",
-            "linked",
-            "operation_right",
-            "vectors",
-            "types",
-        )
-    }
+    found: dict[str, Any] = defaultdict(list)
     before, model.training_step = model.training_step, "reflect"
     for begin in track(range(0, len(encoded), batch_size), description="teacher-forced", transient=True):
         part = encoded[begin : begin + batch_size]
@@ -82,4 +70,6 @@ def score_teacher_forced(
                     found["linked"].append(row["links"][number] in ranked[: model.config.linked_thoughts])
                     found["operation_right"].append(int(operations[index, number]) == row["operations"][number])
     model.training_step = before
+    own = model.config.latent_tokens
+    found["tokens"] = own + 3 if own else float(np.mean([len(said) for row in encoded for said in row["thoughts"]]))
     return found

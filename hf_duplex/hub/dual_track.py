@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.tables import markdown
+from ..evaluation.tables import figure_cell, markdown
 from .dual_track_figure import dual_track_figure
 
 
@@ -21,11 +21,7 @@ def figure(entry: Found | float | None) -> str:
         return "–"
     if isinstance(entry, int | float):
         return f"{entry:.3f}"
-    value = entry["f1"] if "f1" in entry else entry["value"]
-    if value is None:
-        return "–"
-    low, high = entry["interval"]
-    return f"{value:.3f} ({low:.3f}–{high:.3f})"
+    return figure_cell({"value": entry["f1"], **entry} if "f1" in entry else entry)
 
 
 def far_rows(far: Found | None) -> dict[str, str]:

@@ -27,8 +27,7 @@ class DualTrackCache(PagedContentCache):
         noted (`int`): Content tokens that were not among the ids of the text (a user's edits of thoughts).
         reflect (`bool`): Whether to reflect at all.
         streamer (`Callable`, *optional*): Called as `streamer(row, ids, node)` for each token of a thought, `node`
-        None
-            until it is whole.
+            None until it is whole.
     """
 
     def __init__(self, config: DualTrackConfig):

@@ -1,8 +1,7 @@
 """Dual-track reflection: a frozen language model with a mutable thought track beside its immutable utterance.
 
 After dual_track_reflection.md: the content track is the base model itself; the thought track goes through the same
-frozen
-layers with low-rank additions and positions of its own, and reads the content without positions.
+frozen layers with low-rank additions and positions of its own, and reads the content without positions.
 """
 
 from dataclasses import dataclass
@@ -215,8 +214,7 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
     def utter(self, input_ids, attention_mask=None, position_ids=None, cache: PagedContentCache | None = None):
         """
         The content track: the base model, nothing added. Returns its last hidden states `[batch, tokens, hidden]`,
-        what
-        the activation head reads, and the cache.
+        what the activation head reads, and the cache.
         """
         cache = PagedContentCache(len(self.backbone.model.layers), self.config.page_size) if cache is None else cache
         states: list[torch.Tensor] = []
@@ -393,8 +391,7 @@ class DualTrackForCausalLM(ReflectionMixin, PreTrainedModel, GenerationMixin):
         return vectors, there
 
     def _teacher(self, attention, thought_nodes, node_spans, tokens: int, nodes: int):
-        """How much full attention gave to each earlier thought and to what it is about, `[batch,
-        thoughts, thoughts]`."""
+        """What full attention gave to each earlier thought and to what it is about, `[batch, thoughts, thoughts]`."""
         belongs = functional.one_hot(thought_nodes.clamp_min(0), nodes).to(attention.dtype) * (
             thought_nodes >= 0
         ).unsqueeze(-1)

@@ -6,8 +6,7 @@
 
 At a boundary of the content (the prompt's or what is being said) the activation head is asked; where it fires, the row
 reflects until the end of a thought, the thought is connected with earlier ones, and what the content attends to from
-then on
-is the window, the sinks, and what these thoughts are about.
+then on is the window, the sinks, and what these thoughts are about.
 """
 
 from typing import Any
@@ -286,8 +285,7 @@ class ReflectionMixin:
     ) -> ThoughtNode:
         """
         Puts other words in place of a thought's. What is said cannot be unsaid, so the edit is said too, as a note in
-        the
-        content; the thought is about this note from now on, and it is in sight at the next token.
+        the content; the thought is about this note from now on, and it is in sight at the next token.
 
         Args:
             note_ids: The note, in tokens of the base.

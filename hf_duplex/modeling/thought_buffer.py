@@ -1,5 +1,5 @@
-"""The working memory of the thought track: nodes that can be pushed, popped and overwritten, and what
-each is about."""
+"""The working memory of the thought track: nodes that can be pushed, popped and overwritten, and
+what each is about."""
 
 from dataclasses import dataclass, field
 

@@ -9,8 +9,7 @@ from .configuration_dual_track import DualTrackConfig
 class ThoughtGrammarLogitsProcessor(LogitsProcessor):
     """
     Lets the thought track say one type, then a summary of at least one token (or the query tokens of stage B), then
-    the
-    end. Ids of nodes cannot be invented: no token with `#` may be in a summary.
+    the end. Ids of nodes cannot be invented: no token with `#` may be in a summary.
 
     Args:
         config ([`DualTrackConfig`]): The ids of the control tokens, and the longest summary.

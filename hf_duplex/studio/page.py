@@ -8,6 +8,7 @@ is typed meanwhile stands in boxes of its own, which nothing draws over.
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def build_page(
                 return refused, trying(lambda: present(here), "")
             for name, words in here.in_order(**json.loads(sent)):
                 act, done = acts[name]
-                told = trying(lambda act=act, words=words: act(words), done)  # type: ignore[misc]
+                told = trying(partial(act, words), done)
                 refused = words if "error" in told and name == "say" else refused
             return refused, told
 

@@ -1,10 +1,9 @@
 """Trains the tracks of a dual-track model on an annotated corpus, with the Trainer.
 
-    python -m hf_duplex.training.reflection BASE CORPUS --output_dir runs/reflect                        # step 1 (a
-    and b)
-    python -m hf_duplex.training.reflection BASE CORPUS --adapter runs/reflect --step connect ...        # step 2
-    python -m hf_duplex.training.reflection BASE CORPUS --adapter runs/connect --step latent --latent_tokens 2 ...  #
-    stage B
+    # Step 1 (a and b), step 2, stage B:
+    python -m hf_duplex.training.reflection BASE CORPUS --output_dir runs/reflect
+    python -m hf_duplex.training.reflection BASE CORPUS --adapter runs/reflect --step connect ...
+    python -m hf_duplex.training.reflection BASE CORPUS --adapter runs/connect --step latent --latent_tokens 2 ...
 
 BASE is a language model of the Llama family; CORPUS a folder with train.jsonl and validation.jsonl as `hf-duplex data
 reflection` makes them. Weights of the base are not stored.

@@ -3,6 +3,7 @@ shares, the pilot."""
 
 import json
 import random
+import subprocess
 import sys
 from collections import Counter
 from types import SimpleNamespace
@@ -397,6 +398,19 @@ def test_text_and_thoughts_are_interleaved_and_come_apart_again():
         assert thoughts == [(a.type, a.summary) for a in made.annotations]
     with pytest.raises(AnnotationError, match="already"):
         interleave(Dialogue([Turn("user", "what is [DSL_END]?")]))
+
+
+def test_the_corpus_needs_neither_torch_nor_the_models():
+    code = """
+import importlib, pkgutil, sys
+sys.modules.update({"torch": None, "hf_duplex": None})
+import dataset_builder.reflection as here
+for module in pkgutil.iter_modules(here.__path__):
+    if module.name != "__main__":
+        importlib.import_module(f"{here.__name__}.{module.name}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_scripted_oracle_agrees_with_itself():

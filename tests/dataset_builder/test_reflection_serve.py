@@ -34,8 +34,9 @@ def say_none(folder):
     tokenizer.save_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     answer = tokenizer("NONE<|im_end|>")["input_ids"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for seed in range(200):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    known = 0  # Prompts in a row whose answer was sure, which the last one alone can be by chance.
+    for seed in range(1500):
         turns = write_dialogue(seed, "train").turns[: 1 + seed % 3]
         asked = HINDSIGHT + "\n".join(f"[Turn {n}] user: {turn.text}" for n, turn in enumerate(turns))
         prompt = tokenizer.apply_chat_template([{"role": "user", "content": asked}], return_dict=False)
@@ -45,7 +46,10 @@ def say_none(folder):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss < 0.05
+        known = known + 1 if loss < 0.02 else 0
+        if known == 20:
+            break
+    assert known == 20, float(loss)
     model.save_pretrained(folder)
 
 

@@ -28,9 +28,12 @@ def release_command(
     run: str,
     folder: str,
     n_slots: int | None = typer.Option(None, help="Slots that a workspace keeps; as in training if not given."),
+    sliding_window: int | None = typer.Option(
+        None, help="Tokens of its own text that the generator reaches back; as in training if not given."
+    ),
 ) -> None:
     """Turn a training run into a model folder: bf16 weights, code, tokenizer, facts, card."""
-    release(run, folder, n_slots)
+    release(run, folder, n_slots, sliding_window)
 
 
 @app.command("results")

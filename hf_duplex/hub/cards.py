@@ -167,6 +167,8 @@ def write_card(folder: str | Path) -> None:
         families=families_of(runs),
         n_slots=config.get("n_slots"),
         trained_slots=training["model"].get("n_slots"),
+        window=config.get("sliding_window"),
+        trained_window=training["model"].get("sliding_window"),
         runs=runs,
         dtype=config.get("dtype", "float32"),
         results=results,

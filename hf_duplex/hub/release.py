@@ -32,12 +32,13 @@ def released_facts(training: dict[str, Any]) -> dict[str, Any]:
     return dict(without_places(facts))
 
 
-def released_config(run: Path, n_slots: int | None) -> Any:
+def released_config(run: Path, n_slots: int | None, sliding_window: int | None = None) -> Any:
     """
     The configuration that is published: as trained, but made for speaking.
 
     Raises:
-        ValueError: `n_slots` was given for a model whose weights depend on it or that has no slots, or is too small.
+        ValueError: `n_slots` was given for a model whose weights depend on it or that has no slots, or is too small;
+            or `sliding_window` is below 1.
     """
     config = AutoConfig.from_pretrained(run)
     # A trainer turns the cache off, and saves that.
@@ -51,10 +52,16 @@ def released_config(run: Path, n_slots: int | None) -> Any:
         if n_slots < config.max_message_length:
             raise ValueError(f"`n_slots` must hold at least one message ({config.max_message_length}), got {n_slots}.")
         config.n_slots = n_slots
+    if sliding_window is not None:
+        if sliding_window < 1:
+            raise ValueError(f"`sliding_window` must be at least 1 token, got {sliding_window}.")
+        config.sliding_window = sliding_window
     return config
 
 
-def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> None:
+def release(
+    run: str | Path, folder: str | Path, n_slots: int | None = None, sliding_window: int | None = None
+) -> None:
     """
     Args:
         run (`str` or `Path`): What `hf-duplex train` left: model, tokenizer, training.json.
@@ -62,6 +69,8 @@ def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> 
             and the card. Benchmark results that are there already stay, and are drawn into the card.
         n_slots (`int`, *optional*): How many slots a workspace keeps, other than in training, where all that a batch
             says may be kept.
+        sliding_window (`int`, *optional*): How far the generator reaches back in what it has said, other than in
+            training, where texts are short. What stands in its own stream and is farther back is out of its sight.
 
     Raises:
         ValueError: `run` holds no finished training; `n_slots` does not go with its model.
@@ -69,7 +78,7 @@ def release(run: str | Path, folder: str | Path, n_slots: int | None = None) -> 
     run, folder = Path(run), Path(folder)
     if not (run / "training.json").is_file():
         raise ValueError(f"`run`: {run} holds no training.json; is the training finished?")
-    config = released_config(run, n_slots)
+    config = released_config(run, n_slots, sliding_window)
     model = AutoModelForCausalLM.from_pretrained(run, config=config, dtype=torch.float32).to(torch.bfloat16)
     model.generation_config.max_new_tokens = MAX_NEW_TOKENS
     model.generation_config.use_cache = True

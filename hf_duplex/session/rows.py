@@ -20,6 +20,7 @@ from ..modeling.modeling_dual_stream import UpdateStream
 def settle(cache: DuplexCache) -> None:
     """Forgets what only going back would need, so that a cache at rest is the same wherever its rows came from."""
     assert cache.version is not None
+    cache.let_go()
     cache.emitted, cache.versions = 1, [cache.version, cache.version]
     cache._conv_inputs = {index: [state] for index, state in cache._conv_states.items()}
     cache._uncroppable = cache.get_seq_length()
@@ -55,6 +56,7 @@ def leave_room(cache: DuplexCache) -> None:
 def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
     """A cache of some rows of another, which stays as it is."""
     part = cache.snapshot()
+    part.let_go()
     chosen = torch.tensor(rows, dtype=torch.long, device=cache.layers[0].keys.device)
     part.batch_select_indices(chosen)
     if part.mask is not None:

@@ -227,12 +227,14 @@ def test_a_model_that_is_released_speaks_with_a_cache_and_keeps_as_many_slots_as
     path = runs / "workspace" / "config.json"
     before = path.read_text()
     path.write_text(json.dumps(json.loads(before) | {"use_cache": False}))
-    release(runs / "workspace", tmp_path / "other", n_slots=160)
+    release(runs / "workspace", tmp_path / "other", n_slots=160, sliding_window=48)
     path.write_text(before)
     config, trained = AutoConfig.from_pretrained(tmp_path / "other"), AutoConfig.from_pretrained(runs / "workspace")
     assert config.use_cache and config.n_slots == 160 != trained.n_slots
     card = " ".join((tmp_path / "other" / "README.md").read_text().split())
     assert f"at most 160 slots, the least valid go first; in training it kept {trained.n_slots}." in card
+    assert config.sliding_window == 48 and trained.sliding_window is None
+    assert "it sees the last 48 tokens; in training all." in card
 
 
 @pytest.mark.parametrize(
@@ -242,6 +244,12 @@ def test_a_model_that_is_released_speaks_with_a_cache_and_keeps_as_many_slots_as
 def test_slots_that_do_not_go_with_the_model_are_refused(runs, tmp_path, kind, n_slots, message):
     with pytest.raises(ValueError, match=message):
         release(runs / kind, tmp_path / "release", n_slots=n_slots)
+    assert not (tmp_path / "release").exists()
+
+
+def test_a_window_without_a_token_is_refused(runs, tmp_path):
+    with pytest.raises(ValueError, match="`sliding_window` must be at least 1 token, got 0"):
+        release(runs / "workspace", tmp_path / "release", sliding_window=0)
     assert not (tmp_path / "release").exists()
 
 

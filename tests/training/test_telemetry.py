@@ -28,6 +28,7 @@ NAMES = {
     "gru": ALWAYS | {"gate_openness"},
     "residual": ALWAYS,
     "slot": ALWAYS | {"gate_openness"},
+    "pausing": ALWAYS | {"mean_validity", "doubted_slots"},
 }
 
 

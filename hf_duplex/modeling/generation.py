@@ -242,8 +242,7 @@ class DuplexGenerationMixin(GenerationMixin):
             cache.protect(block_ids.shape[1])
         cache.append_mask(block_mask)
         cache.processed_tokens += int(block_mask.sum())
-        newest = block_mask[:, -1] if cache.aside is None else block_mask[:, -1] & ~cache.aside.rows
-        cache.last_ids = torch.where(newest, block_ids[:, -1], cache.last_ids)
+        cache.last_ids = torch.where(block_mask[:, -1], block_ids[:, -1], cache.last_ids)
         ends = torch.isin(new_ids[:, -1], torch.tensor(cache.end_ids, dtype=torch.long, device=new_ids.device))
         cache.ended = torch.where(new_mask[:, -1], ends, cache.ended) & (not is_first_iteration)
         cache.emitted = input_ids.shape[1]
@@ -281,7 +280,6 @@ class DuplexGenerationMixin(GenerationMixin):
         self._read_before_updates(cache, ids, pausing)
         if bool(pausing.all()):
             cache._uncroppable = uncroppable
-        cache.last_ids = torch.where(pausing[:, 0], ids[:, 0], cache.last_ids)
         cache.notice = None
         cache.set_aside(pausing[:, 0])
         return [(ids, mask & ~pausing), (pause_ids, pause_mask & pausing)]

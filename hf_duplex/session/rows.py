@@ -56,7 +56,6 @@ def leave_room(cache: DuplexCache) -> None:
 def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
     """A cache of some rows of another, which stays as it is."""
     part = cache.snapshot()
-    part.let_go()
     chosen = torch.tensor(rows, dtype=torch.long, device=cache.layers[0].keys.device)
     part.batch_select_indices(chosen)
     if part.mask is not None:

@@ -168,7 +168,8 @@ class WorkspaceConfig(DuplexConfig):
             Add a learned vector to the embedding of the first emitted token that knows a new update: what came in
             just now is where a repair begins, and beside many updates it would be hard to tell.
         pause_tokens (`int`, *optional*, defaults to 0):
-            Columns in which the decoder reads each update before it says the next token; no later token sees them.
+            Columns in which the decoder reads each update before it says the next token; no later token sees them (an
+            experiment).
     """
 
     model_type = "duplex_workspace"

@@ -109,6 +109,18 @@ def test_a_state_that_is_left_while_it_pauses_can_be_gone_on_from_rolled_back_an
     assert kept.aside is None and kept.get_seq_length() == first.past_key_values.get_seq_length()
 
 
+def test_rows_that_are_repeated_while_they_pause_go_on_alike():
+    model = tiny_model("pausing")
+    told = greedy(model, prompt_ids=PROMPT, interrupt_callback=Schedule([(5, [7, 8, 9])]), n=5)
+    cache = told.past_key_values
+    assert cache.aside is not None
+    alone = greedy(model, told.sequences, past_key_values=cache.snapshot(), n=4).sequences
+    cache.batch_repeat_interleave(3)
+    output = greedy(model, told.sequences.repeat_interleave(3, dim=0), past_key_values=cache, n=4)
+    assert torch.equal(output.sequences, alone.expand(3, -1))
+    assert output.past_key_values.get_seq_length() == alone.shape[1] - 1
+
+
 def test_a_negative_number_of_pauses_is_refused():
     with pytest.raises(StrictDataclassClassValidationError, match="pause_tokens must be 0"):
         tiny_config("pausing", pause_tokens=-1)

@@ -4,7 +4,7 @@ version each emitted token knows.
 """
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,32 +30,6 @@ class Room:
     keys: torch.Tensor
     values: torch.Tensor
     taken: int
-
-
-@dataclass(frozen=True)
-class Aside:
-    """
-    What a stream reads aside, to be let go of before its next token.
-
-    Attributes:
-        rows (`torch.BoolTensor` of shape `(batch,)`): The rows that read it.
-        start (`int`): The first of its columns.
-        conv_states, conv_inputs (`dict[int, ...]`), uncroppable (`int`): As they were before.
-    """
-
-    rows: torch.BoolTensor
-    start: int
-    conv_states: dict[int, torch.Tensor]
-    conv_inputs: dict[int, list[torch.Tensor]]
-    uncroppable: int
-
-    def map(self, function) -> "Aside":
-        return replace(
-            self,
-            rows=function(self.rows),
-            conv_states={index: function(state) for index, state in self.conv_states.items()},
-            conv_inputs={index: [function(x) for x in inputs] for index, inputs in self.conv_inputs.items()},
-        )
 
 
 class GrowingLayer(DynamicLayer):
@@ -148,7 +122,6 @@ class DuplexCache(DynamicCache):
             Which cached columns hold a token; None while all of them do.
         notice (`torch.BoolTensor` of shape `(batch,)`, *optional*): Which rows have heard an update that the token to
             be processed next is the first to know.
-        aside ([`Aside`], *optional*): What was read since the last token, and no later one will see.
         emitted (`int`): How many columns of the emitted stream were processed.
         version (`torch.LongTensor` of shape `(batch,)`, *optional*): How many messages each row has heard.
         versions (`list[torch.LongTensor]`): The version that each emitted column knows, each of shape `(batch,)`.
@@ -173,7 +146,6 @@ class DuplexCache(DynamicCache):
         self.cross_bias: torch.Tensor | None = None
         self.mask: torch.BoolTensor | None = None
         self.notice: torch.BoolTensor | None = None
-        self.aside: Aside | None = None
         self.emitted = 0
         self.version: torch.LongTensor | None = None
         self.versions: list[torch.LongTensor] = []
@@ -296,38 +268,6 @@ class DuplexCache(DynamicCache):
         """Marks the columns so far and the next `columns` as one splice that `crop` must not cut into."""
         self._uncroppable = self.get_seq_length() + columns
 
-    # Columns that are let go of
-
-    def set_aside(self, rows: torch.BoolTensor) -> None:
-        """What the chosen rows, `(batch,)`, read from here on is read aside: a convolution sees none but it."""
-        inputs = {index: list(blocks) for index, blocks in self._conv_inputs.items()}
-        self.aside = Aside(rows, self.get_seq_length(), dict(self._conv_states), inputs, self._uncroppable)
-        self._conv_states = {
-            index: state.masked_fill(rows[:, None, None], 0) for index, state in self._conv_states.items()
-        }
-
-    def let_go(self) -> None:
-        """Lets go of what was read aside, as if it had not been processed."""
-        aside, self.aside = self.aside, None
-        if aside is None:
-            return
-        if bool(aside.rows.all()):
-            columns = self.get_seq_length() - aside.start
-            super().crop(-columns)
-            self.mask = None if self.mask is None else self.mask[:, :-columns]
-            # Copies: a snapshot may hold the same books.
-            self._conv_states = dict(aside.conv_states)
-            self._conv_inputs = {index: list(blocks) for index, blocks in aside.conv_inputs.items()}
-            self._uncroppable = aside.uncroppable
-            return
-        mask = self._explicit_mask(aside.rows)
-        behind = torch.arange(mask.shape[1], device=mask.device) >= aside.start
-        self.mask = mask & ~(aside.rows[:, None] & behind)
-        self._conv_states = {
-            index: torch.where(aside.rows[:, None, None], aside.conv_states[index], state)
-            for index, state in self._conv_states.items()
-        }
-
     # Rows and time
 
     def of_rows(self, rows: torch.LongTensor) -> "DuplexCache":
@@ -360,8 +300,6 @@ class DuplexCache(DynamicCache):
                 setattr(self, name, function(value))
         if self.memory is not None:
             self.memory = self.memory.map(function)
-        if self.aside is not None:
-            self.aside = self.aside.map(function)
         if self.cross is not None:
             self.cross = [(function(keys), function(values)) for keys, values in self.cross]
 
@@ -390,7 +328,6 @@ class DuplexCache(DynamicCache):
             raise ValueError(f"`tokens_to_remove` must be negative or 0, got {tokens_to_remove}.")
         if columns == 0:
             return
-        self.let_go()
         available = max(0, min(self.get_seq_length() - max(self._uncroppable, self._window), self.max_crop))
         if columns > available:
             raise ValueError(

@@ -167,9 +167,6 @@ class WorkspaceConfig(DuplexConfig):
         notice_updates (`bool`, *optional*, defaults to `False`):
             Add a learned vector to the embedding of the first emitted token that knows a new update: what came in
             just now is where a repair begins, and beside many updates it would be hard to tell.
-        pause_tokens (`int`, *optional*, defaults to 0):
-            Columns in which the decoder reads each update before it says the next token; no later token sees them (an
-            experiment).
     """
 
     model_type = "duplex_workspace"
@@ -180,12 +177,6 @@ class WorkspaceConfig(DuplexConfig):
     max_message_distance: int = 16
     recency_bias: bool = True
     notice_updates: bool = False
-    pause_tokens: int = 0
-
-    @property
-    def pause_token_id(self) -> int:
-        """The token that stands for a pause: the one that ends messages, which is never emitted."""
-        return 0 if self.message_separator_token_id is None else self.message_separator_token_id
 
     @property
     def slots_are_tokens(self) -> bool:
@@ -194,8 +185,6 @@ class WorkspaceConfig(DuplexConfig):
 
     def validate_architecture(self):
         super().validate_architecture()
-        if self.pause_tokens < 0:
-            raise ValueError(f"pause_tokens must be 0 (none) or more, got {self.pause_tokens}.")
         if self.n_slots < 1:
             raise ValueError(f"n_slots must be at least 1, got {self.n_slots}.")
         if self.slots_are_tokens and self.n_slots < self.max_message_length:

@@ -68,13 +68,6 @@ class DuplexGenerationMixin(GenerationMixin):
         cache.version = cache.version + mask.any(-1).sum(-1)
         return [(ids.flatten(1), mask.flatten(1))]
 
-    def pauses(self, mask: torch.BoolTensor) -> Tokens | None:
-        """
-        What is read aside after updates, their mask `(batch, updates, length)`, and let go of before the next token,
-        which it predicts. Here nothing.
-        """
-        return None
-
     # What transformers calls
 
     @torch.no_grad()
@@ -201,7 +194,6 @@ class DuplexGenerationMixin(GenerationMixin):
     ):
         """Called by the decoding loop before each step: reads what was said, then lays out what comes next."""
         cache = past_key_values
-        cache.let_go()
         fresh = cache.version is None
         if fresh and prompt_ids is not None:
             prompt_mask = torch.ones_like(prompt_ids) if prompt_mask is None else prompt_mask
@@ -230,9 +222,6 @@ class DuplexGenerationMixin(GenerationMixin):
             # What was said before the updates came knows nothing of them: it is read first, but for the last token.
             self._read_before_updates(cache, block_ids[:, :-1], block_mask[:, :-1])
             parts = [(block_ids[:, -1:], block_mask[:, -1:]), *self.read_updates(cache, *updates)]
-            pauses = self.pauses(updates[1])
-            if pauses is not None:
-                parts = self._read_aside(cache, parts[0], pauses)
             block_ids, block_mask = left_padded(parts)
         if len(parts) > 1:
             if cache.get_seq_length() and not bool(block_mask[:, :-1].any(1).all()):
@@ -269,20 +258,6 @@ class DuplexGenerationMixin(GenerationMixin):
         part = cache.of_rows(rows)
         self._read_block(part, ids[rows], mask[rows])
         cache.join_rows(part, rows, mask[rows])
-
-    def _read_aside(self, cache: DuplexCache, last: Tokens, pauses: Tokens) -> list[Tokens]:
-        """Reads the last token of the rows that pause, apart from what follows: pauses there, elsewhere the token."""
-        (ids, mask), (pause_ids, pause_mask) = last, pauses
-        pausing = mask & pause_mask[:, :1]
-        if not bool(pausing.any()):
-            return [last]
-        uncroppable = cache._uncroppable
-        self._read_before_updates(cache, ids, pausing)
-        if bool(pausing.all()):
-            cache._uncroppable = uncroppable
-        cache.notice = None
-        cache.set_aside(pausing[:, 0])
-        return [(ids, mask & ~pausing), (pause_ids, pause_mask & pausing)]
 
     def _read_block(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
         cache.append_mask(mask)

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from .packing import PackedMessages
-from .pauses import Pauses
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,12 @@ class Layout:
             column whose state predicts what is emitted next; none where the line is the emitted stream.
         messages ([`~packing.PackedMessages`], *optional*): What is heard beside the line.
         known (`torch.LongTensor` of shape `(batch, columns)`, *optional*): How many updates each column knows.
-        pauses ([`~pauses.Pauses`], *optional*): Where the columns stand, if pauses stand behind the emitted stream.
     """
 
     line: torch.LongTensor
     predictor: torch.LongTensor | None = None
     messages: PackedMessages | None = None
     known: torch.LongTensor | None = None
-    pauses: Pauses | None = None
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All tensors by name, as [`from_tensors`] takes them."""
@@ -38,19 +35,14 @@ class Layout:
         named = {name: tensor for name, tensor in parts.items() if tensor is not None}
         if self.messages is not None:
             named.update({f"messages.{name}": tensor for name, tensor in vars(self.messages).items()})
-        if self.pauses is not None:
-            named.update({f"pauses.{name}": tensor for name, tensor in vars(self.pauses).items()})
         return named
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, torch.Tensor]) -> "Layout":
         """The inverse of [`tensors`]."""
-        parts: dict[str, dict[str, torch.Tensor]] = {"": {}, "messages": {}, "pauses": {}}
-        for name, tensor in tensors.items():
-            part, _, field = name.rpartition(".")
-            parts[part][field] = tensor
-        messages = PackedMessages(**parts["messages"]) if parts["messages"] else None
-        return cls(**parts[""], messages=messages, pauses=Pauses(**parts["pauses"]) if parts["pauses"] else None)
+        packed = {name.removeprefix("messages."): tensor for name, tensor in tensors.items() if "." in name}
+        parts = {name: tensor for name, tensor in tensors.items() if "." not in name}
+        return cls(**parts, messages=PackedMessages(**packed) if packed else None)
 
     def padded(self, multiple: int) -> "Layout":
         """The same with all lengths rounded up: padding behind, and messages and versions that no row has."""
@@ -69,10 +61,7 @@ class Layout:
             for tensor in (self.line, self.predictor, self.known)
         )
         assert line is not None
-        pauses = self.pauses
-        if pauses is not None:
-            pauses = Pauses(_round_up(pauses.place, multiple), _round_up(pauses.group, multiple, -1))
-        return Layout(line, predictor, messages, known, pauses)
+        return Layout(line, predictor, messages, known)
 
 
 def _round_up(tensor: torch.Tensor, multiple: int, value: int = 0) -> torch.Tensor:

@@ -25,7 +25,6 @@ from .layers import (
     left_pad_shift,
 )
 from .layout import Layout
-from .pauses import Pauses
 from .streams import Streams
 from .update_rules import LatentSlots
 from .update_validity import ValidityUpdate
@@ -86,7 +85,6 @@ class DuplexModel(DuplexPreTrainedModel):
         attention_mask: torch.Tensor | None,
         cache: DuplexCache | None,
         heard: Heard | None = None,
-        pauses: Pauses | None = None,
         **kwargs,
     ) -> torch.Tensor:
         """
@@ -98,7 +96,6 @@ class DuplexModel(DuplexPreTrainedModel):
                 Non-zero where a column, cached or new, holds a token.
             cache (`DuplexCache`, *optional*): The stream so far, extended in place.
             heard (`Heard`, *optional*): What cross-attention attends to.
-            pauses ([`~pauses.Pauses`], *optional*): Where the columns stand, of a whole stream with pauses behind it.
 
         Returns:
             Hidden states `(batch, length, hidden_size)`.
@@ -115,13 +112,7 @@ class DuplexModel(DuplexPreTrainedModel):
             pads = (attention_mask[:, -length:].cumsum(-1) == 0).sum(-1)
             if self.config.conv_width and bool(pads.any()):
                 shift = left_pad_shift(pads, length, self.config.conv_width)
-        if pauses is None:
-            mask = self._self_attention_mask(positions, attention_mask, length, inputs_embeds.dtype)
-        else:
-            positions = pauses.place
-            mask = pauses.attention_mask(self.config.sliding_window, inputs_embeds.dtype)
-            if self.config.conv_width:
-                kwargs["reach"] = pauses.reach(self.config.conv_width)
+        mask = self._self_attention_mask(positions, attention_mask, length, inputs_embeds.dtype)
         position_embeddings = self.rotary_emb(inputs_embeds, positions[:, -length:])
 
         hidden_states = inputs_embeds
@@ -138,7 +129,7 @@ class DuplexModel(DuplexPreTrainedModel):
                 shift=shift,
                 **kwargs,
             )
-        if cache is not None and self.config.sliding_window is not None and cache.aside is None:
+        if cache is not None and self.config.sliding_window is not None:
             cache.drop_columns_before(self.config.sliding_window)
         return self.norm(hidden_states)
 
@@ -164,12 +155,8 @@ class DuplexModel(DuplexPreTrainedModel):
         embeds = self.embed_tokens(layout.line)
         if self.notice is not None and layout.known is not None:
             before = nn.functional.pad(layout.known, (1, 0))[:, :-1]
-            news = layout.known > before
-            if layout.pauses is not None:
-                news = news & layout.pauses.emitted
-            embeds = embeds + news[..., None] * self.notice
-        heard = self.heard_in(layout)
-        hidden_states = self.decode(embeds, attention_mask, None, heard, layout.pauses, **kwargs)
+            embeds = embeds + (layout.known > before)[..., None] * self.notice
+        hidden_states = self.decode(embeds, attention_mask, None, self.heard_in(layout), **kwargs)
         if layout.predictor is None:
             return hidden_states
         return hidden_states.gather(1, layout.predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))

@@ -15,7 +15,6 @@ from .layout import Layout
 from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
-from .pauses import lay_out_pauses
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import Streams, visible_versions
 from .update_defeasible import DefeasibleUpdate
@@ -143,8 +142,7 @@ class WorkspaceModel(DuplexModel):
         if layout is None:
             told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
             layout = self.laid_out(self.config, Streams(input_ids, attention_mask, *told))
-        padding = padding_that_matters(attention_mask) if layout.pauses is None else None
-        hidden_states = self.run(layout, padding, **kwargs)
+        hidden_states = self.run(layout, padding_that_matters(attention_mask), **kwargs)
         return BaseModelOutputWithPast(last_hidden_state=hidden_states)
 
     @classmethod
@@ -160,12 +158,7 @@ class WorkspaceModel(DuplexModel):
             *updates, positions = updates
             known = visible_versions(known.shape[1], positions)
         messages = pack_messages(prompt, updates, config.message_separator_token_id, config.max_message_length)
-        if updates is None or not config.pause_tokens:
-            return Layout(streams.input_ids, messages=messages, known=known)
-        line, predictor, known, pauses = lay_out_pauses(
-            streams.input_ids, streams.attention_mask, known, positions, config.pause_tokens, config.pause_token_id
-        )
-        return Layout(line, predictor, messages, known, pauses)
+        return Layout(streams.input_ids, messages=messages, known=known)
 
     def heard_in(self, layout: Layout) -> Heard:
         assert layout.messages is not None and layout.known is not None
@@ -289,12 +282,6 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
         self.model.hear(cache, ids, mask)
         cache.notice = mask.flatten(1).any(1)
         return []
-
-    def pauses(self, mask):
-        if not self.config.pause_tokens:
-            return None
-        told = mask.flatten(1).any(1)[:, None].expand(-1, self.config.pause_tokens)
-        return torch.full(told.shape, self.config.pause_token_id, device=mask.device), told
 
     def _warn_about_prompt(self) -> None:
         logger.warning_once(

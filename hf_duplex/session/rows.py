@@ -20,7 +20,6 @@ from ..modeling.modeling_dual_stream import UpdateStream
 def settle(cache: DuplexCache) -> None:
     """Forgets what only going back would need, so that a cache at rest is the same wherever its rows came from."""
     assert cache.version is not None
-    cache.let_go()
     cache.emitted, cache.versions = 1, [cache.version, cache.version]
     cache._conv_inputs = {index: [state] for index, state in cache._conv_states.items()}
     cache._uncroppable = cache.get_seq_length()

@@ -56,7 +56,6 @@ class ModelArguments:
     max_message_distance: int = field(default=16, metadata={"help": "How many messages back doubt can tell apart."})
     recency_bias: bool = field(default=True, metadata={"help": "Tell the generator how long ago a slot was written."})
     notice_updates: bool = field(default=False, metadata={"help": "Mark the first token that knows a new update."})
-    pause_tokens: int = field(default=0, metadata={"help": "Columns in which the generator reads each update."})
     message_separator_token_id: int | None = field(
         default=3, metadata={"help": "Ends a message in a prompt; none: prompts are read at once, up to the longest."}
     )

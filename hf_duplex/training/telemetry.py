@@ -89,9 +89,7 @@ class Telemetry:
             cross = self._cross_attention(model, batch)
             values = {}
             if kind == "duplex_workspace":
-                # Behind the emitted tokens stand pauses, if any.
-                said = batch["attention_mask"]
-                cross = cross[:, : said.shape[1]].masked_fill(said[..., None] == 0, 0.0)
+                cross = cross.masked_fill(batch["attention_mask"][..., None] == 0, 0.0)
                 values = self._workspace(model, batch, cross[..., 1:])
             # Those that nothing has been said to, and padding, cannot attend to what was heard.
             heard = cross[..., 1:].sum(-1)

@@ -37,7 +37,6 @@ PROMPT = "a is 5, b is 3. say a, b."
 UPDATES = (Update("no, a is 7.", 0), Update("b is 9.", 4), Update("a is 2.", None))
 PROMPT_MESSAGES = 4
 LATENT = ["gated", "gru", "residual", "slot"]
-WORKSPACES = [*RULES, "pausing"]
 
 
 def inspected(name, **options):
@@ -318,9 +317,9 @@ def test_everything_goes_into_json(inspections, name):
     facts = json.loads(json.dumps(inspections[name].to_dict()))
     assert len(facts["messages"]) == 7 and len(facts["tokens"]) == len(inspections[name].tokens)
     assert facts["tokens"][0]["top"][0].keys() == {"slot", "text", "message", "weight"}
-    if name in WORKSPACES:
+    if name in RULES:
         assert facts["messages"][5]["slots"][0].keys() == {"slot", "text", "message", "before", "after", "moved"}
-        assert facts["update_type"] == {"pausing": "validity"}.get(name, name) and len(facts["cross_gates"]) == 2
+        assert facts["update_type"] == name and len(facts["cross_gates"]) == 2
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -329,7 +328,7 @@ def test_it_can_be_drawn(inspections, name, tmp_path):
     drawn = (tmp_path / "picture.svg").read_text()
     ElementTree.fromstring(drawn)
     assert "v6 b is 9." in drawn or name in LATENT
-    assert ("Slots of the workspace" in drawn) == (name in WORKSPACES)
+    assert ("Slots of the workspace" in drawn) == (name in RULES)
 
 
 def test_a_picture_is_the_same_each_time(inspections, tmp_path):
@@ -340,12 +339,12 @@ def test_a_picture_is_the_same_each_time(inspections, tmp_path):
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_it_can_be_printed(name):
-    options = {"versions": (4, 6)} if name in WORKSPACES else {}
+    options = {"versions": (4, 6)} if name in RULES else {}
     console = Console(file=io.StringIO(), width=160)
     render(inspected(name, **options), console)
     shown = console.file.getvalue()
     assert "no, a is 7." in shown and "v7" in shown
-    assert ("from v4 to v6" in shown) == (name in WORKSPACES)
+    assert ("from v4 to v6" in shown) == (name in RULES)
 
 
 def test_without_updates_the_prompt_alone_is_inspected():

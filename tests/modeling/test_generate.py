@@ -197,7 +197,7 @@ def test_the_forward_over_all_versions_gives_the_hidden_states_of_the_generator(
             output_hidden_states=True,
             output_attentions=True,
         )
-    line = 12 if name in ("baseline", "pausing") else 6
+    line = 12 if name == "baseline" else 6
     assert [tuple(states.shape) for states in output.hidden_states[:-1]] == [(1, line, 32)] * 2
     assert len(output.hidden_states) == 3
     assert [tuple(weights.shape) for weights in output.attentions] == [(1, 4, line, line)] * 2

@@ -22,11 +22,11 @@ FIRST_WORD = 5
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz0123456789.,:;?!=+-*/()'\"<>#%&@_"
 assert FIRST_WORD + len(CHARACTERS) == VOCAB
 
-# Every generator, the workspace with each of its update rules, and one that pauses.
-GENERATORS = ["baseline", "dual_stream", "validity", "defeasible", "gated", "gru", "residual", "slot", "pausing"]
+# Every generator, the workspace with each of its update rules.
+GENERATORS = ["baseline", "dual_stream", "validity", "defeasible", "gated", "gru", "residual", "slot"]
 # One of each kind, where the rule makes no difference.
-KINDS = ["baseline", "dual_stream", "validity", "pausing"]
-LISTENERS = ["dual_stream", "validity", "gated", "pausing"]
+KINDS = ["baseline", "dual_stream", "validity"]
+LISTENERS = ["dual_stream", "validity", "gated"]
 RULES = ["validity", "defeasible", "gated", "gru", "residual", "slot"]
 
 SIZES = {
@@ -48,8 +48,6 @@ def tiny_config(name: str, **overrides):
         return DuplexBaselineConfig(**sizes)
     if name == "dual_stream":
         return DualStreamConfig(**{"encoder_layers": 1, "notice_updates": True, **sizes})
-    if name == "pausing":
-        name, sizes = "validity", {"pause_tokens": 3, **sizes}
     n_slots = 32 if name in ("validity", "defeasible") else 5
     return WorkspaceConfig(
         **{"update_type": name, "n_slots": n_slots, "encoder_layers": 1, "notice_updates": True, **sizes}

@@ -14,7 +14,7 @@ from hf_duplex.training.graphs import GraphedSteps, in_parts
 
 
 SIZES = {"vocab_size": 512, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "encoder_layers": 1}
-WAYS = ["workspace", "dual_stream", "baseline", "serialized", "pausing"]
+WAYS = ["workspace", "dual_stream", "baseline", "serialized"]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def tokenizer():
 
 def model_of(way):
     torch.manual_seed(0)
-    config = WorkspaceConfig(**SIZES, notice_updates=True, pause_tokens=3 if way == "pausing" else 0)
-    name = {"serialized": "baseline", "pausing": "workspace"}.get(way, way)
+    config = WorkspaceConfig(**SIZES, notice_updates=True)
+    name = "baseline" if way == "serialized" else way
     return AutoModelForCausalLM.from_config(equal_size_configs(config, tolerance=0.2)[name])
 
 

@@ -28,7 +28,6 @@ NAMES = {
     "gru": ALWAYS | {"gate_openness"},
     "residual": ALWAYS,
     "slot": ALWAYS | {"gate_openness"},
-    "pausing": ALWAYS | {"mean_validity", "doubted_slots"},
 }
 
 

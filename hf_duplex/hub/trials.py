@@ -100,5 +100,6 @@ def draw_trials(folder: str | Path, runs: Sequence[str | Path] = (), whole_split
         for model in results["models"].values():
             for split, found in model["splits"].items():
                 model["splits"][split] = {name: value for name, value in found.items() if name not in GROUPINGS}
+        results["comparisons"] = [entry for entry in results["comparisons"] if not entry.get("family")]
         write_json(results, folder / "revision.json")
     (folder / "README.md").write_text(text)

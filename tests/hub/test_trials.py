@@ -10,7 +10,10 @@ from hf_duplex.evaluation.tables import GROUPINGS
 from hf_duplex.hub.trials import draw_trials
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "trials"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "trials"
+# Results with all groups that a split is made of.
+WHOLE = ROOT / "model_cards" / "comparison" / "updates_16x.json"
 
 
 @pytest.fixture
@@ -34,14 +37,17 @@ def test_the_page_is_drawn_from_its_files(folder):
 
 def test_what_splits_are_made_of_is_left_out_if_asked_to(folder):
     path = folder / "revision.json"
+    shutil.copy(WHOLE, path)
     results = json.loads(path.read_text())
     name, model = next(iter(results["models"].items()))
-    wanted = {key: value for key, value in model["splits"]["test"].items() if key not in GROUPINGS}
-    assert wanted != model["splits"]["test"]
+    wanted = {key: value for key, value in model["splits"]["long"].items() if key not in GROUPINGS}
+    compared = [entry for entry in results["comparisons"] if not entry.get("family")]
+    assert wanted != model["splits"]["long"] and len(compared) < len(results["comparisons"])
     draw_trials(folder)
     assert json.loads(path.read_text()) == results
     draw_trials(folder, whole_splits=True)
-    assert json.loads(path.read_text())["models"][name]["splits"]["test"] == wanted
+    kept = json.loads(path.read_text())
+    assert kept["models"][name]["splits"]["long"] == wanted and kept["comparisons"] == compared
 
 
 def test_a_run_is_taken_in_under_its_name_and_replaces_the_one_before(folder, tmp_path):

@@ -74,7 +74,7 @@ def draw_trials(folder: str | Path, runs: Sequence[str | Path] = (), whole_split
         runs (`Sequence[str | Path]`, *optional*): Training runs to take into `trials.json` first; one of the same name
             is replaced.
         whole_splits (`bool`, *optional*, defaults to `False`): Keep in `revision.json` what the page tells, whole
-            splits, and not what each is made of, which is most of the file.
+            splits and their comparisons, and not what each is made of, which is most of the file.
 
     Raises:
         ValueError: A run is not finished, or the folder lacks a file.
@@ -100,6 +100,6 @@ def draw_trials(folder: str | Path, runs: Sequence[str | Path] = (), whole_split
         for model in results["models"].values():
             for split, found in model["splits"].items():
                 model["splits"][split] = {name: value for name, value in found.items() if name not in GROUPINGS}
-        results["comparisons"] = [entry for entry in results["comparisons"] if not entry.get("family")]
+        results["comparisons"] = entries
         write_json(results, folder / "revision.json")
     (folder / "README.md").write_text(text)

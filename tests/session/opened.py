@@ -20,6 +20,15 @@ SHORT = Sampling(max_new_tokens=24)
 PATIENCE = 60
 
 
+class Clock:
+    """Time that passes when it is told to, from 0."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 def model_of(name):
     if name != "llama":
         return talking_model(name)

@@ -1,6 +1,7 @@
 """What a session takes from outside: text that is text, of a size, at a rate."""
 
 import pytest
+from opened import Clock
 
 from hf_duplex.session.limits import Limits, Rate, Refusal, check_text
 
@@ -44,13 +45,6 @@ def test_commands_markup_and_all_scripts_are_text(text):
 
 def test_white_space_around_it_goes():
     assert check_text(" so \n", "update", 100) == "so"
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def test_a_burst_and_then_a_rate():

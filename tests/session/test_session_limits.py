@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from opened import PATIENCE, PROMPT, finish, ids, model_of, open_session
+from opened import Clock, PATIENCE, PROMPT, finish, ids, model_of, open_session
 from tiny_models import EOS, talking_model, tiny_tokenizer
 
 from hf_duplex.session.duplex_session import DuplexSession, SessionError
@@ -114,13 +114,6 @@ def test_a_model_that_fails_harms_no_session(server, monkeypatch):
         list(session)
     session.resume()
     assert ids(finish(session)) == expected
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def test_idle_sessions_are_freed_and_can_be_restored():

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from opened import Clock, PATIENCE, PROMPT, finish, ids, model_of, open_session
+from opened import PATIENCE, PROMPT, Clock, finish, ids, model_of, open_session
 from tiny_models import EOS, talking_model, tiny_tokenizer
 
 from hf_duplex.session.duplex_session import DuplexSession, SessionError

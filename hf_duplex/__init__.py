@@ -13,6 +13,9 @@ if TYPE_CHECKING or Path(*sys.argv[:1]).stem != "hf-duplex":
         DualStreamConfig,
         DualStreamForCausalLM,
         DualStreamModel,
+        CannotListen,
+        DuplexAdapterConfig,
+        DuplexAdapterForCausalLM,
         DuplexBaselineConfig,
         DuplexBaselineForCausalLM,
         DuplexBaselineModel,
@@ -25,15 +28,19 @@ if TYPE_CHECKING or Path(*sys.argv[:1]).stem != "hf-duplex":
         WorkspaceForCausalLM,
         WorkspaceModel,
         equal_size_configs,
+        listen,
     )
 
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "CannotListen",
     "DualStreamConfig",
     "DualStreamForCausalLM",
     "DualStreamModel",
+    "DuplexAdapterConfig",
+    "DuplexAdapterForCausalLM",
     "DuplexBaselineConfig",
     "DuplexBaselineForCausalLM",
     "DuplexBaselineModel",
@@ -46,6 +53,7 @@ __all__ = [
     "WorkspaceForCausalLM",
     "WorkspaceModel",
     "equal_size_configs",
+    "listen",
 ]
 
 

@@ -4,9 +4,12 @@ from pathlib import Path
 
 
 SHIPPED = Path(__file__).parents[1] / "model_cards"
-WORKSPACE, BASELINE, DUAL_STREAM = "duplex-workspace-5m", "duplex-baseline-5m", "duplex-dual-stream-5m"
-RELEASED = (WORKSPACE, BASELINE, DUAL_STREAM)
+WORKSPACE, BASELINE = "duplex-workspace-5m", "duplex-baseline-5m"
+RELEASED = (WORKSPACE, BASELINE)
 """In the order in which they are compared; results of all of them lie with the first."""
+
+DUAL_STREAM = "duplex-dual-stream-5m"
+"""A control of the comparison: its folder holds a card and results, and no weights."""
 
 TURN_POLICY = SHIPPED / "policies" / "duplex-turn-policy"
 """The policy that decides when a live session speaks."""

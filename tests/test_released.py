@@ -6,7 +6,7 @@ import re
 import pytest
 from safetensors import safe_open
 
-from hf_duplex.released import RELEASED, SHIPPED
+from hf_duplex.released import DUAL_STREAM, RELEASED, SHIPPED
 
 
 MEGABYTE = 1_000_000
@@ -50,7 +50,11 @@ def test_what_ships_is_small(name):
         assert {stored.get_slice(weight).get_dtype() for weight in stored.keys()} == {"BF16"}
 
 
-@pytest.mark.parametrize("name", RELEASED)
+def test_the_dual_stream_ships_its_results_and_no_weights():
+    assert {path.name for path in (SHIPPED / DUAL_STREAM).iterdir()} == {"README.md", "results.json", "training.json"}
+
+
+@pytest.mark.parametrize("name", (*RELEASED, DUAL_STREAM))
 def test_no_file_tells_a_place_on_somebodys_machine(name):
     for path in (SHIPPED / name).glob("*.[jm][sd]*"):
         assert not re.search(r"(?<![\w.<])/(?:tmp|home|root|work|mnt|data)/", path.read_text()), path.name

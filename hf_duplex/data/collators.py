@@ -22,6 +22,22 @@ def _pad(rows: Sequence[Sequence[int]], value: int, multiple: int) -> tuple[torc
     return torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64))
 
 
+def _check(samples: Sequence[EncodedSample]) -> None:
+    """
+    Raises:
+        ValueError: A sample lacks a stream; the message names it.
+    """
+    for sample in samples:
+        missing = [f"`{name}`" for name in EncodedSample.__annotations__ if name not in sample]
+        if missing:
+            given = ", ".join(f"`{name}`" for name in sample) or "nothing"
+            raise ValueError(
+                f"a sample has no {', '.join(missing)}, only {given}: encode rows first, with "
+                "`hf_duplex.data.OwnDataset` or `encode_conversation`; if they are encoded, the Trainer has removed "
+                "the column: set `remove_unused_columns=False`."
+            )
+
+
 @dataclass
 class ChannelCollator:
     """
@@ -34,12 +50,16 @@ class ChannelCollator:
     Returns a batch with `input_ids`, `attention_mask` and `labels` `(batch, length)`, `prompt_ids` and `prompt_mask`
     `(batch, prompt_length)`, and, if any sample has an update, `update_ids` and `update_mask` `(batch, updates,
     update_length)` and `update_positions` `(batch, updates)`.
+
+    Raises:
+        ValueError: A sample lacks a stream; the message names it.
     """
 
     tokenizer: PreTrainedTokenizerBase
     pad_to_multiple_of: int = 8
 
     def __call__(self, samples: Sequence[EncodedSample]) -> dict[str, torch.Tensor]:
+        _check(samples)
         pad, multiple = self.tokenizer.pad_token_id, self.pad_to_multiple_of
         emitted = [sample["input_ids"] for sample in samples]
         prompts = [sample["prompt_ids"] for sample in samples]
@@ -79,12 +99,16 @@ class SerializedCollator:
         pad_to_multiple_of (`int`, *optional*, defaults to 8): Lengths are rounded up to it.
 
     Returns a batch with `input_ids`, `attention_mask` and `labels`, each `(batch, length)`.
+
+    Raises:
+        ValueError: A sample lacks a stream; the message names it.
     """
 
     tokenizer: PreTrainedTokenizerBase
     pad_to_multiple_of: int = 8
 
     def __call__(self, samples: Sequence[EncodedSample]) -> dict[str, torch.Tensor]:
+        _check(samples)
         lines, labels = zip(*(self._serialize(sample) for sample in samples), strict=True)
         input_ids, attention_mask = _pad(lines, self.tokenizer.pad_token_id, self.pad_to_multiple_of)
         labels, _ = _pad(labels, -100, self.pad_to_multiple_of)

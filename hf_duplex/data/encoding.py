@@ -8,6 +8,11 @@ from transformers import PreTrainedTokenizerBase
 from dataset_builder import Sample
 
 from ..modeling import encode_prompt, encode_updates
+from .own import Conversation
+
+
+# What a tokenizer of the models from scratch has.
+CONTROL_TOKENS = ("bos", "eos", "sep", "update")
 
 
 class EncodedSample(TypedDict):
@@ -42,4 +47,44 @@ def encode_sample(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Encoded
         prompt_ids=encode_prompt(tokenizer, sample.prompt),
         update_ids=encode_updates(tokenizer, [update["text"] for update in sample.updates]),
         update_positions=token_positions(target["offset_mapping"], [update["position"] for update in sample.updates]),
+    )
+
+
+def encode_conversation(
+    tokenizer: PreTrainedTokenizerBase, conversation: Conversation, max_message_length: int | None = None
+) -> EncodedSample:
+    """
+    Encodes a conversation of a user's own data for the models from scratch. Each clause of each chat message is a
+    message of the prompt, and the text is ended by the end token. Control tokens that are spelled out in a text stay
+    plain text.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): A tokenizer that [`train_tokenizer`] made.
+        conversation ([`Conversation`]): The conversation.
+        max_message_length (`int`, *optional*): The longest message that the model reads, from its configuration.
+
+    Raises:
+        ValueError: The tokenizer lacks a control token, or an update is longer than `max_message_length`.
+    """
+    missing = [name for name in CONTROL_TOKENS if getattr(tokenizer, f"{name}_token_id", None) is None]
+    if missing:
+        raise ValueError(
+            f"`tokenizer` has no {', '.join(missing)} token; use one that `hf_duplex.data.train_tokenizer` made."
+        )
+    text, updates = conversation.text, conversation.updates
+    emitted = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    update_ids = encode_updates(tokenizer, [update for _, update in updates])
+    longest = max(map(len, update_ids), default=0)
+    if max_message_length is not None and longest > max_message_length:
+        raise ValueError(
+            f"{conversation.where}: an update has {longest} tokens, more than max_message_length "
+            f"({max_message_length}); write it as several updates at the same position, or raise max_message_length."
+        )
+    return EncodedSample(
+        input_ids=[tokenizer.bos_token_id, *emitted["input_ids"], tokenizer.eos_token_id],
+        prompt_ids=[id for message in conversation.messages for id in encode_prompt(tokenizer, message["content"])],
+        update_ids=update_ids,
+        update_positions=token_positions(
+            [*emitted["offset_mapping"], (len(text), len(text))], [position for position, _ in updates]
+        ),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
+from ..bases import find_base
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES, DualTrackConfig
 
 
@@ -37,10 +38,10 @@ CHATML = ("<|im_start|>", "<|im_end|>")
 
 def base_tokenizer(base: str):
     """
-    The tokenizer of a base, by folder or name, whose `bos_token` and `eos_token` open and close a turn: those of
-    ChatML where the vocabulary has them, since tokenizers that are read from GGUF name others, or no padding.
+    The tokenizer of a base, by a name that [`find_base`] takes. Its `bos_token` and `eos_token` open and close a turn:
+    those of ChatML where the vocabulary has them, since tokenizers that are read from GGUF name others, or no padding.
     """
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = AutoTokenizer.from_pretrained(find_base(base))
     if all(token in tokenizer.get_vocab() for token in CHATML):
         tokenizer.bos_token, tokenizer.eos_token = CHATML
     if tokenizer.pad_token_id is None:

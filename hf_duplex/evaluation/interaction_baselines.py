@@ -20,6 +20,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Cache, PreTrainedM
 
 from dataset_builder.interaction import ACTIONS, Example, decide
 
+from ..bases import load_base
+
 
 STREAMS_SEEN, TRANSCRIPT_SEEN = "streams", "transcript"
 
@@ -194,16 +196,15 @@ class CausalLMBaseline:
 
     @classmethod
     def from_pretrained(cls, name: str) -> Self:
-        """A model by its folder, its name on the Hub, or a .gguf file (which takes the extra `reflection`)."""
-        place: dict[str, Any] = {"pretrained_model_name_or_path": name}
-        further: dict[str, Any] = {}
-        if name.endswith(".gguf"):
-            from transformers import GgufConfig
+        """A model by a name that [`load_base`] takes, or a .gguf file (which takes the extra `reflection`)."""
+        if not name.endswith(".gguf"):
+            return cls(*load_base(name))
+        from transformers import GgufConfig
 
-            place = {"pretrained_model_name_or_path": str(Path(name).parent), "gguf_file": Path(name).name}
-            further["quantization_config"] = GgufConfig(dequantize=True)
+        place: dict[str, Any] = {"pretrained_model_name_or_path": str(Path(name).parent), "gguf_file": Path(name).name}
+        dense = GgufConfig(dequantize=True)
         # On a CPU, bfloat16 takes three times as long.
-        model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32, **further)
+        model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32, quantization_config=dense)
         return cls(model, AutoTokenizer.from_pretrained(**place))
 
     def question(self, transcript: str) -> str:

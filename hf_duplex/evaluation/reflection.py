@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import typer
 
+from ..bases import find_base, load_base
 from ..data.reflection import base_tokenizer, read_rows
 from ..modeling.configuration_dual_track import MEMORY_OPERATIONS, THOUGHT_TYPES
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
@@ -24,7 +25,7 @@ from .reflection_silent import silent_difference
 from .reflection_thoughts import score_teacher_forced, share
 
 
-Base = Annotated[str, typer.Option(help="Folder or name of the frozen base.")]
+Base = Annotated[str, typer.Option(help="The frozen base: smollm2, a folder or a Hub name.")]
 Json = Annotated[Path, typer.Option("--json", help="Where the results go.")]
 Device = Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")]
 Threshold = Annotated[float, typer.Option(help="Of the activation head, as `measure` found it on validation.")]
@@ -36,7 +37,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 def load(adapter: str, base: str, device: str) -> tuple[DualTrackForCausalLM, Any]:
     """The tracks on their base, in bfloat16 on a GPU, and the tokenizer."""
     tokenizer = base_tokenizer(base)
-    model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval().to(device)
+    folder = str(find_base(base))
+    model = DualTrackForCausalLM.from_pretrained(adapter, base=folder, dtype=torch.float32).eval().to(device)
     model.forbid(forbidden_ids_of(tokenizer))
     if device == "cuda":
         model.backbone.to(torch.bfloat16)
@@ -137,10 +139,8 @@ def silent_command(
     rows: int = typer.Option(8, help="Dialogues."),
 ) -> None:
     """Compare logits with those of the base while the thought track is silent."""
-    from transformers import AutoModelForCausalLM
-
     model, tokenizer = load(adapter, base, "cpu")
-    theirs = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    theirs, _ = load_base(base)
     results = {
         **head("reflection silent"),
         "difference": silent_difference(model, theirs, read_rows(corpus / "test.jsonl", rows), tokenizer),

@@ -3,6 +3,7 @@ Releases models and draws results into cards and README.
 
     python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-5m --n-slots 256
     python -m hf_duplex.hub card model_cards/duplex-workspace-5m
+    python -m hf_duplex.hub code
     python -m hf_duplex.hub readme
     python -m hf_duplex.hub disfl-qa DATA runs/disfl/*.json --out model_cards/disfl_qa
     python -m hf_duplex.hub trials docs/trials runs/workspace runs/baseline
@@ -11,7 +12,9 @@ Releases models and draws results into cards and README.
 
 import typer
 
+from ..released import SHIPPED
 from .cards import write_card
+from .code import folders_with_code, write_code
 from .disfl_qa import keep_disfl_qa
 from .dual_track import draw
 from .readme import fill_readme
@@ -53,6 +56,21 @@ def dual_track_command(results: str = "results/reflection", page: str = "docs/du
 def card_command(folder: str) -> None:
     """Draw a model folder's card anew, from its training.json, results.json and speed.json."""
     write_card(folder)
+
+
+@app.command("code")
+def code_command(
+    folders: list[str] = typer.Argument(default_factory=list, help="All that ship if none is named."),  # noqa: B008
+    check: bool = typer.Option(False, help="Write nothing; exit with status 1 if a file differs."),
+) -> None:
+    """Write into model folders the code that their configurations name, and remove code that they no longer need."""
+    named = folders or folders_with_code(SHIPPED)
+    differs = {path: how for folder in named for path, how in write_code(folder, check).items()}
+    for path, how in differs.items():
+        print(f"{path}: {how}" if check else f"{path}: was {how}")
+    if check and differs:
+        print("The same command without --check writes them.")
+        raise typer.Exit(1)
 
 
 @app.command("readme")

@@ -127,20 +127,24 @@ def draw_disfl_qa(folder: Path, results: dict[str, Any] | None, name: str) -> di
 
 def write_card(folder: str | Path) -> None:
     """
-    Writes `README.md` of a model folder from its `config.json`, `training.json` and, where there is one,
+    Writes `README.md` of a model folder from its `training.json` and, where they are there, its `config.json`,
     `results.json` as `hf-duplex bench revision` and `speed.json` as `hf-duplex bench speed` write them; and from what
-    lies beside the folder, `comparison/` and `disfl_qa/`, as far as it is of this model.
+    lies beside the folder, `comparison/` and `disfl_qa/`, as far as it is of this model. Without a `config.json` the
+    folder holds no weights, and the card says how to train the model again.
 
     Raises:
-        ValueError: There is no `config.json` or `training.json`; `results.json` is of another version, or holds
-            nothing of this model; a file of `disfl_qa/` contradicts itself.
+        ValueError: There is no `training.json`, or weights without a `config.json`; `results.json` is of another
+            version, or holds nothing of this model; a file of `disfl_qa/` contradicts itself.
     """
     folder = Path(folder)
-    for needed in ("config.json", "training.json"):
-        if not (folder / needed).is_file():
-            raise ValueError(f"`folder`: {folder} has no {needed}, which a card is drawn from.")
-    config = json.loads((folder / "config.json").read_text())
+    stored = (folder / "config.json").is_file()
+    needed = {"training.json": True, "config.json": any(folder.glob("*.safetensors"))}
+    for file in needed:
+        if needed[file] and not (folder / file).is_file():
+            raise ValueError(f"`folder`: {folder} has no {file}, which a card is drawn from.")
     training = json.loads((folder / "training.json").read_text())
+    trained = {"model_type": f"duplex_{training['model']['model_type']}"}
+    config = json.loads((folder / "config.json").read_text()) if stored else trained
     path = folder / "results.json"
     results = read_results(path) if path.is_file() else None
     name = name_in(results, folder) if results else folder.name
@@ -163,6 +167,7 @@ def write_card(folder: str | Path) -> None:
         template_path=str(TEMPLATE),
         name=folder.name,
         what=WHAT[config["model_type"]],
+        stored=stored,
         parameters=f"{training['parameters']:,}",
         families=families_of(runs),
         n_slots=config.get("n_slots"),

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from huggingface_hub.errors import HFValidationError, HTTPError, StrictDataclass
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers.dynamic_module_utils import custom_object_save
 
 from dataset_builder.card import CARD
 from dataset_builder.check import check_dataset
@@ -33,6 +31,7 @@ from dataset_builder.stored import DATA, MANIFEST, StoredDataset
 
 from .. import modeling  # noqa: F401  registers the three generators
 from .cards import NOT_MEASURED, WHAT, evaluated, name_in
+from .code import code_of
 from .tables import read_results
 
 
@@ -181,7 +180,7 @@ def model_files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {path.name: path for path in [*weights, *there]}
     if weights[0].name != WEIGHTS:
         files[INDEX] = folder / INDEX
-    return dict(sorted({**files, **code_of(model), CONFIG: stored_config, CARD: card}.items()))
+    return dict(sorted({**files, **code_of(type(config)().to_dict()), CONFIG: stored_config, CARD: card}.items()))
 
 
 def read_config(folder: Path) -> tuple[PreTrainedConfig, Path | bytes]:
@@ -265,13 +264,6 @@ def check_weights(model: PreTrainedModel, paths: Sequence[Path]) -> None:
                 f"`folder`: the weights do not belong to {CONFIG}: {name} is {stored.get(name, 'missing')} "
                 f"and should be {wanted.get(name, 'absent')}."
             )
-
-
-def code_of(model: PreTrainedModel) -> dict[str, bytes]:
-    """The files that load a model where this package is not installed, as `save_pretrained` would write them."""
-    with tempfile.TemporaryDirectory() as place:
-        custom_object_save(model, place)
-        return {path.name: path.read_bytes() for path in Path(place).glob("*.py")}
 
 
 def draw_metadata(folder: Path, repo_id: str) -> bytes:

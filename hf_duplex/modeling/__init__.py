@@ -6,14 +6,19 @@ and needs nothing but torch and transformers.
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from .base_model import CannotListen
 from .cache import DuplexCache
+from .chat_format import ChatFormat
+from .configuration_adapter import DuplexAdapterConfig
 from .configuration_dual_track import DualTrackConfig
 from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
 from .configuration_policy import StreamPolicyConfig
 from .dual_track_cache import DualTrackCache
 from .generation import DuplexGenerateOutput, DuplexGenerationMixin
 from .interrupts import Interrupt, InterruptError
+from .listen import listen
 from .messages import encode_prompt, encode_update, encode_updates, split_messages
+from .modeling_adapter import DuplexAdapterForCausalLM
 from .modeling_baseline import DuplexBaselineForCausalLM, DuplexBaselineModel
 from .modeling_dual_stream import DualStreamForCausalLM, DualStreamModel
 from .modeling_dual_track import DualTrackForCausalLM
@@ -23,6 +28,7 @@ from .pipeline_duplex import DuplexGenerationPipeline
 from .reflection import boundary_ids_of, forbidden_ids_of
 from .sizes import count_parameters, equal_size_configs
 from .thought_buffer import ThoughtBuffer, ThoughtError, ThoughtNode
+from .slots_adapter import AdapterWorkspace
 from .workspace import Workspace, WorkspaceChange
 
 
@@ -35,6 +41,9 @@ for _config, _model, _head in (
     AutoModel.register(_config, _model)
     AutoModelForCausalLM.register(_config, _head)
 
+AutoConfig.register(DuplexAdapterConfig.model_type, DuplexAdapterConfig)
+AutoModelForCausalLM.register(DuplexAdapterConfig, DuplexAdapterForCausalLM)
+
 AutoConfig.register(DualTrackConfig.model_type, DualTrackConfig)
 AutoModelForCausalLM.register(DualTrackConfig, DualTrackForCausalLM)
 
@@ -46,12 +55,17 @@ PIPELINE_REGISTRY.register_pipeline(
 )
 
 __all__ = [
+    "AdapterWorkspace",
+    "CannotListen",
+    "ChatFormat",
     "DualStreamConfig",
     "DualStreamForCausalLM",
     "DualStreamModel",
     "DualTrackCache",
     "DualTrackConfig",
     "DualTrackForCausalLM",
+    "DuplexAdapterConfig",
+    "DuplexAdapterForCausalLM",
     "DuplexBaselineConfig",
     "DuplexBaselineForCausalLM",
     "DuplexBaselineModel",
@@ -79,5 +93,6 @@ __all__ = [
     "encode_updates",
     "equal_size_configs",
     "forbidden_ids_of",
+    "listen",
     "split_messages",
 ]

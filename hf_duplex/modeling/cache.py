@@ -126,6 +126,10 @@ class DuplexCache(DynamicCache):
         version (`torch.LongTensor` of shape `(batch,)`, *optional*): How many messages each row has heard.
         versions (`list[torch.LongTensor]`): The version that each emitted column knows, each of shape `(batch,)`.
         prompt (`tuple`, *optional*): What was said before the first step and is not yet read, ids and mask.
+        opening (`torch.LongTensor` of shape `(batch,)`, *optional*): How many tokens at the front of the stream are a
+            prompt that becomes slots once it is read (duplex adapter).
+        updated (`torch.BoolTensor` of shape `(batch,)`, *optional*): Which rows have received an update, for a duplex
+            adapter that splices.
         padding_id, end_ids (`int` and `list[int]`): What fills up rows that ended, and what ends them.
         processed_tokens (`int`): Tokens that entered the generator so far, all rows together.
     """
@@ -152,6 +156,8 @@ class DuplexCache(DynamicCache):
         self.ended: Any = None
         self.last_ids: Any = None
         self.prompt: tuple[torch.LongTensor, torch.BoolTensor] | None = None
+        self.opening: torch.LongTensor | None = None
+        self.updated: torch.BoolTensor | None = None
         self.padding_id: int | None = None
         self.end_ids: list[int] = []
         self.offset: torch.LongTensor | int = 0
@@ -167,6 +173,14 @@ class DuplexCache(DynamicCache):
         self.version = torch.zeros(batch_size, dtype=torch.long, device=device)
         self.ended = torch.zeros(batch_size, dtype=torch.bool, device=device)
         self.last_ids = torch.zeros(batch_size, dtype=torch.long, device=device)
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args, **kwargs):
+        """Appends to the stream of a layer. Returns its keys and values, behind those of slots that it attends to."""
+        keys, values = super().update(key_states, value_states, layer_idx, *args, **kwargs)
+        slots = getattr(self.memory, "key_values", None)
+        if slots is None:
+            return keys, values
+        return torch.cat([slots[layer_idx][0], keys], dim=2), torch.cat([slots[layer_idx][1], values], dim=2)
 
     # Convolution states
 
@@ -294,7 +308,7 @@ class DuplexCache(DynamicCache):
         self._conv_states = {index: function(state) for index, state in self._conv_states.items()}
         self._conv_inputs = {index: [function(x) for x in inputs] for index, inputs in self._conv_inputs.items()}
         self.versions = [function(version) for version in self.versions]
-        for name in ("mask", "version", "ended", "last_ids", "offset", "cross_bias", "notice"):
+        for name in ("mask", "version", "ended", "last_ids", "offset", "cross_bias", "notice", "opening", "updated"):
             value = getattr(self, name)
             if isinstance(value, torch.Tensor):
                 setattr(self, name, function(value))

@@ -68,6 +68,9 @@ class DuplexGenerationMixin(GenerationMixin):
         cache.version = cache.version + mask.any(-1).sum(-1)
         return [(ids.flatten(1), mask.flatten(1))]
 
+    def read_input_ids(self, cache: DuplexCache, mask: torch.BoolTensor) -> None:
+        """Called instead of [`read_prompt`] where a stream begins with `input_ids` alone, their mask `(batch, length)`."""
+
     # What transformers calls
 
     @torch.no_grad()
@@ -214,6 +217,8 @@ class DuplexGenerationMixin(GenerationMixin):
         if cache.prompt is not None:
             parts = self.read_prompt(cache, *cache.prompt) + parts
             cache.prompt = None
+        elif fresh:
+            self.read_input_ids(cache, new_mask)
         elif is_first_iteration and not fresh:
             parts = self._resume(cache, new_mask) + parts
         cache.close_gaps()

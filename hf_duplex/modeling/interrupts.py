@@ -130,7 +130,9 @@ def poll(
                 "it must return None or an `Interrupt` (an object with the tensors `update_ids` and `update_mask`), "
                 f"not {type(interrupt).__name__}."
             )
-        ids, mask = check_interrupt(interrupt, input_ids.shape[0], config.vocab_size, config.max_message_length)
+        ids, mask = check_interrupt(
+            interrupt, input_ids.shape[0], config.get_text_config().vocab_size, config.max_message_length
+        )
     except Exception as error:
         raise InterruptError(f"`interrupt_callback` failed: {error}", input_ids, cache) from error
     return ids.to(input_ids.device), mask.to(input_ids.device)

@@ -9,7 +9,7 @@ from .layers import padding_that_matters
 from .layout import Layout
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
-from .streams import Streams
+from .streams import Streams, is_serialized, missing_prompt
 
 
 class DuplexBaselineModel(DuplexModel):
@@ -70,6 +70,10 @@ class DuplexBaselineForCausalLM(DuplexForCausalLM):
     config_class = DuplexBaselineConfig
     config: DuplexBaselineConfig
     model_class = DuplexBaselineModel
+
+    def check_line(self, input_ids, labels):
+        if not is_serialized(input_ids, labels, self.config.bos_token_id):
+            raise missing_prompt(or_serialized=True)
 
 
 DuplexBaselineModel.register_for_auto_class("AutoModel")

@@ -25,7 +25,7 @@ from .layers import (
     left_pad_shift,
 )
 from .layout import Layout
-from .streams import Streams
+from .streams import Streams, missing_prompt
 from .update_rules import LatentSlots
 from .update_validity import ValidityUpdate
 
@@ -225,6 +225,15 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
+    def check_line(self, input_ids: torch.LongTensor, labels: torch.LongTensor) -> None:
+        """
+        Called in training for a batch without `prompt_ids`, `(batch, length)` each.
+
+        Raises:
+            ValueError: This model cannot have been meant to learn it.
+        """
+        raise missing_prompt()
+
     def _positions(self, cache, columns):
         # The decoder finds them in the mask itself, those of the cached columns too.
         return {}
@@ -253,7 +262,9 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, length)`): The emitted stream.
             attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*): Non-zero where it holds a token.
-            prompt_ids (`torch.LongTensor` of shape `(batch, prompt_length)`, *optional*): What was said beforehand.
+            prompt_ids (`torch.LongTensor` of shape `(batch, prompt_length)`, *optional*): What was said beforehand. In
+                training it has to be given with `labels`; `(batch, 0)` stands for no prompt. Only the baseline takes
+                prompts in `input_ids` as well, laid out by a `SerializedCollator`.
             prompt_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `prompt_ids` holds a token.
             update_ids (`torch.LongTensor` of shape `(batch, updates, update_length)`, *optional*): What was said
                 meanwhile.
@@ -271,8 +282,12 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
             every update whose position is at most i + 1.
 
         Raises:
-            ValueError: Arguments do not fit together; the message names them.
+            ValueError: Arguments do not fit together, or in training mode there are `labels` and no `prompt_ids`; the
+                message names them.
         """
+        alone = input_ids is not None and prompt_ids is None and layout is None and past_key_values is None
+        if self.training and labels is not None and alone:
+            self.check_line(input_ids, labels)
         for name, value, needed, given in (
             ("prompt_mask", prompt_mask, "prompt_ids", prompt_ids),
             ("update_mask", update_mask, "update_ids", update_ids),

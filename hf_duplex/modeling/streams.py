@@ -29,6 +29,30 @@ class Streams:
         return ids, predictor
 
 
+def is_serialized(input_ids: torch.LongTensor, labels: torch.LongTensor, bos_token_id: int | None) -> bool:
+    """
+    Whether rows `(batch, length)` hold a prompt and its text in one line as a `SerializedCollator` lays them out: the
+    emitted text is opened by the start token, and there is no loss on what stands before it, nor on itself.
+    """
+    start = input_ids == (-1 if bos_token_id is None else bos_token_id)
+    before = start.cumsum(1) == 0
+    first = start & (start.cumsum(1) == 1)
+    learned = (labels != -100) & (before | first)
+    prompted = start.any(1) & before[:, 0]
+    return bool((prompted & ~learned.any(1)).all())
+
+
+def missing_prompt(or_serialized: bool = False) -> ValueError:
+    """The error for a batch to train on that has no prompts."""
+    other = " or a `SerializedCollator`, which masks the prompt's labels and opens the text with the start token"
+    return ValueError(
+        "`prompt_ids` is missing: in training `input_ids` and `labels` are the emitted text, and the prompt is given "
+        "as `prompt_ids`; a prompt in `input_ids` would be learned as emitted text. Encode with an `OwnDataset`, and "
+        "collate with a `ChannelCollator`"
+        f"{other if or_serialized else ''}. To train without a prompt, give `prompt_ids` of shape (batch, 0)."
+    )
+
+
 def sort_updates(update_ids, update_mask, update_positions):
     """
     Checks updates and brings them into the order of their arrival, missing ones last.

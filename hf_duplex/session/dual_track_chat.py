@@ -7,7 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ..bases import find_base
 from ..data.reflection import base_tokenizer, chat_ids
+from ..modeling.configuration_dual_track import DualTrackConfig
 from ..modeling.dual_track_cache import DualTrackCache
 from ..modeling.modeling_dual_track import DualTrackForCausalLM
 from ..modeling.thought_buffer import ThoughtError, ThoughtNode
@@ -176,8 +178,10 @@ def run_dual_track_chat(
     torch.set_num_threads(threads)
     if not Path(adapter, "config.json").is_file():
         raise ValueError(f"`--dual-track`: there is no adapter in {adapter}; train one as docs/dual_track.md says.")
-    model = DualTrackForCausalLM.from_pretrained(adapter, base=base, dtype=torch.float32).eval()
-    tokenizer = base_tokenizer(base or model.config.base_model)
+    base = base or DualTrackConfig.from_pretrained(adapter).base_model
+    folder = str(find_base(base)) if base else None
+    model = DualTrackForCausalLM.from_pretrained(adapter, base=folder, dtype=torch.float32).eval()
+    tokenizer = base_tokenizer(base)
     model.forbid(forbidden_ids_of(tokenizer))
     console = Console()
     console.print(HELP, style="dim")

@@ -1,8 +1,8 @@
 """
 Models that listen, and how texts become their tokens.
 
-Our own three generators listen as they are. Any other causal language model of transformers listens through the mixin
-of the baseline: what comes in is spliced into its own stream, in the words of its chat template where it has one.
+Our own generators and duplex adapters listen as they are. Any other causal language model of transformers listens
+through [`~hf_duplex.listen`]: what comes in is spliced into its own stream, in the words of its chat template.
 """
 
 import copy
@@ -13,15 +13,9 @@ from typing import Any, Protocol
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..modeling import DuplexGenerationMixin, encode_prompt, encode_update
+from ..modeling import ChatFormat, encode_prompt, encode_update, listen
 from .history import History, Sent
 from .limits import Refusal
-
-
-LONGEST_SPLICE = 512
-"""Tokens of an update, for a model whose configuration does not say."""
-PLAIN_UPDATE = "\n[Update: ", "]\n"
-SAID, TOLD = "\ue000said\ue000", "\ue000told\ue000"
 
 
 class Words(Protocol):
@@ -61,51 +55,27 @@ class DuplexWords:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
-class SplicedWords:
+class ChatWords:
     """
-    Texts as a model of transformers reads them: the prompt is a message of the user, an update the user's next one.
-    Without a chat template the prompt stands as it is, and an update between brackets. Control tokens that are spelt
-    out in a text stay plain text.
+    Texts as a pretrained model reads them: the prompt is a message of the user, an update the user's next one, as
+    [`~hf_duplex.ChatFormat`] lays them out.
+
+    Args:
+        model (`DuplexAdapterForCausalLM`): Who reads them.
+        tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
     """
 
     def __init__(self, model: Any, tokenizer: Any):
         self.tokenizer = tokenizer
+        self.format = ChatFormat(tokenizer, spliced=not is_workspace(model))
         self.ends = end_tokens(model, tokenizer)
         self.pad = padding(model, tokenizer, self.ends)
-        if tokenizer.chat_template:
-            first = self._template([("user", TOLD)])
-            later = self._template([("user", "?"), ("assistant", SAID), ("user", TOLD)])
-            self.around_prompt = tuple(first.split(TOLD))
-            self.around_update = tuple(later.split(SAID)[-1].split(TOLD))
-        else:
-            self.around_prompt, self.around_update = ("", ""), PLAIN_UPDATE
-        if len(self.around_prompt) != 2 or len(self.around_update) != 2:
-            raise ValueError("`tokenizer` has a chat template that changes what is said: name another model.")
-
-    def _template(self, turns: list[tuple[str, str]]) -> str:
-        messages = [{"role": role, "content": content} for role, content in turns]
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-    def _encode(self, around: tuple[str, ...], text: str) -> list[int]:
-        before, after = around
-        parts = [(before, False), (text, True), (after, False)]
-        encode = self.tokenizer.encode
-        return [
-            token
-            for part, plain in parts
-            if part
-            for token in encode(part, add_special_tokens=False, split_special_tokens=plain)
-        ]
 
     def prompt(self, text: str) -> tuple[list[int], int]:
-        ids = self._encode(self.around_prompt, text)
-        bos = self.tokenizer.bos_token_id
-        if bos is not None and ids[0] != bos and not self.tokenizer.chat_template:
-            ids = [bos, *ids]
-        return ids[:-1], ids[-1]
+        return self.format.prompt(text)
 
     def update(self, text: str) -> list[int]:
-        return self._encode(self.around_update, text)
+        return self.format.update(text)
 
     def decode(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -141,20 +111,12 @@ def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
         raise ValueError(f"`tokenizer` must be a tokenizer of transformers, got {type(tokenizer).__name__}.")
     if model.training:
         raise ValueError("`model` is being trained: call its `eval()` first.")
-    listener = copy.copy(model)
-    words: Words
-    # By its methods, not by its class: a checkpoint that brought its own code has classes of its own.
-    if "read_updates" in dir(type(model)):
-        words = DuplexWords(model, tokenizer) if is_duplex(model) else SplicedWords(model, tokenizer)
+    if "read_updates" not in dir(type(model)):
+        # By its methods, not by its class: a checkpoint that brought its own code has classes of its own.
+        listener = listen(model)
     else:
-        name = f"Listening{type(model).__name__}"
-        listener.__class__ = type(name, (DuplexGenerationMixin, type(model)), {})
-        words = SplicedWords(model, tokenizer)
-    if not is_duplex(model):
-        listener.config = copy.copy(model.config)
-        for field, value in (("max_message_length", LONGEST_SPLICE), ("message_separator_token_id", None)):
-            if getattr(listener.config, field, None) is None:
-                setattr(listener.config, field, value)
+        listener = copy.copy(model)
+    words: Words = (ChatWords if is_adapter(listener) else DuplexWords)(listener, tokenizer)
     # What a session wants is in its own settings: penalties and the like would see another's tokens.
     listener.generation_config = GenerationConfig(
         bos_token_id=model.config.get_text_config().bos_token_id,
@@ -164,21 +126,22 @@ def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
     return listener, words
 
 
-def is_duplex(model: Any) -> bool:
-    """Whether it is one of our three generators."""
-    return str(model.config.model_type).startswith("duplex_")
+def is_adapter(model: Any) -> bool:
+    """Whether it is a pretrained model that was given an open input."""
+    return model.config.model_type == "duplex_adapter"
 
 
 def is_workspace(model: Any) -> bool:
     """Whether it keeps what it hears in a workspace."""
-    return model.config.model_type == "duplex_workspace"
+    return model.config.model_type == "duplex_workspace" or getattr(model, "keeps_workspace", False)
 
 
 def stream_length(model: Any, history: History, more: Sequence[Sent] = ()) -> int:
     """Tokens that a model reads in one stream: what it said, and unless it has a workspace, what it heard too."""
     said = 1 + len(history.said)
     if is_workspace(model):
-        return said
+        # The positions of a duplex adapter run on from its prompt.
+        return said + (len(history.opened["prompt_ids"]) if is_adapter(model) else 0)
     heard = [history.sent[number] for number, _ in history.heard]
     return said + len(history.opened["prompt_ids"]) + sum(len(update.ids) for update in [*heard, *more])
 

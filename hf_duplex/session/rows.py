@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..modeling import DuplexCache
+from ..modeling import AdapterWorkspace, DuplexCache
 from ..modeling.cache import take_columns
 from ..modeling.modeling_dual_stream import UpdateStream
 
@@ -102,6 +102,8 @@ def join(caches: Sequence[DuplexCache]) -> DuplexCache:
     whole.mask = stack(masks, 1, left=True)
     for name in ("version", "ended", "last_ids"):
         setattr(whole, name, stack([getattr(cache, name) for cache in caches]))
+    if any(cache.updated is not None for cache in caches):
+        whole.updated = stack([_updated(cache) for cache in caches])
     offsets = [_offset(cache) for cache in caches]
     whole.offset = stack(offsets) if any(bool(offset.any()) for offset in offsets) else 0
     whole._window = max(cache._window for cache in caches)
@@ -115,10 +117,16 @@ def join(caches: Sequence[DuplexCache]) -> DuplexCache:
         ]
         biases = [cache.cross_bias for cache in caches if cache.cross_bias is not None]
         whole.cross_bias = stack(biases, 3, value=-torch.inf)
-        whole.memory = _join_memory(caches)
+    whole.memory = _join_memory(caches)
     leave_room(whole)
     settle(whole)
     return whole
+
+
+def _updated(cache: DuplexCache) -> torch.Tensor:
+    """Which rows have received an update, `(rows,)`, where a cache keeps account of it."""
+    assert cache.version is not None
+    return torch.zeros_like(cache.version).bool() if cache.updated is None else cache.updated
 
 
 def _offset(cache: DuplexCache) -> torch.Tensor:
@@ -132,6 +140,8 @@ def _join_memory(caches: Sequence[DuplexCache]) -> Any:
     """What was heard, of all rows. A row of a second stream that has heard nothing yet has an empty one."""
     if all(cache.memory is None for cache in caches):
         return None
+    if any(isinstance(cache.memory, AdapterWorkspace) for cache in caches):
+        return AdapterWorkspace.joined([cache.memory for cache in caches])
     memories = []
     for cache in caches:
         assert cache.version is not None

@@ -81,10 +81,13 @@ class ModelArguments:
 class DataArguments:
     """
     What to train on: either the phases of a curriculum, which stand in the YAML file under `phases` and are made
-    before training, or a data set that was built, which is read while training.
+    before training; a data set that was built, which is read while training; or a user's own conversations, which are
+    read and encoded before training.
 
     Args:
-        data (`str`, *optional*): Folder that `hf-duplex data build` built, with the splits train and validation.
+        data (`str`, *optional*): Folder that `hf-duplex data build` built, with the splits train and validation. Or
+            conversations as JSON lines, see [`~hf_duplex.data.read_conversations`]: a file, or a folder with
+            `train.jsonl` and perhaps `validation.jsonl`; where the latter is missing the last 5 % are held out.
         data_seed_offset (`int`, *optional*, defaults to 0): Added to the seed of the data.
         samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (a try: 0.001).
         eval_samples (`int`, *optional*, defaults to 1024): Held-out samples for the loss during training.
@@ -103,7 +106,8 @@ class DataArguments:
     _argument_group_name = "data (the phases of the curriculum stand in the YAML file)"
 
     data: str | None = field(
-        default=None, metadata={"help": "Folder that `hf-duplex data build` built; instead of phases."}
+        default=None,
+        metadata={"help": "Folder that `hf-duplex data build` built, or JSON lines of your own; instead of phases."},
     )
     data_seed_offset: int = field(default=0, metadata={"help": "Added to the seed of the data."})
     samples_scale: float = field(default=1.0, metadata={"help": "Multiplies the samples of every phase."})

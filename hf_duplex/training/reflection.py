@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from transformers import HfArgumentParser, Trainer, TrainingArguments
 
+from ..bases import find_base
 from ..data.reflection import ReflectionCollator, base_tokenizer, encode_dialogue, read_rows
 from ..modeling.configuration_dual_track import DualTrackConfig
 from ..modeling.modeling_dual_track import STEPS, DualTrackForCausalLM
@@ -28,7 +29,7 @@ from ..record import command_line, describe_machine, describe_versions
 class ReflectionArguments:
     """
     Args:
-        base (`str`): Folder or name of the base.
+        base (`str`): The base: `smollm2`, a folder or a Hub name.
         corpus (`str`): Folder of the corpus.
         adapter (`str`, *optional*): Tracks to go on from.
         step (`str`, *optional*, defaults to `"reflect"`): What to train, of `STEPS`.
@@ -88,14 +89,16 @@ def make_model(args: ReflectionArguments, tokenizer) -> DualTrackForCausalLM:
     if args.step not in STEPS:
         raise ValueError(f"`step` must be one of {', '.join(STEPS)}, not {args.step!r}.")
     settings = json.loads(args.settings)
+    base = str(find_base(args.base))
     if args.adapter is None:
         if args.step != "reflect":
             raise ValueError(
                 f"`adapter`: step {args.step!r} goes on from tracks that were trained to reflect; name them."
             )
-        model = DualTrackForCausalLM.from_base(args.base, boundary_ids=boundary_ids_of(tokenizer), **settings)
+        model = DualTrackForCausalLM.from_base(base, boundary_ids=boundary_ids_of(tokenizer), **settings)
+        model.config.base_model = args.base
     else:
-        model = DualTrackForCausalLM.from_pretrained(args.adapter, base=args.base, dtype=torch.float32)
+        model = DualTrackForCausalLM.from_pretrained(args.adapter, base=base, dtype=torch.float32)
         if args.step == "latent" and not model.config.latent_tokens:
             if args.latent_tokens < 1:
                 raise ValueError(f"`latent_tokens` must be at least 1 in stage B, not {args.latent_tokens}.")

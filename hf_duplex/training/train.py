@@ -1,8 +1,9 @@
 """
-Trains a generator on a curriculum, or on a data set that was built.
+Trains a generator on a curriculum, on a data set that was built, or on a user's own conversations.
 
     hf-duplex train examples/configs/two_families.yaml --model_type baseline --output_dir runs/baseline
     hf-duplex train --data DIR --num_train_epochs 1 --output_dir runs/workspace
+    hf-duplex train --data my.jsonl --num_train_epochs 10 --output_dir runs/mine
     accelerate launch --config_file examples/accelerate/ddp.yaml -m hf_duplex.training.train \
         examples/configs/two_families.yaml --output_dir runs/workspace
 """
@@ -14,6 +15,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,18 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from dataset_builder import Builder, BuilderConfig
 
-from ..data import ChannelCollator, CurriculumDataset, Phase, SerializedCollator, ShardDataset, train_tokenizer
+from ..data import (
+    ChannelCollator,
+    Conversation,
+    CurriculumDataset,
+    OwnDataset,
+    Phase,
+    SerializedCollator,
+    ShardDataset,
+    encode_conversation,
+    train_tokenizer,
+)
+from ..data.own import is_own_data, read_splits
 from ..data.streaming import first_texts, open_split
 from ..modeling.layers import DuplexDecoderLayer
 from ..modeling.update_rules import LatentSlots
@@ -58,15 +72,51 @@ def load_tokenizer(name: str | None, texts: Iterable[str], vocab_size: int) -> P
     return AutoTokenizer.from_pretrained(name) if name else train_tokenizer(texts, vocab_size)
 
 
-def training_texts(data_args: DataArguments) -> Iterator[str]:
+OwnSplits = tuple[list[Conversation], list[Conversation]]
+
+
+def check_data(data: str | None) -> OwnSplits | None:
+    """
+    Reports what is wrong with `data` before there is a model.
+
+    Returns:
+        A user's own conversations, to train on and held out; None for a data set that was built, and for phases.
+
+    Raises:
+        ValueError: `data` cannot be read, holds no such data, or a line of it is wrong.
+    """
+    if data is None:
+        return None
+    if is_own_data(data):
+        try:
+            return read_splits(data)
+        except ValueError as error:
+            raise ValueError(f"`data`: {error}") from error
+    for split in ("train", "validation"):
+        open_split(data, split)
+    return None
+
+
+def training_texts(data_args: DataArguments, own: OwnSplits | None = None) -> Iterator[str]:
     """What a tokenizer is trained on."""
+    if own is not None:
+        return (text for conversation in islice(own[0], TOKENIZER_SAMPLES) for text in conversation.texts())
     if data_args.data is None:
         return texts(data_args.phases, TOKENIZER_SAMPLES)
     return first_texts(data_args.data, TOKENIZER_SAMPLES)
 
 
-def load_datasets(data_args: DataArguments, tokenizer: PreTrainedTokenizerBase, seed: int) -> tuple[Dataset, Dataset]:
+def load_datasets(
+    data_args: DataArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+    own: OwnSplits | None = None,
+    max_message_length: int | None = None,
+) -> tuple[Dataset, Dataset]:
     """The samples to train on, and held-out ones."""
+    if own is not None:
+        encode = partial(encode_conversation, tokenizer, max_message_length=max_message_length)
+        return OwnDataset(own[0], encode), OwnDataset(own[1][: data_args.eval_samples], encode)
     if data_args.data is not None:
         # Workers encode, each by itself; tokenizers has to be told before they are forked.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -125,10 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model_args, data_args, args = parse_arguments(argv)
     if data_args.serialized and model_args.model_type != "baseline":
         raise ValueError("`serialized` is for `model_type=baseline`: the others need the streams apart.")
-    if data_args.data is not None:
-        # What is wrong with it should be told at once, not when the model is there.
-        for split in ("train", "validation"):
-            open_split(data_args.data, split)
+    own = check_data(data_args.data)
     args.remove_unused_columns = False
     if args.ddp_find_unused_parameters is None:
         # In a phase without updates the encoder of the dual stream has nothing to read.
@@ -136,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_seed(args.seed)
     # A checkpoint is gone on from with the tokenizer that it was trained with.
     tokenizer_name = data_args.tokenizer_name_or_path or model_args.model_name_or_path
-    tokenizer = load_tokenizer(tokenizer_name, training_texts(data_args), model_args.vocab_size)
+    tokenizer = load_tokenizer(tokenizer_name, training_texts(data_args, own), model_args.vocab_size)
     if model_args.model_name_or_path:
         model = AutoModelForCausalLM.from_pretrained(model_args.model_name_or_path, dtype=torch.float32)
     else:
@@ -145,7 +192,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if model_args.compile_step:
         compile_step(model)
 
-    train_dataset, eval_dataset = load_datasets(data_args, tokenizer, args.seed)
+    longest = model.config.max_message_length
+    train_dataset, eval_dataset = load_datasets(data_args, tokenizer, args.seed, own, longest)
     telemetry = None
     if data_args.telemetry_samples and model_args.model_type != "baseline":
         telemetry = Telemetry.from_samples(eval_dataset, ChannelCollator(tokenizer), data_args.telemetry_samples)

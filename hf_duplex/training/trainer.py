@@ -11,7 +11,15 @@ from torch import nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
-from ..data import CurriculumDataset, CurriculumSampler, LayoutCollator, ShardDataset, ShardSampler
+from ..data import (
+    CurriculumDataset,
+    CurriculumSampler,
+    LayoutCollator,
+    OwnDataset,
+    OwnSampler,
+    ShardDataset,
+    ShardSampler,
+)
 from .graphs import GraphedSteps
 from .muon import MuonAdamW, matrices_of
 from .telemetry import Telemetry
@@ -40,7 +48,8 @@ class DuplexTrainer(Trainer):
     """
     [`~transformers.Trainer`] for the three generators. A curriculum is an order of samples, and each sample is drawn
     at random already: so a [`CurriculumDataset`] is gone through in order, samples of like length batched. A
-    [`ShardDataset`] is gone through in an order in which it can be read, which the data seed and the epoch decide.
+    [`ShardDataset`] is gone through in an order in which it can be read, which the data seed and the epoch decide. An
+    [`OwnDataset`] is shuffled anew for each epoch, samples of like length batched.
 
     Either way a batch of all processes is what one process would see, and a run that is resumed goes on with the next
     sample. Where the last batch of an epoch is not full, accelerate fills it up with samples of the first, so that
@@ -194,7 +203,9 @@ class DuplexTrainer(Trainer):
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         if isinstance(dataset, CurriculumDataset):
             return CurriculumSampler(dataset.lengths, batch_size, emitted=dataset.emitted, seed=self.args.seed)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        if isinstance(dataset, OwnDataset):
+            return OwnSampler(dataset, batch_size, seed=seed)
         if isinstance(dataset, ShardDataset):
-            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
             return ShardSampler(dataset, batch_size, seed=seed)
         return super()._get_train_sampler(train_dataset)

@@ -1,12 +1,15 @@
 """The examples run as their headers say, with short settings."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from hf_duplex.data import read_conversations
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,6 +37,14 @@ def test_finetune_with_trainer(monkeypatch, capsys, tmp_path):
         monkeypatch, capsys, "finetune_with_trainer.py", *(str(part) for pair in options.items() for part in pair)
     )
     assert "Loss on held-out samples" in shown and (tmp_path / "tuned" / "model.safetensors").is_file()
+
+
+def test_train_on_own_data(monkeypatch, capsys, tmp_path):
+    shown = run(monkeypatch, capsys, "train_on_own_data.py", "--folder", str(tmp_path / "own"))
+    emitted, written = re.search(r"Emitted: *(.*)\nWritten: (.*)", shown).groups()
+    assert emitted == written and len(set(written.rstrip(".").split())) == 2
+    assert len((EXAMPLES / "train_on_own_data.py").read_text().splitlines()) <= 60
+    assert len(read_conversations(tmp_path / "own" / "train.jsonl")) == 500
 
 
 def test_finetune_disfl_qa(monkeypatch, capsys, tmp_path):

@@ -20,7 +20,7 @@ from hf_duplex.hub import release, write_card
 from hf_duplex.hub.cards import families_of, name_in
 from hf_duplex.hub.places import without_places
 from hf_duplex.hub.tables import REVISION_COLUMNS
-from hf_duplex.released import RELEASED, SHIPPED
+from hf_duplex.released import DUAL_STREAM, RELEASED, SHIPPED
 
 
 TYPES = ["workspace", "baseline", "dual_stream"]
@@ -266,7 +266,7 @@ def test_a_card_names_the_families_that_were_trained_on():
     assert families_of([two, {"data": {"phases": [{"builder": {}}]}}]) == [name.replace("_", " ") for name in FAMILIES]
 
 
-@pytest.mark.parametrize("name", RELEASED)
+@pytest.mark.parametrize("name", (*RELEASED, DUAL_STREAM))
 def test_what_ships_agrees_with_its_card(name):
     folder = SHIPPED / name
     card = (folder / "README.md").read_text()
@@ -275,4 +275,22 @@ def test_what_ships_agrees_with_its_card(name):
     results = json.loads((folder / "results.json").read_text())
     figures = next(iter(results["models"][name_in(results, folder)]["splits"].values()))["metrics"]
     assert rows_of(card, "training seeds")[0][2] == figure_cell(figures["revision_accuracy"])
-    assert AutoConfig.from_pretrained(folder).use_cache
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_what_ships_generates_with_a_cache(name):
+    assert AutoConfig.from_pretrained(SHIPPED / name).use_cache
+
+
+def test_a_card_without_weights_says_so_and_how_to_train_again(folder):
+    assert "weights of this model are not shipped" not in (folder / "README.md").read_text()
+    (folder / "config.json").unlink()
+    with pytest.raises(ValueError, match="has no config.json, which a card is drawn from"):
+        write_card(folder)
+    (folder / "model.safetensors").unlink()
+    write_card(folder)
+    card = ModelCard.load(folder / "README.md").text
+    command = json.loads((folder / "training.json").read_text())["command"]
+    assert "**The weights of this model are not shipped; its results are.**" in card
+    assert f"```bash\n{command}\n```" in card
+    assert "from transformers import" not in card and "Weights are stored" not in card

@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 from toy_tracks import write_base, write_corpus
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from hf_duplex.cli import app
@@ -272,6 +272,7 @@ def test_a_tokenizer_that_names_other_ends_still_closes_turns_in_chatml(base, to
     named = AutoTokenizer.from_pretrained(base)
     named.eos_token, named.pad_token = "<|im_start|>", None  # As transformers 5.17 reads that of a GGUF.
     named.save_pretrained(tmp_path)
+    AutoConfig.from_pretrained(base).save_pretrained(tmp_path)
     found = base_tokenizer(str(tmp_path))
     assert (found.bos_token, found.eos_token, found.pad_token) == ("<|im_start|>", "<|im_end|>", "<|im_end|>")
     turns = [{"speaker": "user", "text": "My dog."}]

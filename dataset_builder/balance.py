@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .builder import Builder
 from .config import BuilderConfig
+from .families import EVERYDAY
 from .kinds import CHANGING, HELD_OUT, KINDS
 from .tally import Tally
 
@@ -64,6 +66,10 @@ def possible_kinds(config: BuilderConfig) -> list[str]:
     most = max(config.update_counts or config.num_updates)
     if not most:
         return []
+    families = tuple(family for family in config.families if family != EVERYDAY)
+    if not families:
+        return ["correction", "addition", "confirmation", "chatter", *(["retraction"] if most > 1 else [])]
+    config = replace(config, families=families)
     kinds = {kind for kind, weight in config.kinds.items() if weight}
     if most == 1:
         kinds -= _NEEDS_EARLIER

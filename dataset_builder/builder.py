@@ -10,7 +10,7 @@ from typing import Any
 
 from .config import BuilderConfig
 from .discourse import Speech
-from .families import FAMILIES, Family
+from .families import EVERYDAY, FAMILIES, Family
 from .grammar import DISTRUST, KEEP_GOING, SPEAKERS
 from .kinds import PHASE_3
 from .scene import GOING, Scene
@@ -126,7 +126,7 @@ class Builder:
 
     def __init__(self, config: BuilderConfig):
         self.config = config
-        self.mixes = {name: Mix(FAMILIES[name], config) for name in config.families}
+        self.mixes = {name: Mix(FAMILIES[name], config) for name in config.families if name != EVERYDAY}
         self._rng = Chance(0)  # seeded anew for each sample
         self.partition = config.split if config.split in _EIGHTHS else "test"
 
@@ -135,21 +135,41 @@ class Builder:
 
     def sample(self, index: int, attempt: int = 0) -> Sample:
         """The sample of an index. Another attempt is another sample, for one that turned out to repeat another."""
-        conversation = self._converse(index, attempt)
-        return self._row(index, attempt, conversation)
+        name = self._family(index, attempt)
+        if name == EVERYDAY:
+            return self._everyday(index, attempt)
+        return self._row(index, attempt, self._converse(name))
 
     def scene(self, index: int, attempt: int = 0) -> tuple[Family, Scene, list[Heard]]:
-        """What the sample of that index is made from: `speak(family, scene, updates)` says its target."""
-        conversation = self._converse(index, attempt)
+        """What the sample of that index is made from: `speak(family, scene, updates)` says its target. The family
+        `everyday` has no scenes."""
+        name = self._family(index, attempt)
+        if name == EVERYDAY:
+            raise ValueError(f"`index` {index} is a sample of {EVERYDAY!r}, which is made from no scene.")
+        conversation = self._converse(name)
         return conversation.family, conversation.speech.scene, conversation.heard
 
-    def _converse(self, index: int, attempt: int) -> Conversation:
+    def _family(self, index: int, attempt: int) -> str:
+        """The family of a sample; chance begins anew for it."""
         if index < 0:
             raise ValueError(f"`index` must not be negative, got {index}.")
         config = self.config
-        rng = self._rng
-        rng.seed(f"{config.seed}-{config.split}-{index}" + f"-{attempt}" * (attempt > 0))
-        family = FAMILIES[rng.choice(config.families)]
+        self._rng.seed(f"{config.seed}-{config.split}-{index}" + f"-{attempt}" * (attempt > 0))
+        return str(self._rng.choice(config.families))
+
+    def _everyday(self, index: int, attempt: int) -> Sample:
+        from .families.everyday.rows import columns
+
+        config = self.config
+        split = "novel_values" if config.novel_values else "paraphrase" if config.paraphrase else config.split
+        counts = config.num_updates
+        if config.update_counts:
+            counts = (self._rng.choice(config.update_counts),) * 2
+        made = columns(self._rng, split=split, num_updates=counts)
+        return Sample(**made, split=config.split, seed=config.seed, index=index, attempt=attempt)
+
+    def _converse(self, name: str) -> Conversation:
+        config, rng, family = self.config, self._rng, FAMILIES[name]
         count = rng.choice(config.update_counts) if config.update_counts else rng.randint(*config.num_updates)
         for _ in range(1000):
             made = self._draw(rng, family, count)

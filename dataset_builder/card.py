@@ -130,11 +130,12 @@ def _splits(tallies: Mapping[str, Tally]) -> str:
 
 
 def _families(total: Tally) -> str:
-    from .families import FAMILIES
+    from .families import EVERYDAY, FAMILIES, everyday
 
     lines = []
     for name in sorted(total.families):
         told = sys.modules[type(FAMILIES[name]).__module__].__doc__ if name in FAMILIES else ""
+        told = everyday.__doc__ if name == EVERYDAY else told
         count = total.families[name]
         lines.append([f"`{name}`", f"{count:,}", _share(count, total.rows), _first_paragraph(told or "")])
     return _table(["family", "rows", "share", "what it is about"], lines)
@@ -149,22 +150,22 @@ def _split_families(tallies: Mapping[str, Tally]) -> str:
 
 
 def _kinds(total: Tally) -> str:
-    from .kinds import KINDS
+    from .kinds import KINDS, OF_EVERYDAY
 
     totals = total.kind_totals
     lines = [
-        [f"`{kind}`", f"{totals[kind]:,}", _share(totals[kind], totals.total()), KINDS[kind]]
-        for kind in KINDS
+        [f"`{kind}`", f"{totals[kind]:,}", _share(totals[kind], totals.total()), meaning]
+        for kind, meaning in (KINDS | OF_EVERYDAY).items()
         if totals[kind]
     ]
     return _table(["kind", "updates", "share", "what it does"], lines)
 
 
 def _split_kinds(tallies: Mapping[str, Tally]) -> str:
-    from .kinds import KINDS
+    from .kinds import KINDS, OF_EVERYDAY
 
     totals = {split: tally.kind_totals for split, tally in tallies.items()}
-    kinds = [kind for kind in KINDS if any(counts[kind] for counts in totals.values())]
+    kinds = [kind for kind in KINDS | OF_EVERYDAY if any(counts[kind] for counts in totals.values())]
     lines = [[f"`{kind}`", *(f"{counts[kind]:,}" for counts in totals.values())] for kind in kinds]
     return _table(["updates", *(f"`{split}`" for split in totals)], lines)
 

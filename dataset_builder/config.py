@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .families import FAMILIES
+from .families import EVERYDAY, FAMILIES
 from .kinds import KINDS
 
 
@@ -46,8 +46,10 @@ class BuilderConfig:
     What samples to make. Every sample is a function of this and of its index.
 
     Args:
-        families (`tuple[str, ...]`, *optional*, defaults to all):
+        families (`tuple[str, ...]`, *optional*, defaults to all of `FAMILIES`):
             Families to draw from, each as likely as the others; a name given twice is drawn twice as often.
+            `"everyday"` comes only if it is named; of what follows it heeds nothing but `split`, `seed`,
+            `num_updates`, `update_counts`, `novel_values` and `paraphrase`.
         split (`str`, *optional*, defaults to `"train"`):
             One of `SPLITS`. No prompt of train or validation belongs to another split; the held-out tests draw on the
             prompts of test. What else sets a held-out test apart is in [`~splits.split_config`].
@@ -121,10 +123,12 @@ class BuilderConfig:
             raise ValueError(f"`families` must be a non-empty tuple of names, got {self.families!r}.")
         object.__setattr__(self, "families", tuple(self.families))
         for name in self.families:
-            if name not in FAMILIES:
-                raise ValueError(f"`families` has no {name!r}; choose from {', '.join(FAMILIES)}.")
+            if name not in FAMILIES and name != EVERYDAY:
+                raise ValueError(f"`families` has no {name!r}; choose from {', '.join([*FAMILIES, EVERYDAY])}.")
         if self.split not in SPLITS:
             raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {self.split!r}.")
+        if EVERYDAY in self.families:
+            self._check_everyday()
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             raise ValueError(f"`seed` must be a whole number, got {self.seed!r}.")
         self._check_range("num_facts", 1, 20)
@@ -157,6 +161,17 @@ class BuilderConfig:
             share = getattr(self, name)
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise ValueError(f"`{name}` must be a number from 0 to 1, got {share!r}.")
+
+    def _check_everyday(self) -> None:
+        from .families.everyday import SPLITS as THERE
+
+        if self.split not in THERE:
+            raise ValueError(
+                f"`split` {self.split!r} does not exist for the family {EVERYDAY!r}, which has {', '.join(THERE)}; "
+                "take one of these, or leave the family out of `families`."
+            )
+        if self.novel_values and self.paraphrase:
+            raise ValueError(f"`novel_values` and `paraphrase` do not go together for the family {EVERYDAY!r}.")
 
     def _check_kinds(self) -> None:
         if not isinstance(self.kinds, Mapping) or not self.kinds:

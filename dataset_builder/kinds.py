@@ -24,6 +24,13 @@ KINDS = {
 }
 """Every kind with its meaning. `stop` is not drawn: it comes where the prompt asked to go on until then."""
 
+OF_EVERYDAY = {
+    "removal": "what was there is left out from now on",
+    "form": "how the answer is to be written",
+    "other_speaker": "somebody else speaks: nothing changes",
+}
+"""Kinds that only the family `everyday` has, beside some of `KINDS`; it draws them itself."""
+
 WITHOUT_EFFECT = frozenset({"confirmation", "chatter", "repetition", "immaterial", "untrusted"})
 PHASE_3 = frozenset({"retraction", "recorrection", "adversarial", "untrusted"})
 """A sample with one of these belongs to the last phase of a curriculum."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .kinds import KINDS
+from .kinds import KINDS, OF_EVERYDAY
 from .stored import StoredDataset
 from .tally import BINS, Tally, reactions, take_stock
 
@@ -128,7 +128,7 @@ def _revised(axis: Axes, tallies: Mapping[str, Tally]) -> None:
 def _kinds(axis: Axes, total: Tally) -> None:
     """A heat map: for each family, the share of each kind among its updates."""
     families = sorted(total.families)
-    kinds = [kind for kind in KINDS if total.kind_totals[kind]]
+    kinds = [kind for kind in KINDS | OF_EVERYDAY if total.kind_totals[kind]]
     sums = {family: sum(total.kinds[family, kind] for kind in kinds) for family in families}
     shares = [[total.kinds[family, kind] / max(1, sums[family]) for kind in kinds] for family in families]
     axis.set(title="Kinds of update by family, in % of the family's updates")

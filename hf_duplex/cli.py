@@ -82,6 +82,9 @@ Workers = Annotated[
     int | None,
     typer.Option("--num_workers", "--num-workers", min=1, help="Processes.", show_default="all cores; 1 on a GPU"),
 ]
+BaseOfAdapters = Annotated[
+    str | None, typer.Option("--base", help="Base of duplex adapters: a folder or Hub name.", show_default="smollm2")
+]
 Config = Annotated[
     str | None, typer.Option(help="Build config that samples are made from: a file, tiny, small or full.")
 ]
@@ -279,6 +282,12 @@ def speed(
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Turns that each model takes.")] = 7,
     checkpoint: Annotated[str | None, typer.Option(help="Workspace checkpoint to take the sizes from.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Measure a pretrained base instead, with a duplex adapter and without.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --base: the duplex adapter.", show_default="a fresh one")
+    ] = None,
     seed: int = 0,
     threads: Threads = 1,
 ) -> None:
@@ -287,7 +296,21 @@ def speed(
     [cyan]hf-duplex bench speed --json speed.json[/]
 
     [cyan]hf-duplex bench speed --history 128 --history 1024 --repeats 3[/]
+
+    [cyan]hf-duplex bench speed --base smollm2 --model runs/adapter --history 128 --history 8192 --threads 2[/]
     """
+    if base is not None:
+        from .evaluation.speed_base import print_base_speed_table, run_base_speed_benchmark
+
+        if checkpoint is not None:
+            raise ValueError("`--checkpoint` gives sizes of models from scratch; leave it out with `--base`.")
+        told: dict[str, Any] = {"histories": history} if history else {}
+        print_base_speed_table(
+            run_base_speed_benchmark(base, model, **told, repeats=repeats, seed=seed, threads=threads, json_path=json)
+        )
+        return
+    if model is not None:
+        raise ValueError("`--model` is a duplex adapter and goes with `--base`.")
     from .evaluation import print_speed_table, run_speed_benchmark
 
     arguments: dict[str, Any] = {"histories": history} if history else {}
@@ -315,13 +338,15 @@ def revision(
     num_workers: Workers = None,
     data: Annotated[Path | None, typer.Option(help="A data set that was built, instead of new samples.")] = None,
     config: Config = None,
+    base: BaseOfAdapters = None,
 ) -> None:
     """How well models revise what they say: six metrics, read back out of free-running text.
 
     A model is a folder or Hub name. Behind an @ it takes part in another way:
     restart (stopped and told anew), deaf, frozen, relocated, or a control that
-    must lose: shuffled, late, noise, permuted. NAME=PATH,PATH,PATH joins
-    training seeds. The first model is held against the others.
+    must lose: shuffled, late, noise, permuted. A duplex adapter takes its scope
+    there: always, after_update. NAME=PATH,PATH,PATH joins training seeds. The
+    first model is held against the others.
 
     [bold]Examples[/]
 
@@ -352,8 +377,74 @@ def revision(
             json_path=json,
             data=data,
             builder=None if config is None else load_build_config(config).builder_config(),
+            base=base,
         )
     )
+
+
+@bench.command()
+def natural(
+    data: Annotated[Path, typer.Option(help="The cases, one JSON object a line.", show_default=False)],
+    model: Annotated[list[str], typer.Option(help="Who takes part; may be repeated.", show_default=False)],
+    base: Annotated[str, typer.Option(help="Base of duplex adapters: a folder or Hub name.")] = "smollm2",
+    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    cases: Annotated[Path | None, typer.Option(help="Write every answer here, to read.")] = None,
+    device: Device = "cpu",
+    batch_size: BatchSize = 32,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text after an update, in tokens.")] = 90,
+    noise: Annotated[
+        int | None, typer.Option(help="Add noise of the size of 4-bit quantization to the base; a seed.")
+    ] = None,
+) -> None:
+    """Interruptions in natural English: how often what comes after an update keeps it.
+
+    A model is a duplex adapter, by folder or Hub name, behind an @ its scope:
+    always, after_update; a generator, as duplex-workspace-5m; or a baseline:
+    smollm2@next_turn (stopped and told in the next turn), smollm2@restart
+    (everything in one turn), smollm2@spliced (listens without an adapter).
+
+    [bold]Example[/]
+
+    [cyan]hf-duplex bench natural --data cases.jsonl --model runs/adapter --model smollm2@next_turn --json out.json[/]
+    """
+    from .evaluation.natural import print_natural_table, run_natural_benchmark
+
+    results = run_natural_benchmark(
+        data, model, base, device, batch_size, max_new_tokens, noise, json_path=json, cases_path=cases
+    )
+    print_natural_table(results)
+
+
+@bench.command()
+def fidelity(
+    model: Annotated[list[str], typer.Option(help="Duplex adapter; may be repeated.", show_default=False)],
+    base: Annotated[str, typer.Option(help="Its base: a folder or Hub name.")] = "smollm2",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Chat without updates, JSON lines.", show_default="human replies of chitchat-dataset"),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="At most so many conversations.")] = 256,
+    device: Device = "cpu",
+    batch_size: BatchSize = 8,
+    noise: Annotated[
+        int | None,
+        typer.Option(help="Measure on a base with noise of the size of 4-bit quantization too; a seed."),
+    ] = None,
+) -> None:
+    """What an adapter leaves of its base where nobody interrupts: perplexity on chat, and logits.
+
+    The ratio to the base's perplexity is to be at most 1.03. The logits of a
+    fresh adapter, and of the scope after_update before the first update, are
+    to be those of the base.
+
+    [bold]Example[/]
+
+    [cyan]hf-duplex bench fidelity --model runs/adapter --data chat.jsonl --json fidelity.json[/]
+    """
+    from .evaluation.fidelity import print_fidelity_table, run_fidelity_benchmark
+
+    print_fidelity_table(run_fidelity_benchmark(model, data, base, samples, device, batch_size, noise, json))
 
 
 @bench.command()

@@ -21,5 +21,5 @@ def use(monkeypatch, **lines) -> None:
     """Lets the benchmark find these contestants, by name, instead of models."""
     monkeypatch.setattr(
         "hf_duplex.evaluation.revision.load_contestant",
-        lambda spec, device="cpu": Scripted(spec, lines[spec.rsplit("/", 1)[-1]], parameters=4321),
+        lambda spec, device="cpu", base=None: Scripted(spec, lines[spec.rsplit("/", 1)[-1]], parameters=4321),
     )

@@ -24,5 +24,7 @@ FAMILIES: dict[str, Family] = {
         BusinessInsight(),
     )
 }
+EVERYDAY = "everyday"
+"""A family that makes its rows itself (`everyday.rows`). It is drawn only where a config names it."""
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["EVERYDAY", "FAMILIES", "Family"]

@@ -11,6 +11,7 @@ from typing import Any
 from ..reading import Claim
 from ..reading.repairs import Repair
 from ..world import NONE
+from . import everyday
 from .account import Account, Moment, Statement
 from .listener import NotUnderstood, Said, hear
 
@@ -30,6 +31,8 @@ def disagreements(row: Mapping[str, Any]) -> list[str]:
     Raises:
         ValueError: A column is missing, or the family has no oracle.
     """
+    if row.get("task_type") == "everyday":
+        return everyday.disagreements(row)
     try:
         conversation = hear(row)
     except NotUnderstood as error:

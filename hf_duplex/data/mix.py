@@ -1,12 +1,12 @@
 """
 A stream of training batches out of several sources, made while training: sample i is a function of the seed and i.
 
-Samples are drawn in pools, sorted by length within a pool, and cut into batches, so that little is padded.
+Samples are packed: a batch takes as many as fit into its budget of tokens.
 """
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -16,6 +16,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 from dataset_builder import END, Builder, BuilderConfig
 from dataset_builder.families.everyday import sample as everyday_sample
 
+from ..modeling.packed_adapter import Budget, PackedBatch
+from ..modeling.streams import Streams
 from .chat_encoding import ChatEncoder
 from .collators import ChannelCollator
 from .encoding import EncodedSample
@@ -108,27 +110,22 @@ class Drawer:
         return self.encoder.conversation(self.conversations[chosen[index % len(chosen)]])
 
 
-def tokens_of(sample: EncodedSample) -> int:
-    """How many tokens a sample has, all streams together."""
-    return len(sample["input_ids"]) + len(sample["prompt_ids"]) + sum(map(len, sample["update_ids"]))
-
-
 class MixedBatches(IterableDataset):
     """
-    Batches out of several sources.
+    Packed batches out of several sources.
 
     Args:
         sources (`Sequence[Source]`): Where samples come from.
         encoder (`ChatEncoder`): Encodes them.
-        batch_size (`int`): Samples in a batch.
+        config (`DuplexAdapterConfig`): Of the adapter that is trained.
+        budget (`Budget`): What each batch is filled up to.
         seed (`int`, *optional*, defaults to 0): Another seed gives other samples.
-        pool (`int`, *optional*, defaults to 8): Batches that are sorted by length together.
-        max_tokens (`int`, *optional*, defaults to 640): Longer samples are left out.
         after_update (`float`, *optional*, defaults to 0.0): Share of batches in which the additions act from the
             first update on only, as with `scope="after_update"`.
         start (`int`, *optional*, defaults to 0): The first batch, to go on from.
 
-    Yields dictionaries as [`ChannelCollator`] makes them, with `acts` `(batch,)`; and under `chat` a batch of ordinary
+    Yields dictionaries with `layout`, the tensors of a [`~hf_duplex.modeling.packed_adapter.PackedBatch`]; `labels`
+    `(1, E)`, the same as in it; `samples`, how many there are; and under `chat` the layout of a batch of ordinary
     chat, where there is a source of it.
     """
 
@@ -136,17 +133,16 @@ class MixedBatches(IterableDataset):
         self,
         sources: Sequence[Source],
         encoder: ChatEncoder,
-        batch_size: int,
+        config: Any,
+        budget: Budget,
         seed: int = 0,
-        pool: int = 8,
-        max_tokens: int = 640,
         after_update: float = 0.0,
         start: int = 0,
     ):
         self.sources = [source for source in sources if source.kind != "chat"]
         self.chat = [source for source in sources if source.kind == "chat"]
-        self.encoder, self.batch_size, self.seed, self.pool = encoder, batch_size, seed, pool
-        self.max_tokens, self.after_update, self.start = max_tokens, after_update, start
+        self.encoder, self.config, self.budget, self.seed = encoder, config, budget, seed
+        self.after_update, self.start = after_update, start
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         info = get_worker_info()
@@ -155,43 +151,61 @@ class MixedBatches(IterableDataset):
         self.chat_drawers = [Drawer(source, self.encoder, self.seed) for source in self.chat]
         self.collator = ChannelCollator(self.encoder.tokenizer)
         # The loader takes turns: batch b comes from worker b % workers.
-        done = len(range(worker, self.start, workers))
-        pool, skip = divmod(done, self.pool)
+        number = worker
         while True:
-            batches = self.batches(pool * workers + worker)
-            yield from batches[skip:]
-            pool, skip = pool + 1, 0
+            if number >= self.start:
+                yield self.batch(number)
+            number += workers
 
-    def batches(self, number: int) -> list[dict[str, Any]]:
-        """The batches of one pool."""
-        rng = Random(f"{self.seed} pool {number}")
-        size = self.batch_size * self.pool
-        shares = [source.share for source in self.sources]
-        samples: list[EncodedSample] = []
-        index = number * size
-        while len(samples) < size:
-            drawer = rng.choices(self.drawers, shares)[0]
-            sample = drawer(index + len(samples) if drawer.source.kind != "data" else rng.randrange(10**9))
-            if tokens_of(sample) <= self.max_tokens:
-                samples.append(sample)
-            else:
-                index += 1
-        samples.sort(key=lambda sample: (tokens_of(sample) // 32, len(sample["input_ids"])))
-        starts = list(range(0, size, self.batch_size))
-        rng.shuffle(starts)
-        return [self._batch(samples[start : start + self.batch_size], rng) for start in starts]
-
-    def _batch(self, samples: list[EncodedSample], rng: Random) -> dict[str, Any]:
-        batch: dict[str, Any] = self.collator(samples)
+    def batch(self, number: int) -> dict[str, Any]:
+        """One batch: a function of the seed and its number."""
+        rng = Random(f"{self.seed} batch {number}")
         acts = rng.random() >= self.after_update
-        batch["acts"] = torch.full((len(samples),), acts)
+        shares = [source.share for source in self.sources]
+        samples = self._fill(rng, self.drawers, shares, self.budget)
+        made: dict[str, Any] = {"samples": torch.tensor(len(samples))}
+        packed = self._packed(samples, acts, self.budget)
+        made["labels"], made["layout"] = packed.labels[None], packed.tensors()
+        if self.chat_drawers:
+            budget = chat_budget(self.budget, sum(source.share for source in self.chat))
+            chat = self._fill(rng, self.chat_drawers, [source.share for source in self.chat], budget)
+            made["chat"] = self._packed(chat, True, budget).tensors()
+        return made
+
+    def _fill(
+        self, rng: Random, drawers: Sequence[Drawer], shares: list[float], budget: Budget
+    ) -> list[EncodedSample]:
+        """Samples until one does not fit any more; those that never would are left out."""
+        samples: list[EncodedSample] = []
+        incoming = emitted = 0
+        while len(samples) < budget.rows:
+            sample = rng.choices(drawers, shares)[0](rng.randrange(1 << 40))
+            ours, theirs = len(sample["input_ids"]), len(sample["prompt_ids"]) + sum(map(len, sample["update_ids"]))
+            if self.config.mode == "spliced":
+                ours, theirs = ours + theirs, 0
+            short = theirs <= budget.longest_incoming and ours <= budget.longest_emitted
+            if not short or len(sample["update_ids"]) >= budget.versions:
+                continue
+            if incoming + theirs > budget.incoming or emitted + ours > budget.emitted:
+                break
+            samples.append(sample)
+            incoming, emitted = incoming + theirs, emitted + ours
+        return samples
+
+    def _packed(self, samples: list[EncodedSample], acts: bool, budget: Budget) -> PackedBatch:
+        batch = self.collator(samples)
+        labels = batch.pop("labels")
         if not acts and "update_positions" in batch:
             # Until the first update nothing acts that could be trained.
             first = batch["update_positions"].min(1, keepdim=True).values
-            column = torch.arange(batch["labels"].shape[1])
-            batch["labels"] = batch["labels"].masked_fill(column < first, -100)
-        if self.chat_drawers:
-            source = rng.choice(self.chat_drawers)
-            count = max(1, round(source.source.share * self.batch_size))
-            batch["chat"] = self.collator([source(rng.randrange(10**9)) for _ in range(count)])
-        return batch
+            labels = labels.masked_fill(torch.arange(labels.shape[1]) < first, -100)
+        flags = torch.full((len(samples),), acts)
+        return PackedBatch.of(Streams(**batch), labels, self.config, flags, budget)
+
+
+def chat_budget(budget: Budget, share: float) -> Budget:
+    """The budget of ordinary chat beside a batch, in proportion to its rows."""
+    rows = max(1, round(budget.rows * share))
+    spliced = budget.incoming == 0
+    longest = replace(budget, longest_incoming=512, longest_emitted=512 + 512 * spliced)
+    return replace(longest, incoming=0 if spliced else 160 * rows, emitted=(112 + 160 * spliced) * rows, rows=rows)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -40,7 +40,7 @@ class Talk:
     One conversation under way.
 
     Attributes:
-        waiting (`deque[tuple[float, str]]`): The updates to come, each with the characters that come before it.
+        waiting (`deque[tuple[float, str]]`): The updates to come, each with how far the text has come before it.
         messages (`list[dict[str, str]]`): The conversation as a chat template takes it.
         turns (`list[str]`): What the model said, turn by turn.
         marked (`list[str]`): The same, with the mark of the end of each turn that is over (see [`mark_turn`]).
@@ -48,6 +48,7 @@ class Talk:
         heard_at, heard_after (`list[int]`): How many characters and tokens had been said when each update was heard.
         milliseconds (`list[float]`): What each update took to the next token.
         ended (`bool`): Whether the model ended its last turn by itself.
+        measure (`Callable[[str], float]`): How far a text has come; in characters where it is not given.
     """
 
     waiting: deque[tuple[float, str]]
@@ -59,6 +60,7 @@ class Talk:
     heard_after: list[int] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
     ended: bool = False
+    measure: Callable[[str], float] = len
 
     @classmethod
     def of(cls, sample: Sample) -> "Talk":
@@ -80,11 +82,11 @@ class Talk:
 
     @property
     def due(self) -> float:
-        """After how many characters the next update comes."""
+        """How far the text has come when the next update comes."""
         return self.waiting[0][0] if self.waiting else float("inf")
 
     def hear(self, until: float) -> int:
-        """Tells the model all updates that come before so many characters; how many these were."""
+        """Tells the model all updates that come until the text is so far; how many these were."""
         texts = []
         place = len(self.text)
         while self.waiting and self.waiting[0][0] <= until:
@@ -137,7 +139,7 @@ class Until(StoppingCriteria):
         if not self.ends.isdisjoint(tokens):
             return False
         before, said = (self.tokenizer.decode(part, skip_special_tokens=True) for part in (tokens[:-1], tokens))
-        if len(join_turns([*talk.turns, before])) < talk.due:
+        if talk.measure(join_turns([*talk.turns, before])) < talk.due:
             return False
         return before[-1:].isspace() or said[len(before) :][:1].isspace()
 
@@ -190,17 +192,10 @@ class ChatModel:
             raise ValueError(f"`--model`: {name} has no token that ends a turn: set `eos_token` of its tokenizer.")
         self.pad: int = min(self.ends) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
-    @torch.inference_mode()
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
         """Plays a batch of samples to the model, greedily; after so many tokens each turn is cut short."""
         talks = [Talk.of(sample) for sample in samples]
-        counts = [talk.hear(until=0) for talk in talks]
-        speaking = talks
-        while speaking:
-            self._take_turns(speaking, counts, max_new_tokens)
-            speaking = [talk for talk in speaking if talk.waiting]
-            # What is due has come; where a model is done too early, it is told what comes next.
-            counts = [talk.hear(until=max(talk.due, len(talk.said))) for talk in speaking]
+        self.hold(talks, max_new_tokens)
         return [
             Transcript(
                 talk.tokens,
@@ -212,6 +207,17 @@ class ChatModel:
             )
             for talk in talks
         ]
+
+    @torch.inference_mode()
+    def hold(self, talks: Sequence[Talk], max_new_tokens: int) -> None:
+        """Leads a batch of conversations to their ends, greedily; after so many tokens each turn is cut short."""
+        counts = [talk.hear(until=0) for talk in talks]
+        speaking = list(talks)
+        while speaking:
+            self._take_turns(speaking, counts, max_new_tokens)
+            speaking = [talk for talk in speaking if talk.waiting]
+            # What is due has come; where a model is done too early, it is told what comes next.
+            counts = [talk.hear(until=max(talk.due, talk.measure(talk.said))) for talk in speaking]
 
     def _take_turns(self, talks: Sequence[Talk], counts: Sequence[int], max_new_tokens: int) -> None:
         """One turn of each conversation, after so many updates in each."""

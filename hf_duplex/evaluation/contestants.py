@@ -15,6 +15,7 @@ transcripts. `load_contestant` makes one from what a user names, a folder or Hub
 | `late` | all come after the end | any of the three |
 | `noise` | are random tokens | any of the three |
 | `permuted` | come, but how far a slot is believed is told of another slot | workspace, `validity` |
+| `always`, `after_update` | come while it speaks; where its additions act | duplex adapter |
 """
 
 import functools
@@ -31,6 +32,8 @@ from transformers.utils import logging
 
 from dataset_builder import Sample
 
+from ..bases import SMOLLM2, find_base, load_base
+from ..data.chat_encoding import ChatEncoder
 from ..data.encoding import encode_sample
 from ..modeling import (
     DuplexCache,
@@ -39,10 +42,12 @@ from ..modeling import (
     WorkspaceModel,
     encode_prompt,
     encode_updates,
+    listen,
 )
+from ..modeling.configuration_adapter import SCOPES
 from ..modeling.layers import Heard
 from .chat_model import ChatModel, check_chat
-from .conversation import Transcript, converse
+from .conversation import Transcript, converse, converse_in_chat
 from .relocation import RelocatedForCausalLM
 
 
@@ -105,6 +110,14 @@ class Listener:
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
         return converse(self.model, self.tokenizer, samples, max_new_tokens)
+
+
+class AdapterListener(Listener):
+    """A duplex adapter on its base: updates reach it while it speaks."""
+
+    def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
+        encoder = ChatEncoder(self.tokenizer, self.model.config.mode)
+        return converse_in_chat(self.model, encoder, samples, max_new_tokens)
 
 
 # What a conversation holds instead of a model: it sees what the conversation hands over, and may change it.
@@ -398,10 +411,10 @@ def split_spec(spec: str) -> tuple[str, str | None]:
     path, at, mode = spec.rpartition("@")
     if not at or Path(spec).is_dir():
         return spec, None
-    if not path or mode not in MODES:
+    if not path or mode not in (*MODES, *SCOPES):
         raise ValueError(
             f"`--model`: {spec!r} asks for the mode {mode!r}: name a model folder or a Hub model, and behind an @ one "
-            f"of {', '.join(MODES)}, or none."
+            f"of {', '.join((*MODES, *SCOPES))}, or none."
         )
     return path, mode
 
@@ -414,6 +427,13 @@ def check_mode(path: str, mode: str | None, config: Any) -> None:
         ValueError: It cannot; the message says which can.
     """
     if mode is None:
+        return
+    if (config.model_type == "duplex_adapter") != (mode in SCOPES):
+        raise ValueError(
+            f"`--model`: {path} is a {config.model_type} model, which has no mode {mode!r}: "
+            f"{' and '.join(SCOPES)} are the modes of a duplex adapter, and it has no others."
+        )
+    if mode in SCOPES:
         return
     head = MODES[mode].head
     if not config.model_type.startswith("duplex_"):
@@ -459,13 +479,14 @@ def check_contestant(spec: str, **overrides: Any) -> tuple[str, str | None, Any]
         ValueError: As [`load_contestant`].
     """
     path, mode = split_spec(spec)
+    path = str(find_base(path)) if path == SMOLLM2 else path
     if Path(path).is_dir() and not Path(path, "config.json").is_file():
         raise ValueError(f"`--model`: the folder {path} has no config.json: name a model folder or a Hub model.")
     config = load_part(AutoConfig, path)
     for field in overrides:
         if field not in config.to_dict():
             raise ValueError(f"`config`: {path} ({config.model_type}) has no field {field!r}; remove it.")
-        if field == "n_slots" and not config.slots_are_tokens:
+        if field == "n_slots" and not getattr(config, "slots_are_tokens", True):
             raise ValueError(
                 f"`config`: the slots of {path} ({config.update_type}) are learned; train it with others."
             )
@@ -474,13 +495,32 @@ def check_contestant(spec: str, **overrides: Any) -> tuple[str, str | None, Any]
     return path, mode, config
 
 
-def load_contestant(spec: str, device: str = "cpu", **overrides: Any) -> Contestant:
+def load_adapter(path: str, base: tuple[PreTrainedModel, PreTrainedTokenizerBase], **overrides: Any) -> Any:
+    """
+    A duplex adapter on its base, which stays as it is.
+
+    Args:
+        path (`str`): Folder or Hub name of the adapter.
+        base (`tuple`): The base, where it is to run, and its tokenizer.
+        overrides: `n_slots` or `scope`.
+
+    Raises:
+        ValueError: It cannot be loaded, or not onto this base.
+    """
+    try:
+        return listen(base[0], path, **overrides)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"`--model`: {path} cannot be loaded onto {base[0].config._name_or_path}: {error}") from error
+
+
+def load_contestant(spec: str, device: str = "cpu", base: str | Path | None = None, **overrides: Any) -> Contestant:
     """
     A model, ready to take part.
 
     Args:
         spec (`str`): Folder or Hub name, and behind an "@" one of `MODES`.
         device (`str`, *optional*, defaults to `"cpu"`): Where it runs.
+        base (`str` or `Path`, *optional*, defaults to `"smollm2"`): The base of a duplex adapter.
         overrides: Fields of its configuration that are to be others, as `n_slots=64`.
 
     Raises:
@@ -489,6 +529,10 @@ def load_contestant(spec: str, device: str = "cpu", **overrides: Any) -> Contest
     """
     path, mode, config = check_contestant(spec, **overrides)
     name = (Path(path).resolve() if Path(path).is_dir() else Path(path)).name + (f"@{mode}" if mode else "")
+    if config.model_type == "duplex_adapter":
+        model, tokenizer = load_base(base or SMOLLM2)
+        adapter = load_adapter(path, (model.to(device), tokenizer), **overrides, **({"scope": mode} if mode else {}))
+        return AdapterListener(name, adapter.eval(), tokenizer)
     tokenizer = load_part(AutoTokenizer, path)
     if not config.model_type.startswith("duplex_"):
         check_chat(name, tokenizer)

@@ -96,13 +96,13 @@ def play(
 
 
 @lru_cache(maxsize=1)
-def _loaded(spec: str, device: str) -> Contestant:
-    return load_contestant(spec, device)
+def _loaded(spec: str, device: str, base: str | Path | None) -> Contestant:
+    return load_contestant(spec, device, base)
 
 
-def _play_batch(spec: str, device: str, batch: list[Sample], called: str) -> list[Case]:
+def _play_batch(spec: str, device: str, base: str | Path | None, batch: list[Sample], called: str) -> list[Case]:
     """What a worker does: plays one batch to a model, which it keeps for the next."""
-    return next(play(_loaded(spec, device), batch, len(batch), called))
+    return next(play(_loaded(spec, device, base), batch, len(batch), called))
 
 
 def workers(num_workers: int) -> ProcessPoolExecutor:
@@ -112,11 +112,17 @@ def workers(num_workers: int) -> ProcessPoolExecutor:
 
 
 def play_with_workers(
-    pool: ProcessPoolExecutor, spec: str, device: str, samples: Sequence[Sample], batch_size: int, called: str
+    pool: ProcessPoolExecutor,
+    spec: str,
+    device: str,
+    samples: Sequence[Sample],
+    batch_size: int,
+    called: str,
+    base: str | Path | None = None,
 ) -> Iterator[list[Case]]:
     """[`play`] in several processes; the longest batches first, so that all end together."""
     due = batches(samples, batch_size)[::-1]
-    futures = [pool.submit(_play_batch, spec, device, batch, called) for batch in due]
+    futures = [pool.submit(_play_batch, spec, device, base, batch, called) for batch in due]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -176,6 +182,7 @@ def run_revision_benchmark(
     builder: BuilderConfig | None = None,
     one_at_a_time: int = ONE_AT_A_TIME,
     progress: bool = True,
+    base: str | Path | None = None,
 ) -> dict[str, Any]:
     """
     Plays held-out samples to each model, free-running and greedy, and judges what it says.
@@ -197,6 +204,7 @@ def run_revision_benchmark(
         one_at_a_time (`int`, *optional*, defaults to 16): Samples that are played again one by one, to tell what
             batches are worth; 0 for none.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
+        base (`str` or `Path`, *optional*, defaults to `"smollm2"`): The base of duplex adapters.
 
     Returns:
         For each model and split every metric, with intervals, over all and apart by family, kind of update, number of
@@ -213,16 +221,17 @@ def run_revision_benchmark(
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
     if not splits or len(set(splits)) < len(splits):
         raise ValueError(f"`splits` must be names that differ, at least one, got {list(splits)!r}.")
-    base = builder or BuilderConfig()
+    made = builder or BuilderConfig()
     played = {
-        split: stored_samples(data, split, samples) if data else held_out_samples(base, split, samples, seed)
+        split: stored_samples(data, split, samples) if data else held_out_samples(made, split, samples, seed)
         for split in splits
     }
     for split, rows in played.items():
         if not any(row.updates for row in rows):
             raise ValueError(f"`split`: {split!r} has no updates here, so there is nothing to revise; take another.")
-    made_of = {"data": Path(data).name} if data else {"builder": {**asdict(base), "seed": seed}}
+    made_of = {"data": Path(data).name} if data else {"builder": {**asdict(made), "seed": seed}}
     settings = {"samples": samples, "seed": seed, "decoding": "greedy, free-running", **made_of}
+    settings |= {"base": str(base)} if base else {}
     results: dict[str, Any] = {
         "benchmark": "revision",
         "format": FORMAT,
@@ -242,7 +251,7 @@ def run_revision_benchmark(
     with workers(num_workers) as pool, Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         tasks = {name: bar.add_task(name, total=len(paths) * samples * len(splits)) for name, paths in specs.items()}
         for name, paths in specs.items():
-            how = batch_size, device, pool if num_workers > 1 else None, one_at_a_time
+            how = batch_size, device, pool if num_workers > 1 else None, one_at_a_time, base
             told = _play_all(name, paths, played, cases, how, bar, tasks[name])
             results["models"][name] = told | {"splits": {}}
             for split in splits:
@@ -263,24 +272,24 @@ def _play_all(
     paths: Sequence[str],
     played: dict[str, list[Sample]],
     cases: CaseFile,
-    how: tuple[int, str, ProcessPoolExecutor | None, int],
+    how: tuple[int, str, ProcessPoolExecutor | None, int, str | Path | None],
     bar: Progress,
     task: TaskID,
 ) -> dict[str, Any]:
     """Plays to every training seed of a model what it has not heard yet. Returns the facts of the model."""
-    batch_size, device, pool, one_at_a_time = how
+    batch_size, device, pool, one_at_a_time, base = how
     facts: dict[str, Any] = {"specs": list(paths)}
     for run, spec in enumerate(paths):
         called = _run_name(name, paths, run)
         cases.check_spec(called, spec)
-        contestant = load_contestant(spec, device)
+        contestant = load_contestant(spec, device, base)
         facts |= {"model_type": contestant.model_type, "parameters": contestant.parameters}
         for split, rows in played.items():
             due = [row for row in rows if (called, split, row.seed, row.index) not in cases]
             bar.advance(task, len(rows) - len(due))
             started = time.perf_counter()
             if pool is not None and len(due) > batch_size:
-                said = play_with_workers(pool, spec, device, due, batch_size, called)
+                said = play_with_workers(pool, spec, device, due, batch_size, called, base)
             else:
                 said = play(contestant, due, batch_size, called)
             for found in said:

@@ -61,6 +61,39 @@ def _wilson(value: float, n: float) -> tuple[float, float]:
     return max(0.0, min(value, centre - half)), min(1.0, max(value, centre + half))
 
 
+def wilson(right: int, n: int) -> dict[str, Any]:
+    """
+    A share of independent cases with its 95 % interval (Wilson, 1927).
+
+    Returns:
+        `right`, `n`, `value` and `interval`, the last two None where `n` is 0.
+    """
+    if not 0 <= right <= n:
+        raise ValueError(f"`right` must lie between 0 and `n` ({n}), got {right}.")
+    share = right / n if n else None
+    return {"right": right, "n": n, "value": share, "interval": list(_wilson(share, n)) if share is not None else None}
+
+
+def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> dict[str, Any]:
+    """
+    The exact test of McNemar for two models on the same cases: of those that one alone has right, are half either's?
+
+    Args:
+        a, b (`Sequence[bool]`): For each case, in the same order, whether it was right.
+
+    Returns:
+        `difference` (of the shares), `only_a` and `only_b` (cases that one alone has right), the two-sided `p`.
+
+    Raises:
+        ValueError: They are not of the same length, or empty.
+    """
+    if not a or len(a) != len(b):
+        raise ValueError(f"`a` and `b` must judge the same cases, at least one, got {len(a)} and {len(b)}.")
+    only_a, only_b = (sum(x and not y for x, y in zip(*sides)) for sides in ((a, b), (b, a)))
+    p = float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return {"difference": (only_a - only_b) / len(a), "only_a": only_a, "only_b": only_b, "p": p}
+
+
 def _effective_n(parts: np.ndarray, wholes: np.ndarray, value: float) -> float:
     """How many independent claims a count over samples is worth, from how far they hang together in a sample."""
     counted = int((wholes > 0).sum())

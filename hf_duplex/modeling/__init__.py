@@ -27,8 +27,8 @@ from .modeling_workspace import WorkspaceForCausalLM, WorkspaceModel
 from .pipeline_duplex import DuplexGenerationPipeline
 from .reflection import boundary_ids_of, forbidden_ids_of
 from .sizes import count_parameters, equal_size_configs
-from .thought_buffer import ThoughtBuffer, ThoughtError, ThoughtNode
 from .slots_adapter import AdapterWorkspace
+from .thought_buffer import ThoughtBuffer, ThoughtError, ThoughtNode
 from .workspace import Workspace, WorkspaceChange
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from torch.nn.attention.bias import causal_lower_right
 from transformers import AttentionInterface
+
+from .packed_adapter import PackedVisibility, packed_attention
 
 
 NAME = "duplex"
@@ -35,9 +36,6 @@ class Visibility:
             (each query sees the keys up to its own column) where it is not given.
         bias (`torch.Tensor` of shape `(batch, 1 or queries, keys)`, *optional*): What is added to the attention
             logits: the log-validity of slots, 0 for the own stream.
-        columns (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Instead of both, for fused attention with a
-            gradient: a one-hot of each query's version, `(batch, queries, versions)`, and what each version adds to
-            the logits of each key, `(batch, keys, versions)`; causal in the last columns.
     """
 
     implementation: str
@@ -45,7 +43,6 @@ class Visibility:
     key_positions: torch.LongTensor
     allowed: torch.BoolTensor | None = None
     bias: torch.Tensor | None = None
-    columns: tuple[torch.Tensor, torch.Tensor] | None = None
     _masks: dict = field(default_factory=dict)
 
     def mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
@@ -83,7 +80,7 @@ def duplex_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *args,
-    visibility: Visibility | None = None,
+    visibility: Visibility | PackedVisibility | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     **kwargs,
@@ -94,43 +91,14 @@ def duplex_attention(
     """
     if visibility is None:
         raise ValueError("this model attends through its duplex wrapper: call the model that `listen` returned.")
-    if visibility.columns is not None:
-        return fused(query, key, value, visibility.columns, scaling), None
+    if isinstance(visibility, PackedVisibility):
+        return packed_attention(module, query, key, value, visibility, scaling), None
     mask = visibility.mask(sliding_window, query.dtype)
     if visibility.implementation == "eager":
         attend = sys.modules[type(module).__module__].eager_attention_forward
     else:
         attend = ALL_ATTENTION[visibility.implementation]
     return attend(module, query, key, value, mask, *args, scaling=scaling, sliding_window=sliding_window, **kwargs)
-
-
-def fused(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    columns: tuple[torch.Tensor, torch.Tensor],
-    scaling: float | None,
-) -> torch.Tensor:
-    """
-    Attention with a bias by version and key that has a gradient, in the flash kernel: the bias is a product of extra
-    columns of queries and keys (see `Visibility.columns`). Returns `(batch, queries, heads, head_dim)`.
-    """
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    known, bias = columns
-    head_dim, queries, keys = query.shape[-1], query.shape[2], key.shape[2]
-    repeats = query.shape[1] // key.shape[1]
-    query = torch.cat([query, known[:, None].to(query.dtype).expand(-1, query.shape[1], -1, -1)], dim=-1)
-    bias = (bias / scaling)[:, None].to(key.dtype).expand(-1, key.shape[1], -1, -1)
-    key = torch.cat([key, bias], dim=-1).repeat_interleave(repeats, dim=1)
-    value = nn.functional.pad(value, (0, known.shape[-1])).repeat_interleave(repeats, dim=1)
-    if query.device.type == "cuda":
-        attend = torch.ops.aten._scaled_dot_product_flash_attention
-        output = attend(query, key, value, 0.0, True, False, scale=scaling)[0]
-    else:
-        output = nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=causal_lower_right(queries, keys), scale=scaling
-        )
-    return output[..., :head_dim].transpose(1, 2)
 
 
 AttentionInterface.register(NAME, duplex_attention)

@@ -69,7 +69,7 @@ class DuplexGenerationMixin(GenerationMixin):
         return [(ids.flatten(1), mask.flatten(1))]
 
     def read_input_ids(self, cache: DuplexCache, mask: torch.BoolTensor) -> None:
-        """Called instead of [`read_prompt`] where a stream begins with `input_ids` alone, their mask `(batch, length)`."""
+        """Called instead of [`read_prompt`] where a stream begins with `input_ids` alone; `mask` is theirs."""
 
     # What transformers calls
 

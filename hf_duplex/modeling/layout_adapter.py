@@ -60,7 +60,7 @@ def update_places(
 
 
 def compact(mask: torch.BoolTensor, *tensors: torch.Tensor) -> list[torch.Tensor]:
-    """Tensors `(batch, columns)` with the columns where `mask` is set moved to the front, as many as the longest row."""
+    """Tensors `(batch, columns)` cut to the columns where `mask` is set, moved to the front."""
     order = (~mask).int().argsort(dim=1, stable=True)[:, : max(1, int(mask.sum(1).max()))]
     return [tensor.gather(1, order) for tensor in tensors]
 

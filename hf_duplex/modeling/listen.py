@@ -6,9 +6,10 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from .adapter_files import check_same_base
 from .base_model import check_base, fingerprint_of
 from .configuration_adapter import DuplexAdapterConfig
-from .modeling_adapter import DuplexAdapterForCausalLM, check_same_base
+from .modeling_adapter import DuplexAdapterForCausalLM
 
 
 def listen(
@@ -29,9 +30,9 @@ def listen(
 
     Args:
         model (`PreTrainedModel`): Any decoder-only model of transformers.
-        adapter (`str`, `PathLike` or [`DuplexAdapterConfig`], *optional*): A trained adapter, by folder or Hub name; or
-            the configuration of a fresh one, to train. Without one, updates are spliced into the model's own stream:
-            nothing is trained, and any decoder-only model will do.
+        adapter (`str`, `PathLike` or [`DuplexAdapterConfig`], *optional*): A trained adapter, by folder or Hub name;
+            or the configuration of a fresh one, to train. Without one, updates are spliced into the model's own
+            stream: nothing is trained, and any decoder-only model will do.
         n_slots (`int`, *optional*): How many incoming tokens are kept; as the adapter says where it is not given.
         scope (`str`, *optional*): `"always"`, or `"after_update"`: until the first update comes, the model is exactly
             its base. As the adapter says where it is not given.

@@ -23,7 +23,7 @@ class AdapterWorkspace(Workspace):
     doubt is computed; unused columns have the slot id -1 and stand behind the others.
 
     Attributes:
-        messages (`torch.LongTensor` of shape `(batch, n)`): 0 for tokens of the prompt, k for those of the k-th update.
+        messages (`torch.LongTensor` of shape `(batch, n)`): 0 for tokens of the prompt, k for the k-th update.
         positions (`torch.LongTensor` of shape `(batch, n)`): Their positions in the stream.
         protected (`torch.BoolTensor` of shape `(batch, n)`): Which are never doubted nor evicted.
         prompt_length (`torch.LongTensor` of shape `(batch,)`): Position of the first emitted token.
@@ -182,6 +182,31 @@ class DoubtHead(nn.Module):
         index = (distance - 1).clamp(0, self.distance.num_embeddings - 1)
         scores = queries @ keys.transpose(1, 2) + by_distance.gather(-1, index)
         return (scores * self.size**-0.5).clamp(max=LARGEST_SCORE) + self.bias
+
+    def by_version(
+        self,
+        queries: torch.Tensor,
+        keys: torch.Tensor,
+        messages: torch.LongTensor,
+        numbers: torch.LongTensor,
+        protected: torch.BoolTensor,
+    ) -> torch.Tensor:
+        """
+        The log-validity of every incoming token at every version, `(batch, versions, tokens)`.
+
+        Args:
+            queries, keys (`torch.Tensor` of shape `(batch, tokens, size)`): As [`queries`] and [`keys`] make them.
+            messages (`torch.LongTensor` of shape `(batch, tokens)`): The message of each token, -1 for padding.
+            numbers (`torch.LongTensor` of shape `(versions,)`): From 0 on.
+            protected (`torch.BoolTensor` of shape `(batch, tokens)`): Which are never doubted.
+        """
+        with torch.autocast(queries.device.type, enabled=False):
+            queries, keys = queries.float(), keys.float()
+            scores = self.scores(queries, keys, messages[:, :, None] - messages[:, None])
+            members = (messages[:, None] == numbers[:, None]).float()
+            doubt = (members @ scores.exp()).log1p()
+            older = (messages[:, None] < numbers[:, None]) & ((messages >= 0) & ~protected)[:, None]
+            return -doubt.masked_fill(~older, 0.0).cumsum(1)
 
     def forward(self, workspace: AdapterWorkspace, hidden: torch.Tensor, mask: torch.BoolTensor) -> torch.Tensor:
         """The doubt that one message, last hidden states `(batch, length, hidden_size)`, casts on `(batch, n)`."""

@@ -6,26 +6,31 @@ Trains a duplex adapter on a frozen base: `hf-duplex train CONFIG.yaml` with `mo
 """
 
 import json
+import math
 import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from torch.nn import functional
-from torch.utils.data import DataLoader, IterableDataset
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
 from transformers import HfArgumentParser, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from ..bases import load_base
 from ..data.chat_encoding import ChatEncoder
-from ..data.mix import MixedBatches, Source, read_sources
+from ..data.collators import ChannelCollator
+from ..data.mix import Drawer, MixedBatches, Source, read_sources
 from ..modeling import DuplexAdapterConfig, DuplexAdapterForCausalLM, listen
+from ..modeling.packed_adapter import Budget, PackedBatch
 from ..record import describe_machine, describe_versions
+from .graphs import GraphedSteps
 
 
 @dataclass
@@ -42,6 +47,12 @@ class AdapterArguments:
         after_update (`float`): Share of batches in which the additions act from the first update on only.
         kl_weight (`float`): Weight of the divergence from the base on ordinary chat.
         compile_step (`bool`): Compile what a training step costs; it pays on a GPU.
+        capture_step (`bool`): Replay training steps as CUDA graphs; it pays on a GPU.
+        incoming_tokens, emitted_tokens (`int`): Room in a batch, in tokens for each conversation of
+            `per_device_train_batch_size`. Batches are packed, so that these are means.
+        base_noise (`float`): Noise on the weights of the base while training, in steps of 4-bit quantization, half of
+            the time: so that the adapter does not depend on the rounding of one copy.
+        max_seconds (`float`, *optional*): Stop, saved, after so many seconds.
         eval_samples (`int`): Held-out samples for the loss at the end.
     """
 
@@ -60,10 +71,19 @@ class AdapterArguments:
     after_update: float = field(default=0.0, metadata={"help": "Share of batches that act after an update only."})
     kl_weight: float = field(default=1.0, metadata={"help": "Weight of the divergence on ordinary chat."})
     compile_step: bool = field(default=False, metadata={"help": "Compile the training step; it pays on a GPU."})
-    max_tokens: int = field(default=640, metadata={"help": "Longer samples are left out."})
+    base_noise: float = field(default=0.0, metadata={"help": "Noise on the base, in steps of 4-bit quantization."})
+    capture_step: bool = field(default=False, metadata={"help": "Replay training steps as CUDA graphs."})
+    incoming_tokens: int = field(default=116, metadata={"help": "Incoming tokens of a batch, a conversation."})
+    emitted_tokens: int = field(default=72, metadata={"help": "Emitted tokens of a batch, a conversation."})
     eval_samples: int = field(default=512, metadata={"help": "Held-out samples for the loss at the end."})
     max_seconds: float | None = field(default=None, metadata={"help": "Stop, saved, after so many seconds."})
     sources: list[Source] = field(default_factory=list, metadata={"help": "In the YAML file only."}, init=False)
+
+    def budget(self, rows: int) -> Budget:
+        """What a batch of so many conversations is filled up to."""
+        if self.mode == "workspace":
+            return Budget(self.incoming_tokens * rows, self.emitted_tokens * rows, rows)
+        return Budget(0, (self.incoming_tokens + self.emitted_tokens + 16) * rows, rows, 1, 896)
 
     def config(self) -> DuplexAdapterConfig:
         """The configuration of a fresh adapter."""
@@ -104,35 +124,47 @@ def parse(argv: Sequence[str]) -> tuple[AdapterArguments, TrainingArguments]:
     return mine, training
 
 
-def divergence(model: DuplexAdapterForCausalLM, labels: torch.LongTensor, **streams: torch.Tensor) -> torch.Tensor:
-    """
-    KL divergence of the adapted model from its base, a token of ordinary chat: scalar, in nats.
-
-    Args:
-        labels (`torch.LongTensor` of shape `(batch, length)`): -100 where a token does not count.
-        streams: As [`DuplexAdapterForCausalLM.forward`] takes them; without updates.
-    """
-    rows = len(labels)
-    wanted = labels[:, 1:] != -100
-    hidden = {}
-    for acts in (False, True):
-        with torch.set_grad_enabled(acts):
-            flags = torch.full((rows,), acts, device=labels.device)
-            hidden[acts] = model.hidden_states_of(acts=flags, **streams)[:, :-1][wanted]
+def divergence(model: DuplexAdapterForCausalLM, batch: PackedBatch) -> torch.Tensor:
+    """KL divergence of the adapted model from its base, a label of ordinary chat without updates: scalar, in nats."""
+    off = replace(
+        batch, factors=torch.zeros_like(batch.ids).float(), emitted_factors=torch.zeros_like(batch.labels).float()
+    )
+    wanted = (batch.labels != -100)[:, None]
     with torch.no_grad():
-        target = model.logits(hidden[False]).float().log_softmax(-1)
-    given = model.logits(hidden[True]).float().log_softmax(-1)
-    return functional.kl_div(given, target, log_target=True, reduction="sum") / wanted.sum().clamp(min=1)
+        target = model.logits(model.packed_hidden(off)).float().log_softmax(-1)
+    given = model.logits(model.packed_hidden(batch)).float().log_softmax(-1)
+    away = functional.kl_div(given, target, log_target=True, reduction="none").masked_fill(~wanted, 0.0).sum()
+    return away / wanted.sum().clamp(min=1)
 
 
 class AdapterTrainer(Trainer):
-    """[`~transformers.Trainer`] on a stream of batches, with the divergence from the base beside the loss."""
+    """
+    [`~transformers.Trainer`] on a stream of packed batches, with the divergence from the base beside the loss.
 
-    def __init__(self, *args: Any, kl_weight: float = 1.0, **kwargs: Any):
+    Args:
+        kl_weight (`float`, *optional*, defaults to 1.0): Weight of the divergence.
+        capture_step (`bool`, *optional*, defaults to `False`): Replay forward and backward as CUDA graphs; see
+            [`~hf_duplex.training.graphs.GraphedSteps`].
+        seconds (`float`, *optional*): How long training lasts; the learning rate follows the clock then.
+
+    All other arguments are those of the Trainer.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        kl_weight: float = 1.0,
+        capture_step: bool = False,
+        seconds: float | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
+        self.seconds = seconds
         self.kl_weight = kl_weight
         self.model_accepts_loss_kwargs = False
-        self.divergences: list[torch.Tensor] = []
+        self.divergence = torch.zeros((), device=self.args.device)
+        self.samples = 0
+        self.graphed = GraphedSteps(self.model, self.loss_of) if capture_step else None
 
     def get_train_dataloader(self) -> DataLoader:
         batches = self.train_dataset
@@ -147,21 +179,45 @@ class AdapterTrainer(Trainer):
             prefetch_factor=4 if workers else None,
         )
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        chat = inputs.pop("chat", None)
-        outputs = model(**inputs)
-        loss = outputs.loss
-        if chat is not None and self.kl_weight:
-            chat.pop("attention_mask", None)
-            away = divergence(self.accelerator.unwrap_model(model), **chat)
-            self.divergences.append(away.detach())
-            loss = loss + self.kl_weight * away
-        return (loss, outputs) if return_outputs else loss
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        """The schedule that the arguments name; with `max_seconds` a cosine over that time, whatever the speed."""
+        if self.seconds is None or self.lr_scheduler is not None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        began, warm = time.time(), max(1, self.args.warmup_steps)
+
+        def share(step: int) -> float:
+            passed = min(1.0, (time.time() - began) / self.seconds)
+            return min(1.0, (step + 1) / warm) * (0.02 + 0.98 * (1 + math.cos(math.pi * passed)) / 2)
+
+        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, share)
+        return self.lr_scheduler
+
+    def loss_of(self, batch: dict[str, Any]) -> torch.Tensor:
+        """The loss of one batch that lies on the device."""
+        # The Trainer would do it around `forward`, which packed batches do not go through.
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+            loss = model.packed_loss(PackedBatch(**batch["layout"]))
+            if "chat" in batch and self.kl_weight:
+                away = divergence(model, PackedBatch(**batch["chat"]))
+                self.divergence.copy_(away.detach())
+                loss = loss + self.kl_weight * away
+        return loss
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        """Forward and backward of one batch."""
+        self.samples += int(inputs.pop("samples"))
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        if self.graphed is not None:
+            return self.graphed(inputs)
+        loss = self.loss_of(inputs)
+        self.accelerator.backward(loss)
+        return loss.detach()
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        if self.divergences and "loss" in logs:
-            logs["kl"] = float(torch.stack(self.divergences).mean())
-            self.divergences = []
+        if "loss" in logs:
+            logs["kl"], logs["samples"] = float(self.divergence), self.samples
         super().log(logs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -174,43 +230,63 @@ class AdapterTrainer(Trainer):
 class Clock(TrainerCallback):
     """Measures samples a second, once everything is warm, and stops after so many seconds."""
 
-    def __init__(self, batch_size: int, seconds: float | None, warm: int = 60):
-        self.batch_size, self.seconds, self.warm = batch_size, seconds, warm
+    def __init__(self, seconds: float | None, warm: int = 100):
+        self.seconds, self.warm = seconds, warm
+        self.trainer: AdapterTrainer | None = None
         self.began = time.time()
         self.marks: list[tuple[int, float]] = []
 
     def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step % 20 == 0:
+        if state.global_step % 20 == 0 and state.global_step >= self.warm and self.trainer is not None:
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            self.marks.append((state.global_step, time.time()))
+            self.marks.append((self.trainer.samples, time.time()))
         if self.seconds is not None and time.time() - self.began > self.seconds:
             control.should_training_stop = True
 
     def samples_per_second(self) -> float | None:
         """Over the steps after the first few; None where there were not enough."""
-        marks = self.marks[self.warm // 20 :]
-        if len(marks) < 2:
+        if len(self.marks) < 2:
             return None
-        return round((marks[-1][0] - marks[0][0]) * self.batch_size / (marks[-1][1] - marks[0][1]), 1)
+        (first, start), (last, end) = self.marks[0], self.marks[-1]
+        return round((last - first) / (end - start), 1)
+
+
+def quantization_steps(weight: torch.Tensor, block: int = 32) -> torch.Tensor:
+    """The step of 4-bit quantization (Q4_1) at each weight of a matrix `(out, in)`: range of its block / 15."""
+    blocks = weight.float().unflatten(-1, (-1, block))
+    steps = (blocks.amax(-1, keepdim=True) - blocks.amin(-1, keepdim=True)) / 15
+    return steps.expand_as(blocks).flatten(-2)
+
+
+class NoisyBase(TrainerCallback):
+    """Adds noise as large as a rounding error to the matrices of the base, other noise every few steps, or none."""
+
+    def __init__(self, model: DuplexAdapterForCausalLM, size: float, every: int = 20):
+        self.every, self.size = every, size
+        matrices = (p for name, p in model.decoder.layers.named_parameters() if p.dim() == 2 and "lora_" not in name)
+        self.matrices = [(p, p.detach().clone()) for p in matrices if p.shape[1] % 32 == 0]
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step % self.every == 0:
+            noisy = state.global_step // self.every % 2 == 1
+            for parameter, clean in self.matrices:
+                parameter.data.copy_(clean)
+                if noisy:
+                    noise = (torch.rand_like(clean, dtype=torch.float32) - 0.5) * quantization_steps(clean)
+                    parameter.data.add_(self.size * noise)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        for parameter, clean in self.matrices:
+            parameter.data.copy_(clean)
 
 
 def compile_step(model: DuplexAdapterForCausalLM) -> None:
-    """Compiles what repeats in every block, for any lengths: feed-forward, norms."""
+    """Compiles the blocks, for any lengths; attention itself stays out."""
+    # With and without gradient, with additions held back and without, for each sequence of a batch.
+    torch._dynamo.config.recompile_limit = 64
     for layer in model.decoder.layers:
-        for name, part in layer.named_children():
-            if "norm" in name or name == "mlp":
-                part.compile(dynamic=True)
-
-
-class HeldOut(IterableDataset):
-    """A few batches of the validation split."""
-
-    def __init__(self, batches: list[dict[str, Any]]):
-        self.batches = batches
-
-    def __iter__(self):
-        yield from self.batches
+        layer.compile(dynamic=True)
 
 
 @torch.no_grad()
@@ -218,8 +294,6 @@ def held_out_loss(
     model: DuplexAdapterForCausalLM, sources: Sequence[Source], encoder: ChatEncoder, samples: int, batch_size: int
 ) -> dict[str, float]:
     """Loss a token on the validation split of each synthetic source."""
-    from ..data.mix import ChannelCollator, Drawer
-
     collator, losses = ChannelCollator(encoder.tokenizer), {}
     # Logits at labels alone, as in training.
     model.train()
@@ -264,25 +338,23 @@ def main(argv: Sequence[str] | None = None) -> None:
             module.cast_input_dtype_enabled = False
     if mine.compile_step:
         compile_step(model)
-    batches = MixedBatches(
-        mine.sources,
-        encoder,
-        args.per_device_train_batch_size,
-        seed=args.data_seed if args.data_seed is not None else args.seed,
-        max_tokens=mine.max_tokens,
-        after_update=mine.after_update,
-    )
+    seed = args.data_seed if args.data_seed is not None else args.seed
+    budget = mine.budget(args.per_device_train_batch_size)
+    batches = MixedBatches(mine.sources, encoder, model.config, budget, seed, mine.after_update)
     if args.max_steps <= 0:
         raise ValueError("`max_steps` must be given: batches are drawn without end.")
-    clock = Clock(args.per_device_train_batch_size, mine.max_seconds)
+    clock = Clock(mine.max_seconds)
     trainer = AdapterTrainer(
         model=model,
         args=args,
         train_dataset=batches,
         processing_class=tokenizer,
         kl_weight=mine.kl_weight,
-        callbacks=[clock],
+        capture_step=mine.capture_step,
+        seconds=mine.max_seconds,
+        callbacks=[clock, *([NoisyBase(model, mine.base_noise)] if mine.base_noise else [])],
     )
+    clock.trainer = trainer
     last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint or last)
     with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
@@ -297,7 +369,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "parameters": sum(value.numel() for value in model.additions().values()),
         "steps": trainer.state.global_step,
         "batch_size": args.per_device_train_batch_size,
-        "samples": trainer.state.global_step * args.per_device_train_batch_size,
+        "samples": trainer.samples,
         "samples_per_second": clock.samples_per_second(),
         "learning_rate": args.learning_rate,
         "seed": args.seed,

@@ -3,10 +3,10 @@ Lets a base answer ordinary chat, so that training an adapter on its own answers
 
     python -m hf_duplex.training.chat_answers --base smollm2 --out answers.jsonl --count 4000 --device cuda
 
-Each line that is written has `messages`, `text` (the answer) and an empty list of `updates`. Answers that the base does
-not end within `--max-new-tokens` are left out, since a text that is cut short teaches to end anywhere: of SmolLM2-135M's
-about one in three at 96 tokens. A run that stopped goes on with the same command. Where chitchat-dataset is not
-installed, make prompts elsewhere with `--write-prompts FILE`, and read them with `--prompts FILE`.
+Each line that is written has `messages`, `text` (the answer) and an empty list of `updates`. An answer that the base
+does not end within `--max-new-tokens` is left out, since a text that is cut short teaches to end anywhere: of
+SmolLM2-135M about one in three at 96 tokens. A run that stopped goes on with the same command. Where chitchat-dataset
+is not installed, make prompts elsewhere with `--write-prompts FILE`, and read them with `--prompts FILE`.
 """
 
 import argparse
@@ -124,6 +124,7 @@ def answer_all(
     }
     kept = out.with_name(f"{out.name}.progress")
     done, size = read_progress(out, kept, options)
+    write_progress(kept, {"options": options, "batches": done, "bytes": size})
     added = 0
     with out.open("ab") as file, tqdm(total=len(prompts), desc="answers", file=sys.stderr) as bar:
         # What a run wrote that was stopped within a batch.
@@ -151,7 +152,9 @@ def read_progress(out: Path, kept: Path, options: dict[str, Any]) -> tuple[int, 
     """How many batches are in `out`, and in how many bytes."""
     if not out.exists():
         return 0, 0
-    progress = json.loads(kept.read_text()) if kept.is_file() else {"options": {}, "batches": 0, "bytes": 0}
+    progress: dict[str, Any] = {"options": {}}
+    if kept.is_file():
+        progress = json.loads(kept.read_text())
     changed = [name for name in options if progress["options"].get(name) != options[name]]
     if changed:
         raise ValueError(

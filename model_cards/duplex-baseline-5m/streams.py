@@ -35,18 +35,20 @@ def is_serialized(input_ids: torch.LongTensor, labels: torch.LongTensor, bos_tok
     emitted text is opened by the start token, and there is no loss on what stands before it, nor on itself.
     """
     start = input_ids == (-1 if bos_token_id is None else bos_token_id)
-    incoming = ~start.cumsum(1).bool() | (start.cumsum(1) == 1) & start
-    prompted = start.any(1) & ~start[:, 0]
-    return bool((prompted & ~(incoming & (labels != -100)).any(1)).all())
+    before = start.cumsum(1) == 0
+    first = start & (start.cumsum(1) == 1)
+    learned = (labels != -100) & (before | first)
+    prompted = start.any(1) & before[:, 0]
+    return bool((prompted & ~learned.any(1)).all())
 
 
 def missing_prompt(or_serialized: bool = False) -> ValueError:
     """The error for a batch to train on that has no prompts."""
-    other = ", or `SerializedCollator`, which masks the prompt's labels and opens the text with the start token"
+    other = " or a `SerializedCollator`, which masks the prompt's labels and opens the text with the start token"
     return ValueError(
         "`prompt_ids` is missing: in training `input_ids` and `labels` are the emitted text, and the prompt is given "
-        "as `prompt_ids`; a prompt in `input_ids` would be learned as emitted text. Encode with "
-        "`hf_duplex.data.OwnDataset` and collate with `hf_duplex.data.ChannelCollator`"
+        "as `prompt_ids`; a prompt in `input_ids` would be learned as emitted text. Encode with an `OwnDataset`, and "
+        "collate with a `ChannelCollator`"
         f"{other if or_serialized else ''}. To train without a prompt, give `prompt_ids` of shape (batch, 0)."
     )
 

@@ -1,0 +1,66 @@
+"""Training a duplex adapter on packed batches: one forward over all incoming tokens, one over all emitted ones."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from .attention_duplex import HIDDEN
+from .packed_adapter import PackedBatch, PackedVisibility
+
+
+class AdapterPacked:
+    """The training forward of [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
+
+    config: Any
+    implementation: str
+
+    @property
+    def can_pack(self) -> bool:
+        """Whether training may leave out padding: where no layer has a sliding window or an attention of its own."""
+        windows = (getattr(module, "sliding_window", None) for module in self.decoder.modules())
+        return self.implementation == "sdpa" and all(window is None for window in windows)
+
+    def packed_hidden(self, batch: PackedBatch) -> torch.Tensor:
+        """Last hidden states of the emitted tokens of a packed batch, `(E, hidden_size)`."""
+        key_values: list = []
+        order = known = bias = None
+        longest = batch.place.shape[1]
+        if len(batch.ids):
+            seen = PackedVisibility(batch.ends, batch.ends, longest, longest, key_values=key_values)
+            embeds = self.embed(batch.ids)[None]
+            factors = None if batch.factors is None else batch.factors[None, :, None]
+            hidden = self.decode(embeds, batch.positions[None], seen, None, factors)[0]
+            order = batch.order
+            if len(batch.numbers) > 1:
+                bias = nn.functional.pad(self._packed_bias(hidden, batch), (0, 0, 0, len(batch.emitted_ids)))[order]
+                known = nn.functional.one_hot(batch.known, len(batch.numbers))
+        embeds = self.embed(batch.emitted_ids)
+        if hasattr(self, "notice"):
+            embeds = embeds + (batch.marked[:, None] * self.notice).to(embeds.dtype)
+        span = len(batch.span)
+        keys = (batch.key_ends, span + longest) if len(batch.ids) else (batch.emitted_ends, span)
+        seen = PackedVisibility(
+            batch.emitted_ends, keys[0], span, keys[1], order, batch.inverse, known, bias, key_values
+        )
+        factors = None if batch.emitted_factors is None else batch.emitted_factors[None, :, None]
+        return self.decode(embeds[None], batch.emitted_positions[None], seen, None, factors)[0]
+
+    def _packed_bias(self, hidden: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+        """What each version adds to the logits of each incoming token, `(I, V)`; `hidden` is `(I, hidden_size)`."""
+        held = (batch.messages[:, None] <= batch.numbers[:, None]) & (batch.messages >= 0)[:, None]
+        validity = torch.zeros(held.shape, device=hidden.device)
+        if hasattr(self, "doubt"):
+            queries, keys = self.doubt.queries(hidden)[batch.place], self.doubt.keys(hidden)[batch.place]
+            validity = self.doubt.by_version(queries, keys, batch.messages, batch.numbers, batch.protected)
+        bias = validity.masked_fill(~held, HIDDEN)
+        return bias.transpose(1, 2)[batch.row, batch.column]
+
+    def packed_loss(self, batch: PackedBatch) -> torch.Tensor:
+        """Mean loss over the labels of a packed batch."""
+        logits = self.logits(self.packed_hidden(batch)).float()
+        total = nn.functional.cross_entropy(logits, batch.labels, ignore_index=-100, reduction="sum")
+        return total / (batch.labels != -100).sum().clamp(min=1)
+
+
+__all__ = ["AdapterPacked"]

@@ -1,0 +1,475 @@
+"""
+The duplex adapter: an open input for a pretrained causal language model.
+
+`mode="workspace"`: incoming text is read beside the emitted stream. Its keys and values, in the model's own layers,
+are the slots; emitted tokens attend to [slots of their version | emitted tokens so far] in one softmax, and later
+updates cast doubt on older slots. `mode="spliced"`: incoming text is written into the one stream that the base reads.
+Either way no layer is added: low-rank additions by peft, a doubt head and a notice vector are all that is trained.
+"""
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from .adapter_files import AdapterFiles
+from .adapter_packed import AdapterPacked
+from .adapter_stream import AdapterStream, Columns
+from .adapter_versions import AdapterVersions
+from .attention_duplex import Visibility
+from .base_model import (
+    CannotListen,
+    attention_of,
+    check_base,
+    find_decoder,
+    head_logits,
+    linear_names,
+    route_attention,
+    shared_copy,
+    why_no_workspace,
+)
+from .cache import DuplexCache
+from .configuration_adapter import DuplexAdapterConfig
+from .generation import DuplexGenerationMixin
+from .interrupts import check_ids
+from .layout_adapter import compact, protected_columns, update_places
+from .packed_adapter import PackedBatch
+from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
+from .slots_adapter import AdapterWorkspace, DoubtHead
+from .streams import Streams
+
+
+class Gate(threading.local):
+    """
+    Where the low-rank additions act in the forward under way: factors `(batch, tokens, 1)`; None for everywhere. Each
+    thread has its own.
+    """
+
+    factors: torch.Tensor | None = None
+
+    def __reduce__(self):
+        return Gate, ()
+
+    def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        """A forward hook of the second factor of an addition."""
+        return output if self.factors is None else output * self.factors.to(output.dtype)
+
+
+class DuplexAdapterForCausalLM(
+    AdapterFiles, AdapterStream, AdapterVersions, AdapterPacked, DuplexGenerationMixin, PreTrainedModel
+):
+    """
+    A pretrained causal language model with an open input. Made by [`~hf_duplex.listen`] or [`from_pretrained`].
+
+    Args:
+        config ([`DuplexAdapterConfig`]): The adapter.
+        base (`PreTrainedModel`, *optional*): The base, which stays as it is; its weights are shared. One with random
+            weights, from `config.base_config`, where it is not given.
+
+    Raises:
+        CannotListen: The base cannot be given an open input, or not in this mode; the message names the reason.
+    """
+
+    config_class = DuplexAdapterConfig
+    config: DuplexAdapterConfig
+    base_model_prefix = "base"
+    main_input_name = "input_ids"
+    # Recomputed blocks would not know where the additions act.
+    supports_gradient_checkpointing = False
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _skip_keys_device_placement = ["past_key_values"]
+
+    def __init__(self, config: DuplexAdapterConfig, base: PreTrainedModel | None = None):
+        if base is None:
+            base = AutoModelForCausalLM.from_config(config.base())
+        check_base(base)
+        reason = why_no_workspace(base)
+        needs_attention = config.mode == "workspace" or config.lora_rank > 0
+        if reason and needs_attention:
+            raise CannotListen(f"{reason}. Without an adapter, `hf_duplex.listen(model)`, it can listen all the same.")
+        super().__init__(config)
+        self.implementation = attention_of(base)
+        self.routed = reason is None
+        self.base = shared_copy(base)
+        self.gate, self.gated = Gate(), False
+        text = self.base.config.get_text_config()
+        if self.routed:
+            route_attention(self.base)
+            device, dtype = base.device, torch.float32
+            if config.lora_rank:
+                self._inject(config)
+            if config.mode == "workspace" and config.doubt_size:
+                self.doubt = DoubtHead(text.hidden_size, config.doubt_size, config.max_message_distance).to(device)
+            if config.mode == "workspace" and config.notice_updates:
+                self.notice = nn.Parameter(torch.zeros(text.hidden_size, device=device, dtype=dtype))
+        self.generation_config = self.base.generation_config
+        self.train(False)
+
+    def _inject(self, config: DuplexAdapterConfig) -> None:
+        from peft import LoraConfig, inject_adapter_in_model
+
+        targets = config.lora_targets or linear_names(self.decoder)
+        lora = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules=targets)
+        inject_adapter_in_model(lora, self.decoder)
+
+    def _hold_back(self) -> None:
+        """Hooks the gate into the additions, once it is needed."""
+        from peft.tuners.lora import LoraLayer
+
+        self.gated = True
+        for module in self.decoder.modules():
+            if isinstance(module, LoraLayer):
+                module.lora_B["default"].register_forward_hook(self.gate)
+
+    def _init_weights(self, module):
+        """Nothing: the base brings its weights, and the additions have initialised themselves."""
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The base's stack of blocks."""
+        decoder = find_decoder(self.base)
+        assert decoder is not None
+        return decoder
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.base.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.base.device
+
+    @property
+    def keeps_workspace(self) -> bool:
+        """Whether incoming text is kept in a workspace, rather than in the stream itself."""
+        return self.config.mode == "workspace"
+
+    def get_input_embeddings(self):
+        return self.base.get_input_embeddings()
+
+    def get_output_embeddings(self):
+        return self.base.get_output_embeddings()
+
+    # Reading
+
+    def embed(self, ids: torch.LongTensor) -> torch.Tensor:
+        """Embeddings of tokens `(batch, length)` as the decoder wants them."""
+        return self.base.get_input_embeddings()(ids)
+
+    def decode(
+        self,
+        embeds: torch.Tensor,
+        positions: torch.LongTensor,
+        visibility: Visibility,
+        cache: DuplexCache | None,
+        factors: torch.Tensor | None = None,
+        **kwargs,
+    ) -> torch.Tensor:
+        """Last hidden states of new columns `(batch, length, hidden_size)`; `factors` as in [`Gate`]."""
+        if factors is not None and not self.gated:
+            self._hold_back()
+        self.gate.factors = factors
+        try:
+            return self.decoder(
+                inputs_embeds=embeds,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=cache is not None,
+                visibility=visibility,
+                **kwargs,
+            ).last_hidden_state
+        finally:
+            self.gate.factors = None
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of last hidden states."""
+        return head_logits(self.base, hidden)
+
+    def update_workspace(
+        self,
+        message_ids: torch.LongTensor,
+        message_mask: torch.Tensor | None = None,
+        workspace: AdapterWorkspace | None = None,
+        emitted: int = 0,
+    ) -> AdapterWorkspace:
+        """
+        Folds messages into a workspace: `W_k = f_update(W_{k-1}, U_k)`. Differentiable.
+
+        Args:
+            message_ids (`torch.LongTensor` of shape `(batch, length)` or `(batch, messages, length)`): The messages.
+                The first message of a fresh workspace is the prompt, all others are updates.
+            message_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens, at the front.
+            workspace (`AdapterWorkspace`, *optional*): The version before; a fresh one where it is not given.
+            emitted (`int`, *optional*, defaults to 0): How many tokens were emitted when the updates came.
+
+        Returns:
+            A new [`AdapterWorkspace`]; the one handed in stays as it was.
+
+        Raises:
+            ValueError: The model keeps no workspace, or ids or shapes are unusable; the message names the argument.
+        """
+        self._need_workspace()
+        vocab = self.config.get_text_config().vocab_size
+        check_ids("message_ids", message_ids, message_mask, vocab, dims=(2, 3))
+        mask = torch.ones_like(message_ids) if message_mask is None else message_mask
+        if message_ids.dim() == 2:
+            message_ids, mask = message_ids[:, None], mask[:, None]
+        mask = mask.bool()
+        if bool((mask[..., 1:] & ~mask[..., :-1]).any()):
+            raise ValueError("`message_mask` must have its ones at the front: pad messages on the right.")
+        if workspace is None:
+            workspace = self.read_first(message_ids[:, 0], mask[:, 0])
+            message_ids, mask = message_ids[:, 1:], mask[:, 1:]
+        if workspace.version.shape[0] != message_ids.shape[0]:
+            raise ValueError(
+                f"`workspace` has {workspace.version.shape[0]} rows, but `message_ids` has {message_ids.shape[0]}."
+            )
+        if not mask.any():
+            return workspace
+        first_known = torch.full_like(workspace.version, emitted + 1)
+        return self.fold(workspace, message_ids, mask, first_known)
+
+    def read_first(self, ids: torch.LongTensor, mask: torch.BoolTensor) -> AdapterWorkspace:
+        """The workspace after prompts `(batch, length)`."""
+        ids, placed = compact(mask, ids, mask)
+        positions = (placed.cumsum(1) - 1).clamp(min=0)
+        hidden, cache = self._read(None, ids, placed, positions, self._factors_of_prompt(ids))
+        return self._prompt_slots(ids, placed, hidden, cache)
+
+    def _prompt_slots(
+        self, ids: torch.LongTensor, mask: torch.BoolTensor, hidden: torch.Tensor, cache: DuplexCache
+    ) -> AdapterWorkspace:
+        """The workspace of prompts whose columns are the first of a cache, `(batch, tokens)`, padded on the right."""
+        batch, columns = ids.shape
+        offset = torch.arange(columns, device=ids.device).expand(batch, -1)
+        version = self._prompt_versions(mask)
+        workspace = AdapterWorkspace(
+            slots=self._doubt_keys(hidden),
+            log_validity=torch.zeros(batch, columns, device=ids.device).masked_fill(~mask, -torch.inf),
+            slot_ids=offset.masked_fill(~mask, -1),
+            token_ids=ids.masked_fill(~mask, -1),
+            doubts=torch.zeros(batch, columns, 0, device=ids.device),
+            version=version,
+            messages=torch.zeros_like(ids),
+            positions=offset,
+            protected=protected_columns(ids, mask, self.config.system_prefix_ids, self.config.turn_end_token_id),
+            prompt_length=mask.sum(1),
+            updates=torch.zeros_like(version),
+            key_values=tuple((layer.keys[:, :, :columns], layer.values[:, :, :columns]) for layer in cache.layers),
+        )
+        return workspace
+
+    def _empty(self, batch: int) -> AdapterWorkspace:
+        """The workspace of rows without a prompt."""
+        text = self.base.config.get_text_config()
+        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        nothing = torch.zeros(batch, heads, 0, head_dim, device=self.device, dtype=self.dtype)
+        ids = torch.zeros(batch, 0, dtype=torch.long, device=self.device)
+        reading = DuplexCache()
+        reading.layers = [Columns(nothing, nothing) for _ in range(text.num_hidden_layers)]
+        hidden = torch.zeros(batch, 0, text.hidden_size, device=self.device, dtype=self.dtype)
+        return self._prompt_slots(ids, ids.bool(), hidden, reading)
+
+    def _prompt_versions(self, mask: torch.BoolTensor) -> torch.LongTensor:
+        """How many messages prompts are: one for each stretch of `max_message_length` tokens."""
+        return -(-mask.sum(1) // self.config.max_message_length)
+
+    def fold(
+        self,
+        workspace: AdapterWorkspace,
+        ids: torch.LongTensor,
+        mask: torch.BoolTensor,
+        first_known: torch.LongTensor,
+    ) -> AdapterWorkspace:
+        """
+        Reads updates `(batch, updates, length)` into a workspace; `first_known` `(batch,)` is the index of the first
+        emitted token that knows them. They are read once, causally, and see all slots, doubted or not.
+        """
+        lengths = mask.sum(-1)
+        places = update_places(mask, first_known[:, None].expand_as(lengths), workspace.prompt_length)
+        arrived = (lengths > 0).long()
+        number = workspace.updates[:, None] + arrived.cumsum(1)
+        offset = torch.arange(ids.shape[2], device=ids.device)
+        last = workspace.version[:, None] + arrived.cumsum(1) - 1
+        slot_ids = last[..., None] * self.config.max_message_length + offset
+        wide = [tensor.expand_as(ids).flatten(1) for tensor in (places, number[..., None], slot_ids)]
+        ids, places, number, slot_ids, placed = compact(mask.flatten(1), ids.flatten(1), *wide, mask.flatten(1))
+        hidden, cache = self._read(workspace, ids, placed, places, None)
+        new = AdapterWorkspace(
+            slots=self._doubt_keys(hidden),
+            log_validity=torch.zeros_like(places, dtype=torch.float32).masked_fill(~placed, -torch.inf),
+            slot_ids=slot_ids.masked_fill(~placed, -1),
+            token_ids=ids.masked_fill(~placed, -1),
+            doubts=torch.zeros(*ids.shape, 0, device=ids.device),
+            version=workspace.version,
+            messages=number.masked_fill(~placed, 0),
+            positions=places,
+            protected=torch.zeros_like(placed),
+            prompt_length=workspace.prompt_length,
+            updates=workspace.updates,
+            key_values=tuple((layer.keys, layer.values) for layer in cache.layers),
+        )
+        workspace = workspace.with_message(new)
+        for _ in range(int(arrived.sum(1).max())):
+            # The next update of each row: its tokens cast doubt on every slot that is older.
+            following = (workspace.updates + 1)[:, None]
+            casting = placed & (number == following)
+            older = workspace.messages < following
+            if hasattr(self, "doubt"):
+                doubt = self.doubt(workspace, hidden, casting).masked_fill(~older, 0.0)
+                workspace = replace_validity(workspace, workspace.log_validity - doubt)
+            received = casting.any(1).long()
+            workspace = counted(workspace, received)
+        return workspace.evict(self.config.n_slots)
+
+    def _read(
+        self,
+        workspace: AdapterWorkspace | None,
+        ids: torch.LongTensor,
+        mask: torch.BoolTensor,
+        positions: torch.LongTensor,
+        factors: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, DuplexCache]:
+        """Last hidden states of incoming tokens `(batch, length)`, padded on the right, and a cache with them."""
+        cache = DuplexCache()
+        key_positions, allowed = positions, None
+        if workspace is not None:
+            cache.memory = workspace
+            key_positions = torch.cat([workspace.positions, positions], dim=1)
+            causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
+            old = (workspace.slot_ids >= 0)[:, None].expand(-1, ids.shape[1], -1)
+            allowed = torch.cat([old, causal.expand(len(ids), -1, -1)], dim=2)
+        # Padding stands on the right, where causal attention does not look.
+        visibility = Visibility(self.implementation, positions, key_positions, allowed)
+        return self.decode(self.embed(ids), positions, visibility, cache, factors), cache
+
+    def _doubt_keys(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.doubt.keys(hidden) if hasattr(self, "doubt") else hidden.new_zeros(*hidden.shape[:2], 0).float()
+
+    def _factors_of_prompt(self, ids: torch.LongTensor) -> torch.Tensor | None:
+        if self.config.scope == "always":
+            return None
+        return torch.zeros(*ids.shape, 1, device=ids.device)
+
+    def _need_workspace(self) -> None:
+        if not self.keeps_workspace:
+            raise ValueError("this model keeps no workspace: `listen` it with an adapter whose mode is `workspace`.")
+
+    # All versions in one forward
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        prompt_ids: torch.LongTensor | None = None,
+        prompt_mask: torch.Tensor | None = None,
+        update_ids: torch.LongTensor | None = None,
+        update_mask: torch.Tensor | None = None,
+        update_positions: torch.LongTensor | None = None,
+        past_key_values: DuplexCache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        acts: torch.Tensor | None = None,
+        **kwargs,
+    ) -> CausalLMOutputWithPast:
+        r"""
+        All versions of a conversation in one forward.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, length)`): The emitted stream, padded on the right.
+            attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*): Non-zero where it holds a token.
+            prompt_ids (`torch.LongTensor` of shape `(batch, prompt_length)`, *optional*): The prompt.
+            prompt_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `prompt_ids` holds a token.
+            update_ids (`torch.LongTensor` of shape `(batch, updates, update_length)`, *optional*): The updates.
+            update_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `update_ids` holds a token.
+            update_positions (`torch.LongTensor` of shape `(batch, updates)`, *optional*): The index in `input_ids` of
+                the first token that may know each update.
+            labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): `input_ids` with -100 where no loss is
+                wanted. In training, logits are computed for these alone, and none are returned.
+            acts (`torch.BoolTensor` of shape `(batch,)`, *optional*): In which rows the additions act from the start,
+                rather than from the first update on; as `config.scope` says where it is not given.
+
+        Returns:
+            Logits `(batch, length, vocab_size)` along the emitted stream: at index i they predict token i + 1, knowing
+            every update whose position is at most i + 1.
+
+        Raises:
+            ValueError: Arguments do not fit together; the message names them.
+        """
+        streams = {"prompt_ids": prompt_ids, "update_ids": update_ids}
+        given = [name for name, value in streams.items() if value is not None]
+        for name, value, needed in (
+            ("prompt_mask", prompt_mask, "prompt_ids"),
+            ("update_mask", update_mask, "update_ids"),
+            ("update_positions", update_positions, "update_ids"),
+        ):
+            if value is not None and streams[needed] is None:
+                raise ValueError(f"`{name}` was given without `{needed}`: give both or neither.")
+        if past_key_values is not None:
+            if given:
+                raise ValueError(
+                    f"`{given[0]}` lays out a whole stream at once and cannot be combined with `past_key_values`."
+                )
+            return self._step_output(input_ids, past_key_values, logits_to_keep)
+        if not self.routed:
+            raise ValueError("this base takes no adapter: its `forward` is the base's own, `model.base(...)`.")
+        if input_ids is None:
+            raise ValueError("`input_ids` is missing: embeddings cannot be laid out beside other streams.")
+        told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+        streams_ = Streams(input_ids, attention_mask, *told)
+        if self.training and labels is not None and self.can_pack:
+            batch = PackedBatch.of(streams_, labels, self.config, acts)
+            return CausalLMOutputWithPast(loss=self.packed_loss(batch))
+        return self._output(self.hidden_states(streams_, acts), labels, logits_to_keep, **kwargs)
+
+    def hidden_states(self, streams: Streams, acts: torch.Tensor | None = None) -> torch.Tensor:
+        """Last hidden states along the emitted stream, `(batch, length, hidden_size)`; arguments as in [`forward`]."""
+        apart = streams.prompt_ids is not None or streams.update_ids is not None
+        read = self._emitted_by_version if self.keeps_workspace and apart else self._emitted_in_line
+        return read(streams, acts)
+
+    def _step_output(self, input_ids, cache, logits_to_keep) -> CausalLMOutputWithPast:
+        hidden = self._step(input_ids, cache)
+        if self.routed:
+            keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            hidden = self.logits(hidden[:, keep])
+        return CausalLMOutputWithPast(logits=hidden, past_key_values=cache)
+
+    def _output(self, hidden, labels, logits_to_keep, num_items_in_batch=None, **kwargs) -> CausalLMOutputWithPast:
+        loss = logits = None
+        if labels is not None:
+            wanted = labels[:, 1:] != -100
+            chosen = self.logits(hidden[:, :-1][wanted]).float()
+            total = nn.functional.cross_entropy(chosen, labels[:, 1:][wanted], reduction="sum")
+            loss = total / (wanted.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch)
+        if labels is None or not self.training:
+            keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            logits = self.logits(hidden[:, keep])
+        return CausalLMOutputWithPast(loss=loss, logits=logits)
+
+
+def replace_validity(workspace: AdapterWorkspace, log_validity: torch.Tensor) -> AdapterWorkspace:
+    """The workspace with other log-validities, `(batch, n)`."""
+    return _with(workspace, log_validity=log_validity)
+
+
+def counted(workspace: AdapterWorkspace, received: torch.LongTensor) -> AdapterWorkspace:
+    """The workspace once rows have received so many more updates, `(batch,)`."""
+    return _with(workspace, version=workspace.version + received, updates=workspace.updates + received)
+
+
+def _with(workspace: AdapterWorkspace, **changed: torch.Tensor) -> AdapterWorkspace:
+    return replace(workspace, **changed)
+
+
+DuplexAdapterForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+
+__all__ = ["DuplexAdapterForCausalLM"]

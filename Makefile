@@ -43,7 +43,7 @@ demo: .venv/.installed-demo ## watch a model change its mind mid-sentence; ARGS=
 
 # Two scenes, so that it fits a page: the first one, and the one with a change that is taken back.
 picture: .venv/.installed-dev ## draw docs/demo.svg and docs/studio*.png anew, from what the released models say
-	@$(BIN)/hf-duplex demo --scene arithmetic --scene tour --svg docs/demo.svg
+	@$(BIN)/hf-duplex demo --scene notebooks --scene dentist --svg docs/demo.svg
 	@HF_DUPLEX_PICTURES=docs $(BIN)/python -m pytest -q -k pictures tests/studio
 
 test: lint types unit ## everything that has to pass: ruff, mypy, pytest

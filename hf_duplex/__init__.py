@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 # needs them. Everywhere else `import hf_duplex` registers them with transformers.
 if TYPE_CHECKING or Path(*sys.argv[:1]).stem != "hf-duplex":
     from .modeling import (
+        CannotListen,
         DualStreamConfig,
         DualStreamForCausalLM,
         DualStreamModel,
-        CannotListen,
         DuplexAdapterConfig,
         DuplexAdapterForCausalLM,
         DuplexBaselineConfig,

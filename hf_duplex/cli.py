@@ -73,8 +73,25 @@ def about() -> None:
     """
 
 
-MODEL_HELP = "Model folder or Hub name; the shipped {} if not given."
+MODEL_HELP = (
+    "A duplex adapter or a model from scratch: folder, Hub name, or one that ships, as duplex-workspace-5m. "
+    "none: the base without an adapter."
+)
+Model = Annotated[str | None, typer.Option("--model", help=MODEL_HELP, show_default="duplex-smollm2-135m")]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base", help="Base of the adapter: smollm2, a folder or a Hub name.", show_default="as the adapter says"
+    ),
+]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="For a model from scratch: the one that is restarted instead.")
+]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of torch; more do not help a small model.")]
+TalkThreads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Threads of torch.", show_default="2; for a model from scratch 1"),
+]
 Samples = Annotated[int, typer.Option(min=1, help="How many held-out samples of a split.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Conversations at a time.")]
 Device = Annotated[str, typer.Option(help="Where to run, as torch names it.")]
@@ -92,10 +109,11 @@ Config = Annotated[
 
 @app.command()
 def demo(
-    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
-    baseline: Annotated[str | None, typer.Option(help=MODEL_HELP.format("baseline"))] = None,
+    model: Model = None,
+    base: Base = None,
+    baseline: Baseline = None,
     scene: Annotated[
-        list[str] | None, typer.Option(help="Name of a scene, or all; may be repeated.", show_default="six of ten")
+        list[str] | None, typer.Option(help="Name of a scene, or all; may be repeated.", show_default="six of them")
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="A scene of your own: what is said first.")] = None,
     update: Annotated[list[str] | None, typer.Option(help="What arrives while it speaks; may be repeated.")] = None,
@@ -108,49 +126,69 @@ def demo(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Draw the demo into this file instead.")] = None,
-    threads: Threads = 1,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 200,
+    threads: TalkThreads = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Longest text, in tokens.", show_default="80; for a model from scratch 200"),
+    ] = None,
 ) -> None:
     """Watch a model change its mind in the middle of a sentence.
 
-    On the left, a model that listens while it speaks: the correction goes
-    into its workspace, and the next token knows it. On the right, what
-    everyone does today: stop, glue the correction to the prompt, start again.
-    All of it is generated, measured and judged while you watch. The scenes
-    are arithmetic, capital, tour, meeting, rules, business; and budget,
-    record, afterwards, twice.
+    On the left, a model that listens while it speaks: the update goes into
+    its workspace, and the next token knows it. On the right, what everyone
+    does today: stop, glue the update to the prompt, start again. All of it is
+    generated, measured and judged while you watch.
+
+    The models are SmolLM2-135M-Instruct with the duplex adapter, and without.
+    Where SmolLM2 is not installed, or with --model duplex-workspace-5m, two
+    models from scratch play scenes of their own.
 
     [bold]Examples[/]
 
     [cyan]hf-duplex demo[/]
 
-    [cyan]hf-duplex demo --scene twice --pace 100[/]
+    [cyan]hf-duplex demo --scene all --json > facts.json[/]
 
-    [cyan]hf-duplex demo --prompt "Let k = 2, compute 4k + 1." --update "No, k = 6." --after 8[/]
+    [cyan]hf-duplex demo --prompt "Write a note that I am back at 3." --update "Make it 4." --after 8[/]
 
-    [cyan]hf-duplex demo --json > facts.json[/]
+    [cyan]hf-duplex demo --model duplex-workspace-5m --scene twice --pace 100[/]
     """
     from .session.show import show_demo
 
     show_demo(
-        model, baseline, scene or [], prompt, update or [], after or [], pace, json, svg, threads, max_new_tokens
+        model,
+        baseline,
+        scene or [],
+        prompt,
+        update or [],
+        after or [],
+        pace,
+        json,
+        svg,
+        threads,
+        max_new_tokens,
+        base,
     )
 
 
 @app.command()
 def chat(
-    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
+    model: Model = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Base of the adapter, also with --dual-track: smollm2, a folder or a Hub name.",
+            show_default="as the adapter says",
+        ),
+    ] = None,
     pace: Annotated[
         float | None,
         typer.Option(min=0, help="Milliseconds to wait after each token.", show_default="150 on a screen, else 0"),
     ] = None,
-    threads: Threads = 1,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 300,
+    threads: TalkThreads = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text, in tokens.")] = 300,
     dual_track: Annotated[
         str | None, typer.Option(help="Folder of a dual-track adapter: chat with its thoughts beside the text.")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(help="The frozen base of that adapter, if it is not where it was.")
     ] = None,
     reflect_on_replies: Annotated[
         bool, typer.Option("--reflect-on-replies", help="On two tracks, think also about what the model says itself.")
@@ -166,24 +204,30 @@ def chat(
 
     [cyan]hf-duplex chat --pace 300[/]
 
-    [cyan]printf 'Given x = 5, compute 3x + 2.\\nActually x = 7.\\n' | hf-duplex chat[/]
+    [cyan]printf 'A pen costs $2. How much are 4 pens?\\nI need 6.\\n' | hf-duplex chat[/]
+
+    [cyan]hf-duplex chat --model none --base HuggingFaceTB/SmolLM2-1.7B-Instruct[/]  [dim]no adapter: updates are
+    spliced into the stream of the base[/]
+
+    [cyan]hf-duplex chat --model duplex-workspace-5m[/]
 
     [cyan]hf-duplex chat --dual-track runs/connect --base HuggingFaceTB/SmolLM2-135M-Instruct[/]
     """
     if dual_track:
         from .session.dual_track_chat import run_dual_track_chat
 
-        run_dual_track_chat(dual_track, base, threads, max_new_tokens, reflect_on_replies)
+        run_dual_track_chat(dual_track, base, threads or 1, max_new_tokens, reflect_on_replies)
         return
     from .session.chat import run_chat
 
-    run_chat(model, pace, threads, max_new_tokens)
+    run_chat(model, pace, threads, max_new_tokens, base)
 
 
 @app.command()
 def studio(
-    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
-    baseline: Annotated[str | None, typer.Option(help=MODEL_HELP.format("baseline"))] = None,
+    model: Model = None,
+    base: Base = None,
+    baseline: Baseline = None,
     advisor: Annotated[
         str | None, typer.Option(help="A chat model that advises instead, by folder or Hub name.")
     ] = None,
@@ -198,17 +242,20 @@ def studio(
         str | None, typer.Option(envvar="HF_DUPLEX_PASSWORD", help="Asked for beside the user name duplex.")
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    threads: Threads = 1,
+    threads: TalkThreads = None,
 ) -> None:
     """Talk to a model on a web page, and correct yourself while it speaks.
 
     What you mean stands on the left, what follows from it on the right. Below:
-    pressures while it speaks, what each update moved, and versions to go back
-    to. A second tab plays one correction against a baseline that restarts.
+    what each update moved, versions to go back to, and with a model from
+    scratch pressures while it speaks. A second tab plays one correction
+    against a model that is stopped and restarted.
 
     [bold]Examples[/]
 
     [cyan]hf-duplex studio --open[/]
+
+    [cyan]hf-duplex studio --model duplex-workspace-5m[/]
 
     [cyan]HF_DUPLEX_PASSWORD=... hf-duplex studio --host 0.0.0.0 --port 8000[/]
     """
@@ -225,12 +272,14 @@ def studio(
         advisor=advisor,
         formalizer=formalizer,
         threads=threads,
+        base=base,
     )
 
 
 @app.command()
 def inspect(
-    model: Annotated[str | None, typer.Option(help=MODEL_HELP.format("workspace"))] = None,
+    model: Model = None,
+    base: Base = None,
     prompt: Annotated[str | None, typer.Option(help="What is said first; a scene of the demo if not given.")] = None,
     update: Annotated[list[str] | None, typer.Option(help="What arrives while it speaks; may be repeated.")] = None,
     after: Annotated[
@@ -241,29 +290,41 @@ def inspect(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything here.")] = None,
     png: Annotated[Path | None, typer.Option(help="Draw it into this file, .png or .svg.")] = None,
-    threads: Threads = 1,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text.")] = 200,
+    threads: TalkThreads = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest text, in tokens.")] = 200,
 ) -> None:
     """Look inside a model while it is corrected.
 
     Which slots each message wrote, doubted or moved and by how much, how far
-    gates opened, and what each emitted token attended to. Works for all three
-    generators; a model without a workspace shows its attention alone.
+    gates opened, and what each emitted token attended to. Works for duplex
+    adapters and all three generators; a model without a workspace shows its
+    attention alone.
 
     [bold]Examples[/]
 
     [cyan]hf-duplex inspect --png inside.png[/]
 
-    [cyan]hf-duplex inspect --prompt "Let k = 2, compute 4k + 1." --update "No, k = 6." --after 8 --versions 2 3[/]
+    [cyan]hf-duplex inspect --prompt "Note: I am back at 3." --update "Make it 4." --after 8 --versions 1 2[/]
     """
     from .evaluation.inspection_views import run_inspect
 
-    run_inspect(model, prompt, update or [], after or [], versions, json, png, threads, max_new_tokens)
+    run_inspect(model, prompt, update or [], after or [], versions, json, png, threads, max_new_tokens, base)
 
 
 @app.command(context_settings=PASS_ON)
 def train(ctx: typer.Context) -> None:
-    """Train a generator: CONFIG.yaml, then --any_field value. [dim]--help lists all fields.[/]
+    """Train an adapter or a generator: CONFIG.yaml, then --any_field value. [dim]--help lists all fields.[/]
+
+    A duplex adapter teaches a pretrained model that you have to listen
+    (model_type adapter, --base smollm2, a folder or a Hub name); the other
+    model types are generators from scratch. --data takes conversations of
+    your own, one JSON object a line.
+
+    [bold]Examples[/]
+
+    [cyan]hf-duplex train examples/configs/adapter_smollm2.yaml --output_dir runs/adapter[/]
+
+    [cyan]hf-duplex train --model_type adapter --base smollm2 --data my.jsonl --max_steps 500 --output_dir runs/mine[/]
 
     [cyan]hf-duplex train examples/configs/all_families.yaml --model_type workspace --output_dir runs/workspace[/]
     """

@@ -8,6 +8,9 @@ WORKSPACE, BASELINE = "duplex-workspace-5m", "duplex-baseline-5m"
 RELEASED = (WORKSPACE, BASELINE)
 """In the order in which they are compared; results of all of them lie with the first."""
 
+ADAPTER = "duplex-smollm2-135m"
+"""The duplex adapter on SmolLM2-135M-Instruct, which `demo`, `chat`, `studio` and `inspect` use by default."""
+
 DUAL_STREAM = "duplex-dual-stream-5m"
 """A control of the comparison: its folder holds a card and results, and no weights."""
 

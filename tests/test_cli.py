@@ -13,7 +13,7 @@ from hf_duplex.cli import app
 
 
 ROOT = Path(__file__).parents[1]
-BASELINE = str(released.SHIPPED / released.BASELINE)
+BASELINE, WORKSPACE = str(released.SHIPPED / released.BASELINE), released.WORKSPACE
 
 
 def hf_duplex(*arguments, **options):
@@ -89,11 +89,16 @@ OWN = ("--prompt", "Let x = 2, compute 3x + 1.")
         (("demo", "--model", BASELINE), "duplex_workspace"),
         (("demo", "--baseline", "./nowhere"), "--baseline"),
         (("demo", "--scene", "opera"), "arithmetic"),
+        (("demo", "--scene", "opera"), "notebooks"),
+        (("demo", "--model", WORKSPACE, "--scene", "notebooks"), "duplex adapter"),
+        (("demo", "--model", WORKSPACE, "--base", "smollm2"), "--base"),
+        (("demo", "--base", "./nowhere"), "./nowhere"),
+        (("demo", "--model", "none", "--base", "./nowhere"), "./nowhere"),
         (("demo", "--scene", "capital", *OWN, "--update", "x = 1."), "--scene"),
         (("demo", "--prompt", " ", "--update", "x = 1."), "prompt"),
         (("demo", *OWN), "--update"),
         (("demo", *OWN, "--update", ""), "update"),
-        (("demo", *OWN, "--update", LONG), "max_message_length"),
+        (("demo", "--model", WORKSPACE, *OWN, "--update", LONG), "max_message_length"),
         (("demo", *OWN, "--update", "x = 1.", "--after", "soon"), "--after"),
         (("demo", *OWN, "--update", "x = 1.", "--after", "3", "--after", "5"), "--after"),
         (("demo", *OWN, *("--update", "x = 1.") * 2, "--after", "5", "--after", "3"), "after"),
@@ -101,7 +106,7 @@ OWN = ("--prompt", "Let x = 2, compute 3x + 1.")
         (("demo", "--svg", "no_such_folder/demo.svg"), "--svg"),
         (("demo", "--svg", "demo.svg", "--json"), "--json"),
         (("chat", "--model", "./nowhere"), "--model"),
-        (("chat",), "prompt"),
+        (("chat", "--model", WORKSPACE), "prompt"),
         (("train", "nothing.yaml"), "nothing.yaml"),
         (("bench", "revision", "--model", "./nowhere"), "--model"),
     ],

@@ -6,7 +6,7 @@ import re
 import pytest
 from safetensors import safe_open
 
-from hf_duplex.released import DUAL_STREAM, RELEASED, SHIPPED
+from hf_duplex.released import ADAPTER, DUAL_STREAM, RELEASED, SHIPPED
 
 
 MEGABYTE = 1_000_000
@@ -39,7 +39,7 @@ def test_no_page_names_a_model_that_is_not_released(request):
 
 def test_no_other_model_lies_beside_them():
     models = {path.parent.name for path in SHIPPED.glob("*/config.json")}
-    assert models == set(RELEASED)
+    assert models == {*RELEASED, ADAPTER}
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -54,7 +54,21 @@ def test_the_dual_stream_ships_its_results_and_no_weights():
     assert {path.name for path in (SHIPPED / DUAL_STREAM).iterdir()} == {"README.md", "results.json", "training.json"}
 
 
-@pytest.mark.parametrize("name", (*RELEASED, DUAL_STREAM))
+def test_the_adapter_ships_without_its_base():
+    folder = SHIPPED / ADAPTER
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 11 * MEGABYTE
+    with safe_open(folder / "model.safetensors", "pt") as stored:
+        shapes = {name: stored.get_slice(name).get_shape() for name in stored.keys()}
+        kinds = {stored.get_slice(name).get_dtype() for name, shape in shapes.items() if len(shape) > 1}
+    assert kinds == {"BF16"}
+    assert all("lora_" in name or name.startswith(("doubt.", "notice")) for name in shapes)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model_type"] == "duplex_adapter" and config["mode"] == "workspace"
+    assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert config["base_fingerprint"] and config["system_prefix_ids"] and config["turn_end_token_id"] == 2
+
+
+@pytest.mark.parametrize("name", (*RELEASED, ADAPTER, DUAL_STREAM))
 def test_no_file_tells_a_place_on_somebodys_machine(name):
     for path in (SHIPPED / name).glob("*.[jm][sd]*"):
         assert not re.search(r"(?<![\w.<])/(?:tmp|home|root|work|mnt|data)/", path.read_text()), path.name

@@ -105,9 +105,7 @@ class Drawer:
             text = made["text"] if made["text"].endswith(END) else made["text"] + END
             updates = [(update["after_chars"], update["text"]) for update in made["updates"]]
             return self.encoder(made["prompt"], text, updates)
-        order = Random(f"{self.seed} {index // len(self.conversations)}")
-        chosen = order.sample(range(len(self.conversations)), len(self.conversations))
-        return self.encoder.conversation(self.conversations[chosen[index % len(chosen)]])
+        return self.encoder.conversation(self.conversations[index % len(self.conversations)])
 
 
 class MixedBatches(IterableDataset):
@@ -150,11 +148,10 @@ class MixedBatches(IterableDataset):
         self.drawers = [Drawer(source, self.encoder, self.seed) for source in self.sources]
         self.chat_drawers = [Drawer(source, self.encoder, self.seed) for source in self.chat]
         self.collator = ChannelCollator(self.encoder.tokenizer)
-        # The loader takes turns: batch b comes from worker b % workers.
-        number = worker
+        # The loader takes turns, and begins with worker 0.
+        number = self.start + worker
         while True:
-            if number >= self.start:
-                yield self.batch(number)
+            yield self.batch(number)
             number += workers
 
     def batch(self, number: int) -> dict[str, Any]:
@@ -183,7 +180,8 @@ class MixedBatches(IterableDataset):
             ours, theirs = len(sample["input_ids"]), len(sample["prompt_ids"]) + sum(map(len, sample["update_ids"]))
             if self.config.mode == "spliced":
                 ours, theirs = ours + theirs, 0
-            short = theirs <= budget.longest_incoming and ours <= budget.longest_emitted
+            short = theirs <= min(budget.longest_incoming, budget.incoming or theirs)
+            short = short and ours <= min(budget.longest_emitted, budget.emitted)
             if not short or len(sample["update_ids"]) >= budget.versions:
                 continue
             if incoming + theirs > budget.incoming or emitted + ours > budget.emitted:

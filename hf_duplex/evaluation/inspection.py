@@ -5,23 +5,24 @@ The text is generated while the probes are on, so what is shown is what happened
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..modeling import Workspace, encode_update, split_messages
+from ..modeling import Workspace, split_messages
+from ..session.listeners import is_adapter, is_workspace
 from ..session.live import LiveText
-from ..session.probes import AttentionProbe, GateProbe
+from ..session.probes import AdapterAttentionProbe, AttentionProbe, GateProbe
 from ..session.scenes import Scene, Update
-from ..session.slots import Moves, moves
+from ..session.slots import Moves, moves, slot_texts, slot_versions
 
 
 if TYPE_CHECKING:
     pass
 
 
-KINDS = ("duplex_workspace", "duplex_dual_stream", "duplex_baseline")
+KINDS = ("duplex_adapter", "duplex_workspace", "duplex_dual_stream", "duplex_baseline")
 TOP = 5
 """How many of the slots that a token attended to most are named."""
 
@@ -125,7 +126,8 @@ class EmittedToken:
             holds nothing else.
 
     The weights of one attention sum to 1: for a workspace, slots and `nothing`; for a baseline, messages and `itself`;
-    for a dual stream both, the messages of the prompt with `itself`, the updates with `nothing`.
+    for a dual stream both, the messages of the prompt with `itself`, the updates with `nothing`; for a duplex adapter
+    messages and `itself`, where `top` leaves out what the chat template writes around a message.
     """
 
     id: int
@@ -200,20 +202,27 @@ class Reader:
     Reads the workspace and the attention of one conversation.
 
     Args:
-        model, tokenizer: Any of the three generators, and its tokenizer.
+        model, tokenizer: A duplex adapter or any of the three generators, and its tokenizer.
         prompt (`str`): What is said first.
         updates (`Sequence[Update]`): What is said later.
     """
+
+    probe: Any
 
     def __init__(self, model: Any, tokenizer: Any, prompt: str, updates: Sequence[Update]):
         self.model, self.tokenizer, self.config = model, tokenizer, model.config
         self.latent = model.config.model_type == "duplex_workspace" and not model.config.slots_are_tokens
         self.own = model.config.model_type != "duplex_workspace"
-        self.probe = AttentionProbe(model, own=self.own)
+        self.adapter = is_adapter(model)
+        self.probe = AdapterAttentionProbe(model) if self.adapter else AttentionProbe(model, own=self.own)
         self.scene = Scene("own", "inspected", prompt, tuple(updates))
         self.tokens: list[EmittedToken] = []
         self._waiting = list(updates)
         self.live = LiveText(model, tokenizer, prompt, on_step=self._tell, on_token=self._look)
+        if self.adapter:
+            # A chat is one message.
+            self.prompt_messages = [self.live.prompt_ids]
+            return
         separator, longest = model.config.message_separator_token_id, model.config.max_message_length
         ids, mask = split_messages(torch.tensor([self.live.prompt_ids]), None, separator, longest)
         self.prompt_messages = [message[there].tolist() for message, there in zip(ids[0], mask[0], strict=True)]
@@ -239,7 +248,7 @@ class Reader:
     def check_versions(self, versions: tuple[int, int]) -> None:
         """Raises `ValueError` unless the workspace will have these versions."""
         kind = self.config.model_type
-        if kind != "duplex_workspace":
+        if not is_workspace(self.model):
             raise ValueError(f"`versions` are those of a workspace, and a {kind} model has none: leave them out.")
         last = len(self.prompt_messages) + len(self.scene.updates)
         if len(versions) != 2 or not all(0 <= version <= last for version in versions):
@@ -251,7 +260,13 @@ class Reader:
 
     def heard_ids(self) -> list[list[int]]:
         """Token ids of every message heard so far, the prompt's first."""
-        return self.prompt_messages + [encode_update(self.tokenizer, heard.text) for heard in self.live.heard]
+        return self.prompt_messages + [self.live.words.update(heard.text) for heard in self.live.heard]
+
+    def texts(self) -> list[str]:
+        """The text of every message heard so far."""
+        if self.adapter:
+            return [self.live.prompt, *(heard.text for heard in self.live.heard)]
+        return [self.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in self.heard_ids()]
 
     # What it attended to
 
@@ -260,18 +275,33 @@ class Reader:
         token = self.live.tokens[-1]
         weights: list[tuple[Place | None, float]] = []
         nothing = itself = None
-        cross, own = self.probe.cross, self.probe.own
+        memory = self.live.cache.memory
+        if self.adapter:
+            cross, own = None, self.probe.weights
+        else:
+            cross, own = self.probe.cross, self.probe.own
         if cross is not None:
             nothing, *rest = cross[0, -1].tolist()
             weights += zip(self._cross_places(), rest, strict=True)
-        if own is not None:
+        if self.adapter and own is not None and memory is not None:
+            columns = own[0, -1].tolist()
+            found = places(memory, self.tokenizer, self.config.max_message_length)
+            # Slots of updates stand before those of the prompt.
+            found = [*found[memory.front :], *found[: memory.front]]
+            weights = list(zip(found + [None] * (len(columns) - len(found)), columns, strict=True))
+            itself = sum(columns[len(found) :])
+        elif own is not None:
             columns = own[0, -1].tolist()
             # A sliding window has forgotten the first ones.
             weights += zip(self._line()[-len(columns) :], columns, strict=True)
             itself = sum(weight for place, weight in weights if place is None)
         heard = [(place, weight) for place, weight in weights if place is not None]
+        named = heard
+        if self.adapter and memory is not None:
+            told = {slot for slot, text in slot_texts(memory, self.tokenizer).items() if text.strip()}
+            named = [(place, weight) for place, weight in heard if place.slot in told]
         messages = None
-        if not self.latent:
+        if not self.latent and weights:
             messages = [
                 sum(weight for place, weight in heard if place.message == version)
                 for version in range(1, token.version + 1)
@@ -283,7 +313,7 @@ class Reader:
                 version=token.version,
                 messages=messages,
                 slots={place.slot: weight for place, weight in heard if place.slot is not None},
-                top=sorted(heard, key=lambda pair: -pair[1])[:TOP],
+                top=sorted(named, key=lambda pair: -pair[1])[:TOP],
                 nothing=nothing,
                 itself=itself,
             )
@@ -303,10 +333,10 @@ class Reader:
             line += self._tokens_of(version, ids)
         line.append(None)  # the start token
         said = 0
-        heard = self.live.heard if self.config.model_type == "duplex_baseline" else []
-        for update in heard:
+        serialized = self.adapter or self.config.model_type == "duplex_baseline"
+        for update in self.live.heard if serialized else []:
             line += [None] * (update.after - said)
-            line += self._tokens_of(update.version, encode_update(self.tokenizer, update.text))
+            line += self._tokens_of(update.version, self.live.words.update(update.text))
             said = update.after
         return line + [None] * (len(self.live.tokens) - 1 - said)
 
@@ -325,9 +355,10 @@ def places(workspace: Workspace, tokenizer: Any, message_length: int | None) -> 
             latent slots.
     """
     found: list[Place | None] = []
+    versions = {} if message_length is None else slot_versions(workspace, message_length)
     for slot, token in zip(workspace.slot_ids[0].tolist(), workspace.token_ids[0].tolist(), strict=True):
         text = tokenizer.decode([token]) if token >= 0 else None
-        message = None if message_length is None else slot // message_length + 1
+        message = versions.get(slot)
         found.append(None if slot < 0 else Place(slot, text, message))
     return found
 
@@ -366,7 +397,7 @@ def inspect_session(
     Generates one conversation, greedily, and looks inside while it goes on.
 
     Args:
-        model (`PreTrainedModel`): Any of the three generators, on the CPU. It is left as it was.
+        model (`PreTrainedModel`): A duplex adapter or any of the three generators, on the CPU. It is left as it was.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
         prompt (`str`): What is said first.
         updates (`Sequence[Update]`, *optional*): What is said later: each a text, and after how many emitted tokens it
@@ -390,7 +421,7 @@ def inspect_session(
     if versions is not None:
         reader.check_versions(versions)
     live = reader.run(max_new_tokens)
-    texts = [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in reader.heard_ids()]
+    texts = reader.texts()
     first = len(reader.prompt_messages)
     said = [None] * first + [heard.after for heard in live.heard]
     messages = [
@@ -398,11 +429,43 @@ def inspect_session(
         for version, (text, after) in enumerate(zip(texts, said, strict=True), start=1)
     ]
     inspection = Inspection(kind, None, live.prompt, live.text, messages, reader.tokens)
+    if reader.adapter:
+        if is_workspace(model):
+            look_at_slots(inspection, reader, versions)
+        return inspection
     if kind != "duplex_baseline":
         inspection.cross_gates = [float(layer.cross_gate.tanh()) for layer in model.model.layers]
     if kind == "duplex_workspace":
         look_at_workspace(inspection, reader, versions)
     return inspection
+
+
+def look_at_slots(inspection: Inspection, reader: Reader, versions: tuple[int, int] | None) -> None:
+    """The workspaces of a duplex adapter as they were while it emitted the text."""
+    model, live = reader.model, reader.live
+    found = [live_workspace or prompt_workspace(reader) for live_workspace in live.workspaces]
+    inspection.workspaces = [empty_like(found[0]), *found]
+    length = model.config.max_message_length
+    for version, message in enumerate(inspection.messages, start=1):
+        before, after = inspection.workspaces[version - 1 : version + 1]
+        effect = compare(before, after, reader.tokenizer, length, (version - 1, version))
+        inspection.messages[version - 1] = replace(message, effect=effect)
+    if versions is not None:
+        pair = [inspection.workspaces[version] for version in versions]
+        inspection.difference = compare(pair[0], pair[1], reader.tokenizer, length, versions)
+
+
+def prompt_workspace(reader: Reader) -> Workspace:
+    """The workspace of the prompt alone, where an update came before it was read."""
+    return reader.model.update_workspace(torch.tensor([reader.live.prompt_ids]))
+
+
+def empty_like(workspace: Workspace) -> Workspace:
+    """The version before any message."""
+    names = ("slots", "log_validity", "slot_ids", "token_ids", "doubts")
+    return Workspace(
+        **{name: getattr(workspace, name)[:, :0] for name in names}, version=torch.zeros_like(workspace.version)
+    )
 
 
 def look_at_workspace(inspection: Inspection, reader: Reader, versions: tuple[int, int] | None) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..record import command_line, describe_commit, describe_machine, describe_versions, write_json
-from ..released import WORKSPACE
-from ..session.checkpoints import describe_model, find_checkpoint, load_checkpoint
-from ..session.scenes import SCENES, Scene, own_scene
+from ..session.checkpoints import describe_model, is_from_scratch, open_model, set_threads
+from ..session.scenes import DEFAULT_EVERYDAY_SCENES, EVERYDAY_SCENES, SCENES, Scene, own_scene
 from .inspection import Difference, Inspection, Place, SlotChange, inspect_session
 
 
@@ -167,8 +166,11 @@ def render(inspection: Inspection, console: "Console", following: int = 6) -> No
         console (`Console`): Where.
         following (`int`, *optional*, defaults to 6): How many tokens from each arrival on.
     """
-    for part in (messages_table(inspection), tokens_table(inspection, following)):
-        console.print(part)
+    console.print(messages_table(inspection))
+    if any(token.top for token in inspection.tokens):
+        console.print(tokens_table(inspection, following))
+    else:
+        console.print("What tokens attended to is not shown: the attention layers of this base keep no weights.")
     if inspection.difference is not None:
         console.print(difference_table(inspection.difference))
 
@@ -254,9 +256,9 @@ def difference_table(difference: Difference) -> "RenderableType":
 # The command
 
 
-def default_scene() -> Scene:
+def default_scene(model: Any) -> Scene:
     """What is inspected when nothing else is said."""
-    return SCENES["arithmetic"]
+    return SCENES["arithmetic"] if is_from_scratch(model) else EVERYDAY_SCENES[DEFAULT_EVERYDAY_SCENES[0]]
 
 
 def run_inspect(
@@ -267,8 +269,9 @@ def run_inspect(
     versions: tuple[int, int] | None = None,
     json_path: str | Path | None = None,
     png_path: str | Path | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     max_new_tokens: int = 200,
+    base: str | None = None,
 ) -> Inspection:
     """Inspects, prints, and writes what was asked for; the arguments are the options of `hf-duplex inspect`."""
     from rich.console import Console
@@ -277,19 +280,18 @@ def run_inspect(
         raise ValueError("`--prompt` is missing: `--update` and `--after` belong to a conversation of your own.")
     if after and not update:
         raise ValueError("`--after` needs an `--update` that arrives then.")
-    if prompt is None:
-        scene = default_scene()
-    elif update:
+    scene = None
+    if prompt is not None and update:
         scene = own_scene(prompt, list(update), list(after))
-    else:
+    elif prompt is not None:
         scene = Scene("own", "a conversation of your own", prompt, ())
     if json_path is not None:
         check_folder(json_path, "--json")
     if png_path is not None:
         check_picture(png_path, "--png")
-    path = find_checkpoint(model, WORKSPACE, "--model")
-    torch.set_num_threads(threads)
-    loaded, tokenizer = load_checkpoint(path, "--model")
+    loaded, tokenizer, _ = open_model(model, base)
+    set_threads(threads, loaded)
+    scene = scene or default_scene(loaded)
     inspection = inspect_session(loaded, tokenizer, scene.prompt, scene.updates, max_new_tokens, versions)
     console = Console(highlight=False)
     render(inspection, console)

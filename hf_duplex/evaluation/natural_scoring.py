@@ -17,14 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..session.rules import rule
 
-# A word behind which an old value is taken back or negated, rather than claimed.
-REPAIR = re.compile(
-    r"\b(not|no|never|instead of|no longer|rather than|sorry|wait|correction|scratch|changed from|was|were|without"
-    r"|except|remove[sd]?|drop(?:ped)?|skip(?:ped)?|n't|forget|ignore[sd]?|take back|hold on|actually)\b",
-    re.IGNORECASE,
-)
-SENTENCE_END = re.compile(r"[.!?\n]\s")
+
 FIELDS = ("id", "domain", "kind", "prompt", "updates", "must", "must_not")
 
 
@@ -51,21 +46,12 @@ class NaturalCase:
     must_not: tuple[str, ...]
 
 
-def sentence_before(text: str, end: int) -> str:
-    """What stands before a place, in characters, in its sentence."""
-    start = max((match.end() for match in SENTENCE_END.finditer(text[:end])), default=0)
-    return text[start:end]
-
-
 def is_right(case: NaturalCase, answer: str) -> bool:
     """
     Whether the text after the last update keeps it: every `must` occurs in it, and each match of a `must_not` stands
     behind a word of repair or negation in its sentence.
     """
-    if not all(re.search(pattern, answer, re.IGNORECASE) for pattern in case.must):
-        return False
-    stale = (match for pattern in case.must_not for match in re.finditer(pattern, answer, re.IGNORECASE))
-    return all(REPAIR.search(sentence_before(answer, match.start())) for match in stale)
+    return rule(answer, case.must, case.must_not).right
 
 
 def repeating_suffices(case: NaturalCase) -> bool:

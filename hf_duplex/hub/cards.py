@@ -130,7 +130,8 @@ def write_card(folder: str | Path) -> None:
     Writes `README.md` of a model folder from its `training.json` and, where they are there, its `config.json`,
     `results.json` as `hf-duplex bench revision` and `speed.json` as `hf-duplex bench speed` write them; and from what
     lies beside the folder, `comparison/` and `disfl_qa/`, as far as it is of this model. Without a `config.json` the
-    folder holds no weights, and the card says how to train the model again.
+    folder holds no weights, and the card says how to train the model again. Of a duplex adapter, see
+    [`~adapter_card.adapter_card`].
 
     Raises:
         ValueError: There is no `training.json`, or weights without a `config.json`; `results.json` is of another
@@ -138,6 +139,11 @@ def write_card(folder: str | Path) -> None:
     """
     folder = Path(folder)
     stored = (folder / "config.json").is_file()
+    if stored and json.loads((folder / "config.json").read_text()).get("model_type") == "duplex_adapter":
+        from .adapter_card import adapter_card
+
+        adapter_card(folder).save(folder / "README.md")
+        return
     needed = {"training.json": True, "config.json": any(folder.glob("*.safetensors"))}
     for file in needed:
         if needed[file] and not (folder / file).is_file():

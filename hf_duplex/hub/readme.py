@@ -1,4 +1,4 @@
-"""The README's tables, drawn from the results files of the released models, and what its first example says."""
+"""The README's table, drawn from the results of the released adapter, and what its first example prints."""
 
 import contextlib
 import io
@@ -7,13 +7,9 @@ import re
 import textwrap
 from pathlib import Path
 
-from ..released import WORKSPACE
-from .cards import FOLDED
-from .report_evidence import read_evidence
-from .report_heads import against_table, conditions_beside, folded_tables
-from .report_outcomes import every_outcome
-from .report_targets import tally_sentence
-from .tables import basis, fill, read_results, speed_table
+from ..released import ADAPTER
+from .adapter_card import natural_table
+from .tables import fill
 
 
 def run_example(text: str, folder: Path) -> str:
@@ -33,35 +29,18 @@ def run_example(text: str, folder: Path) -> str:
 
 def fill_readme(readme: str | Path = "README.md", cards: str | Path = "model_cards") -> None:
     """
-    Draws a README anew between its marks: `example` holds what its first example prints, `targets` how many of them
-    are reached, `revision` and `speed` the results that lie with the released workspace model.
+    Draws a README anew between its marks: `example` holds what its first example prints, `natural` the results on
+    interruptions in natural English that lie with the released adapter.
 
     Args:
         readme (`str` or `Path`): The page.
         cards (`str` or `Path`): The folder of the released models; the example runs in the folder around it.
     """
     readme, cards = Path(readme), Path(cards)
-    around = cards.absolute().parent
-    evidence = read_evidence(cards, around / "docs" / "trials")
-    speed = json.loads((cards / WORKSPACE / "speed.json").read_text())
     text = readme.read_text()
-    said = textwrap.fill(run_example(text, around), 110)
+    printed = run_example(text, cards.absolute().parent)
+    said = "\n".join(textwrap.fill(line, 110) for line in printed.splitlines())
     text = fill(text, "example", f"```\n{said}\n```")
-    text = fill(text, "targets", textwrap.fill(tally_sentence(every_outcome(evidence)), 110))
-    text = fill(text, "revision", draw_revision(cards / WORKSPACE))
-    readme.write_text(fill(text, "speed", f"{speed_table(speed)}\n\n`{speed['command']}`"))
-
-
-def draw_revision(folder: Path) -> str:
-    """The released workspace model beside the others: revision accuracy, and folded the other metrics."""
-    results = read_results(folder / "results.json")
-    conditions = conditions_beside(folder, results, folder.name)
-    folded = "\n\n".join(f"**{what}**\n\n{table}" for what, table in folded_tables(conditions, folder.name, FOLDED))
-    return "\n\n".join(
-        [
-            f"{against_table(conditions, folder.name, 'revision_accuracy')}",
-            basis(results),
-            f"<details><summary>Contradictions, recovery, retention</summary>\n\n{folded}\n\n</details>",
-            f"`{results['command']}`",
-        ]
-    )
+    natural = json.loads((cards / ADAPTER / "natural.json").read_text())
+    table = natural_table(natural, "SmolLM2-135M-Instruct")
+    readme.write_text(fill(text, "natural", f"{table}\n\n`{natural['command']}`"))

@@ -23,6 +23,32 @@ HIDDEN = -1e4
 
 
 @dataclass
+class Part:
+    """
+    Slots beside the columns that the cache returns.
+
+    Attributes:
+        key_values (`tuple`): Keys and values `(batch, kv_heads, n, head_dim)`, a pair for each layer.
+        positions (`torch.LongTensor` of shape `(batch, n)`): Their positions.
+        used (`torch.BoolTensor` of the same shape): Which hold a token.
+        bias (`torch.Tensor` of the same shape): What is added to the attention logits.
+    """
+
+    key_values: tuple
+    positions: torch.LongTensor
+    used: torch.BoolTensor
+    bias: torch.Tensor
+
+    def mask(self, positions: torch.LongTensor, window: int | None, dtype: torch.dtype) -> torch.Tensor:
+        """What is added to the logits of queries at these positions, `(batch, 1, queries, n)`."""
+        seen = self.used[:, None]
+        if window is not None:
+            seen = seen & (positions[:, :, None] - self.positions[:, None] < window)
+        mask = torch.where(seen, self.bias[:, None].to(dtype), torch.finfo(dtype).min)
+        return mask[:, None].expand(-1, -1, positions.shape[1], -1)
+
+
+@dataclass
 class Visibility:
     """
     What the queries of one forward see. Without `allowed`, `bias` and `padding` it is causal attention, as the base
@@ -36,6 +62,7 @@ class Visibility:
             (each query sees the keys up to its own column) where it is not given.
         bias (`torch.Tensor` of shape `(batch, 1 or queries, keys)`, *optional*): What is added to the attention
             logits: the log-validity of slots, 0 for the own stream.
+        parts (`list[Part]`): Further slots that all queries see.
     """
 
     implementation: str
@@ -43,6 +70,7 @@ class Visibility:
     key_positions: torch.LongTensor
     allowed: torch.BoolTensor | None = None
     bias: torch.Tensor | None = None
+    parts: list[Part] = field(default_factory=list)
     _masks: dict = field(default_factory=dict)
 
     def mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
@@ -50,6 +78,25 @@ class Visibility:
         if (window, dtype) not in self._masks:
             self._masks[window, dtype] = self._mask(window, dtype)
         return self._masks[window, dtype]
+
+    def added(self, window: int | None, dtype: torch.dtype) -> list[torch.Tensor]:
+        """What is added to the logits, for each part and then for the columns of the cache."""
+        if ("added", window, dtype) not in self._masks:
+            own = self.mask(window, dtype)
+            if own is None:
+                own = self._allowed()[:, None]
+            if own.dtype == torch.bool:
+                own = torch.zeros((), dtype=dtype).masked_fill(~own, torch.finfo(dtype).min)
+            parts = [part.mask(self.query_positions, window, dtype) for part in self.parts]
+            self._masks["added", window, dtype] = [*parts, own.expand(len(self.query_positions), -1, -1, -1)]
+        return self._masks["added", window, dtype]
+
+    def _allowed(self) -> torch.BoolTensor:
+        if self.allowed is not None:
+            return self.allowed
+        queries, keys = self.query_positions.shape[1], self.key_positions.shape[1]
+        column = torch.arange(keys, device=self.key_positions.device)
+        return (column <= column[keys - queries :, None])[None]
 
     def _mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
         queries, keys = self.query_positions.shape[1], self.key_positions.shape[1]
@@ -61,10 +108,7 @@ class Visibility:
         whole = self.allowed is None and self.bias is None and distance is None
         if whole and self.implementation == "sdpa" and (queries == 1 or queries == keys):
             return None
-        allowed = self.allowed
-        if allowed is None:
-            column = torch.arange(keys, device=self.key_positions.device)
-            allowed = (column <= column[keys - queries :, None])[None]
+        allowed = self._allowed()
         if distance is not None:
             allowed = allowed & (distance < window)
         if self.bias is None and self.implementation == "sdpa":
@@ -93,12 +137,51 @@ def duplex_attention(
         raise ValueError("this model attends through its duplex wrapper: call the model that `listen` returned.")
     if isinstance(visibility, PackedVisibility):
         return packed_attention(module, query, key, value, visibility, scaling), None
-    mask = visibility.mask(sliding_window, query.dtype)
+    if visibility.parts:
+        masks = visibility.added(sliding_window, query.dtype)
+        pairs = [*(part.key_values[module.layer_idx] for part in visibility.parts), (key, value)]
+        plain = visibility.implementation == "sdpa" and not torch.is_grad_enabled()
+        if plain and query.device.type == "cpu":
+            return merged_attention(query, pairs, masks, scaling), None
+        key, value = (torch.cat(tensors, dim=2) for tensors in zip(*pairs, strict=True))
+        mask = torch.cat(masks, dim=3)
+    else:
+        mask = visibility.mask(sliding_window, query.dtype)
+    if mask is not None and query.device.type == "cpu" and visibility.implementation == "sdpa":
+        # Without repeating the keys and values of many slots for every head.
+        output = nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+        )
+        return output.transpose(1, 2), None
     if visibility.implementation == "eager":
         attend = sys.modules[type(module).__module__].eager_attention_forward
     else:
         attend = ALL_ATTENTION[visibility.implementation]
     return attend(module, query, key, value, mask, *args, scaling=scaling, sliding_window=sliding_window, **kwargs)
+
+
+def merged_attention(
+    query: torch.Tensor, pairs: list[tuple], masks: list[torch.Tensor], scaling: float | None
+) -> torch.Tensor:
+    """
+    Attention to several stretches of keys as if they were one, without copying them together: each by itself, and
+    then their mean by the sums of their exponentials. Returns `(batch, queries, heads, head_dim)`.
+    """
+    batch, heads, queries, head_dim = query.shape
+    groups = pairs[0][0].shape[1]
+    # Heads that share keys are so many more queries.
+    query = query.reshape(batch, groups, -1, head_dim)
+    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    outputs, sums = [], []
+    for (keys, values), mask in zip(pairs, masks, strict=True):
+        if keys.shape[2]:
+            mask = mask.repeat(1, 1, heads // groups, 1)
+            output, total = attend(query, keys, values, 0.0, False, attn_mask=mask, scale=scaling)
+            outputs.append(output.float())
+            sums.append(total.float())
+    weights = torch.stack(sums).softmax(dim=0)[..., None]
+    output = (torch.stack(outputs) * weights).sum(0).to(query.dtype)
+    return output.view(batch, heads, queries, head_dim).transpose(1, 2)
 
 
 AttentionInterface.register(NAME, duplex_attention)

@@ -94,7 +94,7 @@ class DuplexAdapterConfig(PreTrainedConfig):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 (left out) or more, got {getattr(self, name)}.")
 
-    def base(self) -> PreTrainedConfig:
+    def base_settings(self) -> PreTrainedConfig:
         """The configuration of the base, as an object."""
         if not self.base_config:
             raise ValueError("`base_config` is empty: make a model with `hf_duplex.listen(model, adapter=...)`.")
@@ -103,7 +103,7 @@ class DuplexAdapterConfig(PreTrainedConfig):
 
     def get_text_config(self, *args, **kwargs) -> PreTrainedConfig:
         """The text configuration of the base, which has the sizes that transformers asks for."""
-        return self.base().get_text_config(*args, **kwargs) if self.base_config else self
+        return self.base_settings().get_text_config(*args, **kwargs) if self.base_config else self
 
 
 DuplexAdapterConfig.register_for_auto_class()

@@ -45,10 +45,10 @@ def listen(
         ValueError: The adapter was made for another architecture, or an argument is unusable.
     """
     check_base(model)
-    if isinstance(model, DuplexAdapterForCausalLM):
-        raise ValueError("`model` has an open input already: hand over its base.")
     if isinstance(adapter, str | os.PathLike):
         return DuplexAdapterForCausalLM.from_pretrained(adapter, base=model, n_slots=n_slots, scope=scope, **kwargs)
+    if kwargs:
+        raise TypeError(f"`{next(iter(kwargs))}` goes with a trained adapter, by folder or Hub name.")
     if adapter is None:
         if n_slots is not None or scope is not None:
             name = "n_slots" if n_slots is not None else "scope"
@@ -61,7 +61,8 @@ def listen(
         config.validate_architecture()
         check_same_base(config, model)
         config.base_fingerprint = config.base_fingerprint or fingerprint_of(model)
-    config.base_config = model.config.to_dict()
+    # Where it lies on this machine is nothing for others.
+    config.base_config = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
     config.base_model_name_or_path = config.base_model_name_or_path or model.config._name_or_path or None
     return DuplexAdapterForCausalLM(config, model)
 

@@ -18,7 +18,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .adapter_files import AdapterFiles
 from .adapter_packed import AdapterPacked
-from .adapter_stream import AdapterStream, Columns
+from .adapter_stream import AdapterStream, Columns, slot_parts
 from .adapter_versions import AdapterVersions
 from .attention_duplex import Visibility
 from .base_model import (
@@ -86,7 +86,7 @@ class DuplexAdapterForCausalLM(
 
     def __init__(self, config: DuplexAdapterConfig, base: PreTrainedModel | None = None):
         if base is None:
-            base = AutoModelForCausalLM.from_config(config.base())
+            base = AutoModelForCausalLM.from_config(config.base_settings())
         check_base(base)
         reason = why_no_workspace(base)
         needs_attention = config.mode == "workspace" or config.lora_rank > 0
@@ -205,7 +205,8 @@ class DuplexAdapterForCausalLM(
                 The first message of a fresh workspace is the prompt, all others are updates.
             message_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens, at the front.
             workspace (`AdapterWorkspace`, *optional*): The version before; a fresh one where it is not given.
-            emitted (`int`, *optional*, defaults to 0): How many tokens were emitted when the updates came.
+            emitted (`int`, *optional*, defaults to 0): How many tokens were emitted when the updates came, without the
+                one that the emitted stream begins with. Updates of one call came together.
 
         Returns:
             A new [`AdapterWorkspace`]; the one handed in stays as it was.
@@ -223,6 +224,7 @@ class DuplexAdapterForCausalLM(
         if bool((mask[..., 1:] & ~mask[..., :-1]).any()):
             raise ValueError("`message_mask` must have its ones at the front: pad messages on the right.")
         if workspace is None:
+            self.check_prompt("message_ids", mask[:, 0].sum(1))
             workspace = self.read_first(message_ids[:, 0], mask[:, 0])
             message_ids, mask = message_ids[:, 1:], mask[:, 1:]
         if workspace.version.shape[0] != message_ids.shape[0]:
@@ -231,11 +233,14 @@ class DuplexAdapterForCausalLM(
             )
         if not mask.any():
             return workspace
+        self.check_updates("message_ids", mask)
         first_known = torch.full_like(workspace.version, emitted + 1)
         return self.fold(workspace, message_ids, mask, first_known)
 
     def read_first(self, ids: torch.LongTensor, mask: torch.BoolTensor) -> AdapterWorkspace:
         """The workspace after prompts `(batch, length)`."""
+        if not bool(mask.any()):
+            return self._empty(len(ids))
         ids, placed = compact(mask, ids, mask)
         positions = (placed.cumsum(1) - 1).clamp(min=0)
         hidden, cache = self._read(None, ids, placed, positions, self._factors_of_prompt(ids))
@@ -338,15 +343,11 @@ class DuplexAdapterForCausalLM(
     ) -> tuple[torch.Tensor, DuplexCache]:
         """Last hidden states of incoming tokens `(batch, length)`, padded on the right, and a cache with them."""
         cache = DuplexCache()
-        key_positions, allowed = positions, None
-        if workspace is not None:
-            cache.memory = workspace
-            key_positions = torch.cat([workspace.positions, positions], dim=1)
-            causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
-            old = (workspace.slot_ids >= 0)[:, None].expand(-1, ids.shape[1], -1)
-            allowed = torch.cat([old, causal.expand(len(ids), -1, -1)], dim=2)
         # Padding stands on the right, where causal attention does not look.
-        visibility = Visibility(self.implementation, positions, key_positions, allowed)
+        visibility = Visibility(self.implementation, positions, positions)
+        if workspace is not None:
+            bias = torch.zeros_like(workspace.log_validity)
+            visibility.parts = slot_parts(workspace, bias)
         return self.decode(self.embed(ids), positions, visibility, cache, factors), cache
 
     def _doubt_keys(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -356,6 +357,43 @@ class DuplexAdapterForCausalLM(
         if self.config.scope == "always":
             return None
         return torch.zeros(*ids.shape, 1, device=ids.device)
+
+    def _check_generate_arguments(self, inputs, generation_config, kwargs) -> None:
+        super()._check_generate_arguments(inputs, generation_config, kwargs)
+        cache = kwargs.get("past_key_values")
+        if cache is not None and (cache.emitted or cache.get_seq_length()):
+            return
+        name, ids, mask, last = "prompt_ids", kwargs.get("prompt_ids"), kwargs.get("prompt_mask"), 0
+        if ids is None:
+            # All but the last token is the prompt.
+            name, ids, mask, last = "input_ids", inputs, kwargs.get("attention_mask"), 1
+        if ids is not None:
+            lengths = torch.ones_like(ids).sum(1) if mask is None else (mask != 0).sum(1)
+            self.check_prompt(name, lengths - last)
+
+    def check_prompt(self, name: str, lengths: torch.LongTensor) -> None:
+        """Raises `ValueError` where a prompt, `lengths` `(batch,)`, leaves no position or has no slots."""
+        longest = int(lengths.max())
+        positions = getattr(self.base.config.get_text_config(), "max_position_embeddings", None)
+        if self.keeps_workspace and longest > self.config.n_slots:
+            raise ValueError(
+                f"`{name}` holds a prompt of {longest} tokens, more than n_slots ({self.config.n_slots}): shorten it, "
+                "or raise `n_slots` of `listen`."
+            )
+        if positions is not None and longest >= positions:
+            raise ValueError(
+                f"`{name}` holds a prompt of {longest} tokens, which leaves none of the {positions} positions of the "
+                "base (max_position_embeddings): shorten it."
+            )
+
+    def check_updates(self, name: str, mask: torch.BoolTensor) -> None:
+        """Raises `ValueError` where an update, mask `(batch, updates, length)`, is longer than the model takes."""
+        most = self.config.max_message_length
+        if mask.shape[-1] > most and int(mask.sum(-1).max()) > most:
+            raise ValueError(
+                f"`{name}` holds an update of {int(mask.sum(-1).max())} tokens, more than max_message_length "
+                f"({most}): send it as several updates."
+            )
 
     def _need_workspace(self) -> None:
         if not self.keeps_workspace:
@@ -423,6 +461,9 @@ class DuplexAdapterForCausalLM(
             raise ValueError("this base takes no adapter: its `forward` is the base's own, `model.base(...)`.")
         if input_ids is None:
             raise ValueError("`input_ids` is missing: embeddings cannot be laid out beside other streams.")
+        if update_ids is not None:
+            mask = torch.ones_like(update_ids) if update_mask is None else update_mask
+            self.check_updates("update_ids", mask.bool())
         told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
         streams_ = Streams(input_ids, attention_mask, *told)
         if self.training and labels is not None and self.can_pack:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import nn
 
+from .cache import SPARE, grown
 from .workspace import Workspace
 
 
@@ -28,7 +29,9 @@ class AdapterWorkspace(Workspace):
         protected (`torch.BoolTensor` of shape `(batch, n)`): Which are never doubted nor evicted.
         prompt_length (`torch.LongTensor` of shape `(batch,)`): Position of the first emitted token.
         updates (`torch.LongTensor` of shape `(batch,)`): How many updates each row has received.
-        key_values (`tuple`): Keys and values, each `(batch, kv_heads, n, head_dim)`, a pair for each layer.
+        key_values (`tuple`): Keys and values of the first columns, each `(batch, kv_heads, columns, head_dim)`, a pair
+            for each layer.
+        later (`tuple`): The same of the columns behind them, which came in since; empty where there are none.
     """
 
     messages: torch.LongTensor
@@ -37,22 +40,43 @@ class AdapterWorkspace(Workspace):
     prompt_length: torch.LongTensor
     updates: torch.LongTensor
     key_values: tuple[KeyValues, ...]
+    later: tuple[KeyValues, ...] = ()
+
+    @property
+    def front(self) -> int:
+        """How many columns `key_values` holds."""
+        return self.key_values[0][0].shape[2]
 
     @property
     def nbytes(self) -> int:
-        layers = sum(keys.nbytes + values.nbytes for keys, values in self.key_values)
+        layers = sum(keys.nbytes + values.nbytes for keys, values in (*self.key_values, *self.later))
         return layers + sum(getattr(self, name).nbytes for name in self._tensors())
 
     @classmethod
     def _tensors(cls) -> list[str]:
-        return [entry.name for entry in fields(cls) if entry.name != "key_values"]
+        return [entry.name for entry in fields(cls) if entry.name not in ("key_values", "later")]
 
     def map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "AdapterWorkspace":
-        changed = {name: function(getattr(self, name)) for name in self._tensors()}
-        return AdapterWorkspace(**changed, key_values=tuple((function(k), function(v)) for k, v in self.key_values))
+        changed: dict = {name: function(getattr(self, name)) for name in self._tensors()}
+        for name in ("key_values", "later"):
+            changed[name] = tuple((function(keys), function(values)) for keys, values in getattr(self, name))
+        return AdapterWorkspace(**changed)
+
+    def merged(self) -> "AdapterWorkspace":
+        """The same with all keys and values in `key_values`."""
+        if not self.later:
+            return self
+        pairs = zip(self.key_values, self.later, strict=True)
+        joined = tuple(
+            (torch.cat([keys, more], dim=2), torch.cat([values, others], dim=2))
+            for (keys, values), (more, others) in pairs
+        )
+        return replace(self, key_values=joined, later=())
 
     def take(self, columns: torch.LongTensor) -> "AdapterWorkspace":
         """The slots at these columns, `(batch, kept)`, of each row."""
+        if self.later:
+            return self.merged().take(columns)
 
         def taken(tensor: torch.Tensor) -> torch.Tensor:
             shape = (*columns.shape, *tensor.shape[2:])
@@ -73,7 +97,9 @@ class AdapterWorkspace(Workspace):
         """The workspace with so many columns, unused ones behind."""
         missing = columns - self.slot_ids.shape[1]
         if not missing:
-            return self
+            return self.merged()
+        if self.later:
+            return self.merged().padded(columns)
 
         def fill(name: str) -> torch.Tensor:
             tensor = getattr(self, name)
@@ -115,11 +141,8 @@ class AdapterWorkspace(Workspace):
             for name in self._tensors()
             if getattr(self, name).dim() > 1
         }
-        key_values = tuple(
-            (torch.cat([keys, more], dim=2), torch.cat([values, others], dim=2))
-            for (keys, values), (more, others) in zip(self.key_values, other.key_values, strict=True)
-        )
-        return replace(self, **wide, key_values=key_values)
+        pairs = zip(self.later or [None] * len(other.key_values), other.key_values, strict=True)
+        return replace(self, **wide, later=tuple(grown(old, *new) for old, new in pairs))
 
     def evict(self, n_slots: int) -> "AdapterWorkspace":
         """
@@ -129,7 +152,7 @@ class AdapterWorkspace(Workspace):
         used = self.slot_ids >= 0
         columns = self.slot_ids.shape[1]
         longest = int(used.sum(1).max())
-        if longest == columns and columns <= n_slots:
+        if columns <= n_slots and columns - longest <= SPARE:
             return self
         rank = self.log_validity.masked_fill(self.protected, torch.inf).masked_fill(~used, -torch.inf)
         newest_first = rank.flip(1).sort(dim=1, descending=True, stable=True).indices

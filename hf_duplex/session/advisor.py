@@ -4,8 +4,9 @@ Advisors: an insight that is a live session, so that an edit reaches it as an up
 An [`Advisor`] opens one [`Advice`] a block. It says the insight; is told what was edited, while it speaks or later;
 and says the insight that now follows. [`LiveAdvisor`] has the three generators: an edit is folded into the
 workspace, what was said is taken back, and the insight is said anew from what is now believed; nothing that was heard
-is read again. [`ChatAdvisor`] has any chat model, which only reads text: an edit is a message
-`[SYSTEM_EVENT: EDIT_BLOCK ...]`, and the next turn is the insight.
+is read again. It has duplex adapters too, whose insight goes on and repairs what was emitted. [`ChatAdvisor`] has any
+chat model, which only reads text: an edit is a message `[SYSTEM_EVENT: EDIT_BLOCK ...]`, and the next turn is the
+insight.
 """
 
 import difflib
@@ -15,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..modeling import encode_update
 from ..released import WORKSPACE
 from .chat_voice import ChatVoice, Message
 from .checkpoints import find_checkpoint, load_checkpoint
+from .listeners import is_adapter, words_of
 from .live import LiveText
 
 
@@ -42,6 +43,10 @@ class Brief:
 
     rules: str = "The company should expand if its revenue is at least 30 million and otherwise cut costs."
     question: str = "What should the company do?"
+
+
+ADAPTER_BRIEF = Brief(rules="", question="Write a short note about this for my team.")
+"""What a duplex adapter is asked to do: it restates what changed well, and compares figures badly."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,8 @@ class Retelling(LiveText):
 
 class LiveAdvice:
     """
-    An insight of one of the three generators.
+    An insight of one of the three generators, or of a duplex adapter: what an adapter has emitted stands, and an edit
+    is an update to which it goes on.
 
     Where the model cannot take back words without what it heard between them (the baseline and the dual stream have
     their prompt in the same context as their words), the text is begun anew with the contexts as they are now.
@@ -176,10 +182,14 @@ class LiveAdvice:
                 self.text.undo()
             return
         try:
-            self.text.start_over()
-            for update in updates[:-1]:
-                self._hear(update)
-            self.text.tell(updates[-1])
+            if is_adapter(self.model):
+                for update in updates:
+                    self.text.tell(update)
+            else:
+                self.text.start_over()
+                for update in updates[:-1]:
+                    self._hear(update)
+                self.text.tell(updates[-1])
         except ValueError:
             self.text, self._told = self._begin(), []
             self.restarts += 1
@@ -209,16 +219,17 @@ class LiveAdvice:
 
 class LiveAdvisor:
     """
-    One of the three generators; the released workspace model by default.
+    One of the three generators or a duplex adapter.
 
     Args:
-        model, tokenizer: The generator and its tokenizer.
-        brief ([`Brief`], *optional*): What it is asked to do.
+        model, tokenizer: The model and its tokenizer.
+        brief ([`Brief`], *optional*): What it is asked to do; a duplex adapter writes a note where it is not given.
         max_new_tokens (`int`, *optional*, defaults to 120): Longest insight.
     """
 
     def __init__(self, model: Any, tokenizer: Any, brief: Brief | None = None, max_new_tokens: int = 120):
-        self.model, self.tokenizer, self.brief = model, tokenizer, brief or Brief()
+        self.model, self.tokenizer = model, tokenizer
+        self.brief = brief or (ADAPTER_BRIEF if is_adapter(model) else Brief())
         self.max_new_tokens = max_new_tokens
 
     @classmethod
@@ -227,9 +238,9 @@ class LiveAdvisor:
         return cls(*load_checkpoint(find_checkpoint(name, WORKSPACE, "--advisor"), "--advisor"), brief=brief)
 
     def check(self, context: str) -> None:
-        longest = self.model.config.max_message_length
+        longest, words = self.model.config.max_message_length, words_of(self.model, self.tokenizer)
         for update in edit_updates([Edit("", context, ""), Edit("", "-", context)]):
-            length = len(encode_update(self.tokenizer, update))
+            length = len(words.update(update))
             if length > longest:
                 raise ValueError(
                     f"`context` has a sentence of {length} tokens, more than max_message_length ({longest}): "

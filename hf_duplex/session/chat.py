@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.text import Text
 
-from ..released import WORKSPACE
-from .checkpoints import find_checkpoint, load_checkpoint
+from .checkpoints import is_from_scratch, open_model, set_threads
 from .live import Heard, LiveText
 from .slots import beliefs
 
@@ -25,14 +23,15 @@ PACE_MS = 150.0
 HELP = """\
 Your first line is the prompt; every other line is an update, heard before
 the next token, or if the model has finished: it goes on. For example
-  Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y.
-  Actually x = 7.
-/workspace  what the workspace holds, and how far each word is believed
+  {example}
+/slots      what the workspace holds: each word and its validity
 /undo       takes the last update and what followed back, and goes on without
 /new        forgets everything; the next line is a prompt
 /wait       waits until the model has finished (for scripts)
 /help       this text
 /quit       ends (so does the end of the input)"""
+EXAMPLE = "A notebook costs $4. How much are 3 notebooks?\n  Actually I need 5 notebooks."
+EXAMPLE_FROM_SCRATCH = "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y.\n  Actually x = 7."
 
 
 class Chat:
@@ -41,7 +40,7 @@ class Chat:
     another, which calls `on_token` after each token.
 
     Args:
-        model, tokenizer: Any generator that keeps the contract, and its tokenizer.
+        model, tokenizer: One of our generators or a duplex adapter, and its tokenizer.
         on_token (`Callable[[], None]`): Called after each token, from the speaking thread.
         pace (`float`, *optional*, defaults to 0): Seconds to wait after each token.
         max_new_tokens (`int`, *optional*, defaults to 300): Longest text.
@@ -101,7 +100,12 @@ class Chat:
         self._speak()
         return undone, left
 
-    def workspace(self) -> list[str]:
+    @property
+    def help(self) -> str:
+        """What can be typed, with an example that the model can follow."""
+        return HELP.format(example=EXAMPLE_FROM_SCRATCH if is_from_scratch(self.model) else EXAMPLE)
+
+    def slots(self) -> list[str]:
         """A line for each message in the workspace, each word with its validity."""
         if self.text is None:
             return ["Nothing has been said yet."]
@@ -113,7 +117,7 @@ class Chat:
         for word, version, validity in words:
             held.setdefault(version, []).append(f"{word.strip()} {validity:.2f}")
         used = int((memory.slot_ids[0] >= 0).sum())
-        head = f"v{int(memory.version[0])}, {used} of {memory.slot_ids.shape[1]} slots; words and their validity:"
+        head = f"v{int(memory.version[0])}, {used} of {self.model.config.n_slots} slots; words and their validity:"
         return [head, *(f"  v{version}  {'  '.join(found)}" for version, found in held.items())]
 
     def _spoken(self) -> None:
@@ -164,7 +168,7 @@ class Transcript:
         new = [("heard", heard_line(entry)) for entry in heard]
         self._known = list(text.heard)
         new.append((f"v{token.version}", token.text))
-        if token.id == text.tokenizer.eos_token_id:
+        if token.id in text.words.ends:
             new.append(("end", "\n"))
         self.pieces += new
         return new
@@ -181,15 +185,15 @@ def answer(chat: Chat, line: str, scripted: bool) -> list[str] | None:
             chat.say(line)
         return []
     if line == "/help":
-        return [HELP]
+        return [chat.help]
     if scripted or line == "/wait":
         chat.wait()
     if line == "/quit":
         return None
     if line == "/wait":
         return []
-    if line == "/workspace":
-        return chat.workspace()
+    if line in ("/slots", "/workspace"):
+        return chat.slots()
     if line == "/new":
         chat.new()
         return ["Say something new."]
@@ -284,15 +288,20 @@ class Screen:
                 print(entry)
 
 
-def run_chat(model: str | None = None, pace: float | None = None, threads: int = 1, max_new_tokens: int = 300) -> None:
+def run_chat(
+    model: str | None = None,
+    pace: float | None = None,
+    threads: int | None = None,
+    max_new_tokens: int = 300,
+    base: str | None = None,
+) -> None:
     """The arguments are the options of `hf-duplex chat`."""
-    path = find_checkpoint(model, WORKSPACE, "--model")
-    torch.set_num_threads(threads)
-    loaded = load_checkpoint(path, "--model")
+    opened = open_model(model, base)
+    set_threads(threads, opened.model)
     on_screen = sys.stdin.isatty() and sys.stdout.isatty()
     seconds = (PACE_MS if on_screen else 0.0) / 1e3 if pace is None else pace / 1e3
     transcript = Transcript()
-    chat = Chat(*loaded, on_token=lambda: None, pace=seconds, max_new_tokens=max_new_tokens)
+    chat = Chat(opened.model, opened.tokenizer, on_token=lambda: None, pace=seconds, max_new_tokens=max_new_tokens)
     try:
         if on_screen:
             chat_on_screen(chat, transcript)
@@ -314,5 +323,5 @@ def chat_on_screen(chat: Chat, transcript: Transcript) -> None:
         screen.refresh()
 
     chat.on_token = on_token
-    print(HELP + "\n")
+    print(chat.help + "\n")
     screen.run()

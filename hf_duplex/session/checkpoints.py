@@ -1,14 +1,42 @@
 """Finding and loading the models that a command talks to."""
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from .. import modeling  # noqa: F401  registers the three generators
-from ..released import SHIPPED
+from .. import bases
+from ..modeling import listen
+from ..released import ADAPTER, RELEASED, SHIPPED, WORKSPACE
+
+
+NO_ADAPTER = "none"
+"""What `--model` says for a base that listens without an adapter."""
+HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""The model that the installed package `smollm2` holds."""
+
+
+class BaseMissing(ValueError):
+    """The base of an adapter is not there; the message says what to install."""
+
+
+class Opened(NamedTuple):
+    """
+    A model that a command talks to.
+
+    Attributes:
+        model, tokenizer: A model with an open input, and its tokenizer.
+        base (`PreTrainedModel`, *optional*): The base of a duplex adapter, untouched; None for a model from scratch.
+    """
+
+    model: Any
+    tokenizer: Any
+    base: Any = None
 
 
 def find_checkpoint(name: str | None, shipped: str, argument: str) -> str:
@@ -16,20 +44,22 @@ def find_checkpoint(name: str | None, shipped: str, argument: str) -> str:
     The folder or Hub name of a model.
 
     Args:
-        name (`str`, *optional*): What the user named; where it is not given, the one that the source checkout ships.
+        name (`str`, *optional*): What the user named, also one of the models that ship; where it is not given, the
+            one that the source checkout ships.
         shipped (`str`): Which one that is, a folder of `model_cards`.
         argument (`str`): What the user calls `name`, for errors.
 
     Raises:
         ValueError: The folder is not there; the message names the argument and the remedy.
     """
-    if name is None:
-        if not (SHIPPED / shipped / "config.json").is_file():
+    if name is None or (name in (*RELEASED, ADAPTER) and not Path(name).is_dir()):
+        wanted = name or shipped
+        if not (SHIPPED / wanted / "config.json").is_file():
             raise ValueError(
-                f"`{argument}`: {shipped} is not in {SHIPPED}: it comes with a clone of the repository. "
+                f"`{argument}`: {wanted} is not in {SHIPPED}: it comes with a clone of the repository. "
                 "Run this there, or name a model folder or a Hub model."
             )
-        return str(SHIPPED / shipped)
+        return str(SHIPPED / wanted)
     on_hub = name.count("/") == 1 and not name.startswith((".", "/", "~"))
     if Path(name).is_dir() or not on_hub:
         if not Path(name, "config.json").is_file():
@@ -38,25 +68,46 @@ def find_checkpoint(name: str | None, shipped: str, argument: str) -> str:
     return name
 
 
-def load_checkpoint(path: str, argument: str, model_type: str | None = None) -> tuple[Any, Any]:
+def load_checkpoint(
+    path: str, argument: str, model_type: str | Sequence[str] | None = None, base: str | None = None
+) -> tuple[Any, Any]:
     """
-    A model, ready to speak, and its tokenizer.
+    A model with an open input, in evaluation mode, and its tokenizer: a duplex adapter on its base, or one of the
+    models that were trained from scratch.
 
     Args:
         path (`str`): Folder or Hub name.
         argument (`str`): What the user calls it, for errors.
-        model_type (`str`, *optional*): The only `config.model_type` that will do; any of ours if it is not given.
+        model_type (`str` or `Sequence[str]`, *optional*): The only `config.model_type` that will do, or the only
+            ones; any of ours if it is not given.
+        base (`str`, *optional*): The base of an adapter: `smollm2`, a folder or a Hub name; the one that its
+            configuration names if it is not given.
 
     Raises:
-        ValueError: There is no such model, or it cannot listen; the message names the argument and the remedy.
+        BaseMissing: The base of the adapter cannot be loaded; the message names the remedy.
+        ValueError: There is no such model, or it has no open input; the message names the argument and the remedy.
     """
+    opened = open_checkpoint(path, argument, model_type, base)
+    return opened.model, opened.tokenizer
+
+
+def open_checkpoint(
+    path: str, argument: str, model_type: str | Sequence[str] | None = None, base: str | None = None
+) -> Opened:
+    """The same with the untouched base."""
+    types = (model_type,) if isinstance(model_type, str) else model_type
     logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(path)
         found = config.model_type
-        if found != model_type if model_type else not found.startswith("duplex_"):
-            wanted = model_type or "duplex_*"
-            raise ValueError(f"`{argument}`: {path} is a {found} model: name one of the type {wanted}.")
+        if found not in types if types else not found.startswith("duplex_"):
+            wanted = " or ".join(types or ("duplex_*",))
+            remedy = "" if types else f"; for a base without an adapter, `--base {path} --model {NO_ADAPTER}`"
+            raise ValueError(f"`{argument}`: {path} is a {found} model: name one of the type {wanted}{remedy}.")
+        if found == "duplex_adapter":
+            return open_adapter(path, config, base)
+        if base is not None:
+            raise ValueError(f"`--base` is for a duplex adapter, and {path} is a {found} model: leave it out.")
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
     except OSError as error:
@@ -68,13 +119,84 @@ def load_checkpoint(path: str, argument: str, model_type: str | None = None) -> 
         logging.enable_progress_bar()
     if getattr(tokenizer, "update_token_id", None) is None:
         raise ValueError(f"`{argument}`: the tokenizer of {path} has no `update_token`: name a model that has one.")
-    return model, tokenizer
+    return Opened(model, tokenizer)
+
+
+def open_adapter(path: str, config: Any, base: str | None = None) -> Opened:
+    """A duplex adapter on its base; arguments and errors as for [`load_checkpoint`]."""
+    name = base or config.base_model_name_or_path
+    if not name:
+        raise ValueError(f"{path} is an adapter that does not name its base: give one with `--base`.")
+    model, tokenizer = load_base(name)
+    adapter = listen(model, path).eval()
+    adapter.config._name_or_path = str(path)
+    return Opened(adapter, tokenizer, model)
+
+
+def load_base(name: str) -> tuple[Any, Any]:
+    """
+    A base and its tokenizer. SmolLM2-135M-Instruct is taken from the package `smollm2` where that is installed: these
+    are the weights that the shipped adapter was trained on, and no network is needed.
+
+    Raises:
+        BaseMissing: It cannot be loaded; the message names the remedy.
+    """
+    missing: ValueError | None = None
+    for place in (bases.SMOLLM2, name) if name == HUB_NAME else (name,):
+        try:
+            return bases.load_base(place)
+        except ValueError as error:
+            # Of two reasons the first one names the shorter remedy.
+            missing = missing or error
+    raise BaseMissing(str(missing)) from missing
+
+
+def open_model(
+    model: str | None = None,
+    base: str | None = None,
+    model_type: str | Sequence[str] | None = None,
+    instead: str = WORKSPACE,
+) -> Opened:
+    """
+    The model that a command talks to: the adapter that ships if none is named. Where its base is
+    not installed, a line on standard error says so, and a model from scratch takes its place.
+
+    Args:
+        model (`str`, *optional*): The option `--model`: the name of a model that ships, a folder, a Hub name, or
+            `none` for a base without an adapter, whose updates are spliced into its stream.
+        base (`str`, *optional*): The option `--base`: `smollm2`, a folder or a Hub name.
+        model_type (`str` or `Sequence[str]`, *optional*): As [`load_checkpoint`] takes it, for a model that is named.
+        instead (`str`, *optional*): What ships and takes the place of the adapter.
+
+    Raises:
+        ValueError: There is no such model; the message names the option and the remedy.
+    """
+    if model == NO_ADAPTER:
+        bare, tokenizer = load_base(base or bases.SMOLLM2)
+        return Opened(listen(bare), tokenizer, bare)
+    if model is not None:
+        return open_checkpoint(find_checkpoint(model, instead, "--model"), "--model", model_type, base)
+    try:
+        return open_checkpoint(find_checkpoint(None, ADAPTER, "--model"), "--model", base=base)
+    except BaseMissing as error:
+        if base is not None:
+            raise
+        print(f"Note: {error} Until then {instead} takes the place of {ADAPTER}.", file=sys.stderr)
+        return open_checkpoint(find_checkpoint(None, instead, "--model"), "--model")
+
+
+def is_from_scratch(model: Any) -> bool:
+    """Whether it is one of the models that were trained from scratch, and reads the families' wordings alone."""
+    return model.config.model_type != "duplex_adapter"
+
+
+def set_threads(threads: int | None, model: Any) -> None:
+    """Threads of torch: so many, or where none are given what suits the model. A small one gains nothing from two."""
+    torch.set_num_threads(threads or (1 if is_from_scratch(model) else min(2, os.cpu_count() or 1)))
 
 
 def describe_model(model: Any) -> dict[str, Any]:
-    """Name, kind and size, as a program reads them."""
-    return {
-        "name": Path(model.config._name_or_path).name,
-        "model_type": model.config.model_type,
-        "parameters": model.num_parameters(),
-    }
+    """Name, kind and size, as a program reads them; of an adapter, and of a base that listens, the base too."""
+    name, base = Path(model.config._name_or_path).name, getattr(model.config, "base_model_name_or_path", None)
+    facts = {"name": name or Path(base or "").name, "model_type": model.config.model_type}
+    return facts | {"parameters": model.num_parameters()} | ({"base": Path(base).name} if base else {})

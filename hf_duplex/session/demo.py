@@ -1,26 +1,32 @@
 """
-The demo: scenes played live, once to a workspace that listens and once to a baseline that has to be restarted.
+The demo: scenes played live, once to a model that listens and once to one that has to be restarted.
 
+The first is a duplex adapter and the second its untouched base, or they are a workspace and a baseline from scratch.
 Everything is generated and measured while it runs. Both models play in one process, one after the other.
 """
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 import torch
+from transformers.generation.streamers import BaseStreamer
 
-from ..modeling import encode_update
-from .checkpoints import describe_model
-from .live import LiveText, Token
+from ..modeling import ChatFormat, encode_update
+from .checkpoints import describe_model, is_from_scratch
+from .listeners import end_tokens, padding
+from .live import Heard, LiveText, Token
+from .rules import Ruling, rule
 from .scenes import Scene
 from .verdict import Verdict, judge, with_ends
 
 
-# A single measurement says little: each is repeated so many times.
+# A single measurement says little: each is repeated so many times, of a pretrained model less often.
 REPLAYS = 10
+PRETRAINED_REPLAYS = 4
 
 
 class Restart(LiveText):
@@ -48,6 +54,75 @@ class Restart(LiveText):
         return self.read - len(self.updates[-1])
 
 
+class BaseAnswer(BaseStreamer):
+    """
+    What everyone does today with a pretrained model: prompt and updates are one turn of the user, and a fresh
+    `generate` of the untouched base reads it all and answers.
+
+    Args:
+        base, tokenizer: Any causal language model of transformers, and its tokenizer.
+        prompt (`str`): What is said first.
+        updates (`Sequence[str]`, *optional*): All that was said until now.
+        on_token (`Callable[[], None]`, *optional*): Called after each token.
+        max_new_tokens (`int`, *optional*, defaults to 300): Longest answer.
+    """
+
+    def __init__(
+        self,
+        base: Any,
+        tokenizer: Any,
+        prompt: str,
+        updates: Sequence[str] = (),
+        on_token: Callable[[], None] | None = None,
+        max_new_tokens: int = 300,
+    ):
+        self.base, self.tokenizer, self.on_token, self.max_new_tokens = base, tokenizer, on_token, max_new_tokens
+        ids, start = ChatFormat(tokenizer).prompt("\n".join(text.strip() for text in (prompt, *updates)))
+        self.ids = [*ids, start]
+        newest = tokenizer.encode(updates[-1].strip(), add_special_tokens=False) if updates else []
+        self.read, self.read_again = len(self.ids), len(self.ids) - len(newest)
+        self.ends = end_tokens(base, tokenizer)
+        self.tokens: list[Token] = []
+        self.heard: list[Heard] = []
+        self.text = ""
+        self.ended = False
+        self.first_token_ms = 0.0
+        self._started, self._given = 0.0, True
+
+    def run(self) -> None:
+        """Generates the answer, greedily."""
+        ids = torch.tensor([self.ids])
+        self._started = time.perf_counter()
+        self.base.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            streamer=self,
+            max_new_tokens=self.max_new_tokens,
+            do_sample=False,
+            pad_token_id=padding(self.base, self.tokenizer, self.ends),
+        )
+        self.ended = True
+
+    def put(self, value: torch.Tensor) -> None:
+        now = time.perf_counter()
+        if self._given:
+            # `generate` hands over what it was given before what is new.
+            self._given = False
+            return
+        if not self.tokens:
+            self.first_token_ms = 1e3 * (now - self._started)
+        token = int(value.view(-1)[-1])
+        text = self.tokenizer.decode([*(entry.id for entry in self.tokens), token], skip_special_tokens=True)
+        new = "" if text.endswith("\N{REPLACEMENT CHARACTER}") else text[len(self.text) :]
+        self.text += new
+        self.tokens.append(Token(token, new, 1))
+        if self.on_token is not None:
+            self.on_token()
+
+    def end(self) -> None:
+        pass
+
+
 @dataclass
 class Play:
     """
@@ -55,25 +130,39 @@ class Play:
 
     Attributes:
         scene (`Scene`): What is played.
-        listening (`LiveText`): The workspace's text.
-        stopped (`list[LiveText]`): What the baseline said and threw away, one text for each update.
-        restarts (`list[Restart]`): What it began anew, one text for each update; the last one is its answer.
-        medians (`list[tuple[float, float]]`): Milliseconds from each update to the next token, workspace and restart.
+        listening (`LiveText`): The text of the model that listens.
+        stopped (`list[LiveText or BaseAnswer]`): What the other said and threw away, one text for each update.
+        restarts (`list[Restart or BaseAnswer]`): What it began anew, one text for each update; the last one is its
+            answer.
+        medians (`list[tuple[float, float]]`): Milliseconds from each update to the next token, listening and
+            restarted.
     """
 
     scene: Scene
     listening: LiveText
-    stopped: list[LiveText] = field(default_factory=list)
-    restarts: list[Restart] = field(default_factory=list)
+    stopped: list[Any] = field(default_factory=list)
+    restarts: list[Any] = field(default_factory=list)
     medians: list[tuple[float, float]] = field(default_factory=list)
 
-    def verdict(self) -> Verdict | None:
-        """What is right and wrong in the workspace's text; None if nobody can tell."""
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the models were trained from scratch."""
+        return is_from_scratch(self.listening.model)
+
+    def verdict(self) -> Verdict | Ruling | None:
+        """What is right and wrong in the text that listens: by the rule of the scene, held against what was emitted
+        after the last update, or by an independent listener; None if nobody can tell."""
+        if self.scene.must:
+            text = self.listening
+            after = text.heard[-1].after if text.heard else 0
+            return rule("".join(token.text for token in text.tokens[after:]), self.scene.must, self.scene.must_not)
         return judge(self.scene.prompt, [update.text for update in self.scene.updates], *with_ends(self.listening))
 
-    def restart_verdict(self) -> Verdict | None:
-        """The same for the restarted baseline, whose last text is its answer; what it said wrongly before that one is
-        told too, though it was thrown away."""
+    def restart_verdict(self) -> Verdict | Ruling | None:
+        """The same for the restarted one, whose last text is its answer, begun after the last update. An independent
+        listener tells what it said wrongly before that one too, though it was thrown away."""
+        if self.scene.must:
+            return rule(self.restarts[-1].text, self.scene.must, self.scene.must_not)
         # A text that was begun anew had heard all updates so far before its first word.
         told = [update.text for update in self.scene.updates]
         texts = enumerate(with_ends(text)[0] for text in (*self.stopped, self.restarts[-1]))
@@ -96,13 +185,31 @@ class Play:
 
 @dataclass
 class Stage:
-    """The two models, and what goes with them."""
+    """The two models, and what goes with them: a duplex adapter and its base, or a workspace and a baseline."""
 
     workspace: Any
     workspace_tokenizer: Any
     baseline: Any
     baseline_tokenizer: Any
     max_new_tokens: int = 300
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the models were trained from scratch."""
+        return is_from_scratch(self.workspace)
+
+    @property
+    def replays(self) -> int:
+        """How often each measurement is repeated."""
+        return REPLAYS if self.from_scratch else PRETRAINED_REPLAYS
+
+    def restart(self, prompt: str, updates: Sequence[str], **arguments: Any) -> Any:
+        """The text of the model that does not listen, told all updates so far before its first token."""
+        if not self.from_scratch:
+            return BaseAnswer(self.baseline, self.baseline_tokenizer, prompt, updates, **arguments)
+        if not updates:
+            return LiveText(self.baseline, self.baseline_tokenizer, prompt, **arguments)
+        return Restart(self.baseline, self.baseline_tokenizer, prompt, updates, **arguments)
 
     def play(self, scene: Scene, watch: Callable[[Play], None] = lambda play: None) -> Play:
         """Plays a scene to both models; `watch` is called after every token."""
@@ -138,9 +245,9 @@ class Stage:
 
     def _restart_for_each_update(self, play: Play, watch: Callable[[Play], None]) -> None:
         """The baseline's part: it speaks until an update comes, is stopped, and starts from the beginning."""
-        model, tokenizer, scene = self.baseline, self.baseline_tokenizer, play.scene
+        scene = play.scene
         arguments: dict[str, Any] = {"on_token": lambda: watch(play), "max_new_tokens": self.max_new_tokens}
-        text, last = LiveText(model, tokenizer, scene.prompt, **arguments), 0
+        text, last = self.restart(scene.prompt, [], **arguments), 0
         for number, update in enumerate(scene.updates, start=1):
             play.stopped.append(text)
             if update.after is not None:
@@ -148,7 +255,7 @@ class Stage:
             if text.max_new_tokens:
                 text.run()
             told = [update.text for update in scene.updates[:number]]
-            text = Restart(model, tokenizer, scene.prompt, told, **arguments)
+            text = self.restart(scene.prompt, told, **arguments)
             play.restarts.append(text)
         text.run()
 
@@ -156,16 +263,16 @@ class Stage:
         """Medians of an update's milliseconds, seen once and replayed, the models taking turns."""
         updates = [update.text for update in play.scene.updates[: number + 1]]
         heard, begun = [play.listening.heard[number].ms], [play.restarts[number].first_token_ms]
-        for _ in range(REPLAYS):
+        for _ in range(self.replays):
             heard.append(play.listening.replay(number))
-            again = Restart(self.baseline, self.baseline_tokenizer, play.scene.prompt, updates, max_new_tokens=1)
+            again = self.restart(play.scene.prompt, updates, max_new_tokens=1)
             again.run()
             begun.append(again.first_token_ms)
         return statistics.median(heard), statistics.median(begun)
 
     def warm_up(self, scene: Scene) -> None:
         """Plays a scene for nobody, so that the first one to be timed pays for nothing but itself."""
-        self.play(scene)
+        replace(self, max_new_tokens=min(8, self.max_new_tokens)).play(scene)
 
 
 def stretches(tokens: Sequence[Token]) -> list[dict[str, Any]]:
@@ -232,8 +339,8 @@ def demo_facts(stage: Stage, plays: Sequence[Play], versions: dict[str, str]) ->
         "models": {"workspace": describe_model(stage.workspace), "baseline": describe_model(stage.baseline)},
         "threads": torch.get_num_threads(),
         "versions": versions,
-        "timing": "workspace: from the poll that takes an update up to the next token; baseline: from the call of "
+        "timing": "listening: from the poll that takes an update up to the next token; restarted: from the call of "
         "`generate` to its first token. Texts are encoded beforehand for both; medians of "
-        f"{1 + REPLAYS} measurements, the models taking turns.",
+        f"{1 + stage.replays} measurements, the models taking turns.",
         "scenes": [scene_facts(play) for play in plays],
     }

@@ -340,10 +340,10 @@ class DuplexSession:
             SessionError: There is no such version, or they are in the wrong order.
         """
         with self.server.lock:
-            sent = [self.history.sent[number] for number, _ in self.history.heard]
+            heard = [(self.history.sent[number], step) for number, step in self.history.heard]
             prompt_ids = self.history.opened["prompt_ids"]
         try:
-            return version_diff(self.server.model, self.server.tokenizer, prompt_ids, sent, before, after)
+            return version_diff(self.server.model, self.server.tokenizer, prompt_ids, heard, before, after)
         except ValueError as error:
             raise SessionError(str(error)) from error
 

@@ -67,12 +67,16 @@ class ChatWords:
 
     def __init__(self, model: Any, tokenizer: Any):
         self.tokenizer = tokenizer
+        self.most = model.config.n_slots if is_workspace(model) else None
         self.format = ChatFormat(tokenizer, spliced=not is_workspace(model))
         self.ends = end_tokens(model, tokenizer)
         self.pad = padding(model, tokenizer, self.ends)
 
     def prompt(self, text: str) -> tuple[list[int], int]:
-        return self.format.prompt(text)
+        ids, start = self.format.prompt(text)
+        if self.most is not None and len(ids) > self.most:
+            raise Refusal(f"`prompt` has {len(ids)} tokens, more than n_slots ({self.most}): shorten it.")
+        return ids, start
 
     def update(self, text: str) -> list[int]:
         return self.format.update(text)
@@ -116,7 +120,7 @@ def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
         listener = listen(model)
     else:
         listener = copy.copy(model)
-    words: Words = (ChatWords if is_adapter(listener) else DuplexWords)(listener, tokenizer)
+    words = words_of(listener, tokenizer)
     # What a session wants is in its own settings: penalties and the like would see another's tokens.
     listener.generation_config = GenerationConfig(
         bos_token_id=model.config.get_text_config().bos_token_id,
@@ -124,6 +128,16 @@ def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
         pad_token_id=words.pad,
     )
     return listener, words
+
+
+def words_of(model: Any, tokenizer: Any) -> Words:
+    """
+    The words of one of our generators or of a duplex adapter.
+
+    Raises:
+        ValueError: The tokenizer cannot write an update for it.
+    """
+    return ChatWords(model, tokenizer) if is_adapter(model) else DuplexWords(model, tokenizer)
 
 
 def is_adapter(model: Any) -> bool:

@@ -16,7 +16,8 @@ import torch
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ..modeling import DuplexCache, Interrupt, Workspace, encode_prompt, encode_update
+from ..modeling import DuplexCache, Interrupt, Workspace
+from .listeners import is_adapter, words_of
 from .slots import Moves, moves
 
 
@@ -56,7 +57,7 @@ class LiveText(BaseStreamer):
     A prompt, the text that answers it, and updates while it comes.
 
     Args:
-        model, tokenizer: Any generator that keeps the contract, and its tokenizer.
+        model, tokenizer: One of our generators or a duplex adapter, and its tokenizer.
         prompt (`str`): What is said first.
         on_step (`Callable[[int], None]`, *optional*): Called before each token with the number of tokens so far; it
             may [`tell`].
@@ -82,8 +83,9 @@ class LiveText(BaseStreamer):
             raise ValueError(f"`max_new_tokens` must be at least 1, got {max_new_tokens}.")
         self.model, self.tokenizer, self.prompt = model, tokenizer, prompt.strip()
         self.on_step, self.on_token, self.max_new_tokens = on_step, on_token, max_new_tokens
-        self.prompt_ids = encode_prompt(tokenizer, self.prompt)
-        longest = model.config.max_position_embeddings - max_new_tokens
+        self.words = words_of(model, tokenizer)
+        self.prompt_ids, self.start_id = self.words.prompt(self.prompt)
+        longest = model.config.get_text_config().max_position_embeddings - max_new_tokens
         if len(self.prompt_ids) > longest:
             raise ValueError(
                 f"`prompt` has {len(self.prompt_ids)} tokens, more than the {longest} that fit: shorten it."
@@ -113,7 +115,7 @@ class LiveText(BaseStreamer):
         """
         if not text.strip():
             raise ValueError("`update` is empty: say what has changed.")
-        ids, longest = encode_update(self.tokenizer, text.strip()), self.model.config.max_message_length
+        ids, longest = self.words.update(text.strip()), self.model.config.max_message_length
         if len(ids) > longest:
             raise ValueError(
                 f"`update` has {len(ids)} tokens, more than max_message_length ({longest}): send it in parts."
@@ -148,7 +150,7 @@ class LiveText(BaseStreamer):
             return_dict_in_generate=True,
         )
         self.sequences = output.sequences
-        self.ended = not self.stopped or self.tokens[-1].id == self.tokenizer.eos_token_id
+        self.ended = not self.stopped or self.tokens[-1].id in self.words.ends
 
     def undo(self) -> str | None:
         """
@@ -161,7 +163,7 @@ class LiveText(BaseStreamer):
         self.cache.rollback(snapshot)
         self.tokens = self.tokens[:said]
         self._text = "".join(token.text for token in self.tokens)
-        self.ended = bool(self.tokens) and self.tokens[-1].id == self.tokenizer.eos_token_id
+        self.ended = bool(self.tokens) and self.tokens[-1].id in self.words.ends
         return self.heard.pop().text
 
     def replay(self, number: int) -> float:
@@ -180,7 +182,7 @@ class LiveText(BaseStreamer):
 
     def opening(self) -> dict[str, Any]:
         """How the first call of `generate` is told the prompt."""
-        return {"prompt_ids": torch.tensor([self.prompt_ids])}
+        return {"input_ids": torch.tensor([[self.start_id]]), "prompt_ids": torch.tensor([self.prompt_ids])}
 
     @property
     def text(self) -> str:
@@ -200,9 +202,19 @@ class LiveText(BaseStreamer):
         return 0 if self.cache.version is None else int(self.cache.version[0])
 
     @property
+    def workspaces(self) -> list[Workspace | None]:
+        """The workspace before each update, and as it is now; None for a model that has none, or before the prompt
+        was read."""
+        return [*(cache.memory for cache, _, _ in self._before), self.cache.memory]
+
+    @property
     def processed_again(self) -> int:
-        """How many tokens of the emitted stream entered the generator more than once; the last one has not yet."""
-        return 0 if self.sequences is None else self.cache.processed_tokens - (self.sequences.shape[1] - 1)
+        """How many tokens entered the generator more than once; the last one has not yet. What a workspace from
+        scratch is told never enters it: an encoder of its own reads that."""
+        if self.sequences is None:
+            return 0
+        told = len(self.prompt_ids) + sum(heard.tokens for heard in self.heard) if is_adapter(self.model) else 0
+        return self.cache.processed_tokens - (self.sequences.shape[1] - 1) - told
 
     # What `generate` calls
 
@@ -235,7 +247,7 @@ class LiveText(BaseStreamer):
             known = moves(memory, self.cache.memory, self.tokenizer) if isinstance(memory, Workspace) else Moves()
             self.heard.append(Heard(text, len(self.tokens), self.version, 1e3 * (now - since), length, known))
         token = int(value.view(-1)[-1])
-        text = self.tokenizer.decode([*(entry.id for entry in self.tokens), token], skip_special_tokens=True)
+        text = self.words.decode([*(entry.id for entry in self.tokens), token])
         # Half a character waits for its other half.
         new = "" if text.endswith("\N{REPLACEMENT CHARACTER}") else text[len(self._text) :]
         self._text += new

@@ -110,11 +110,13 @@ def check_workspaces(server: Server) -> dict[str, int]:
             history = voice.session.history
             messages = prompt_messages(server.model.config, history.opened["prompt_ids"])
             messages += [history.sent[number].ids for number, _ in history.heard]
-            alone, memory = workspace_after(server.model, messages), batch.cache.memory
-            same = torch.equal(alone.token_ids[0], memory.token_ids[row])
-            same = same and torch.allclose(alone.slots[0], memory.slots[row], atol=1e-4)
+            alone = workspace_after(server.model, messages, [step for _, step in history.heard])
+            # Behind them stand unused columns of a row that needs fewer than its neighbours.
+            columns, memory = alone.slot_ids.shape[1], batch.cache.memory
+            same = torch.equal(alone.token_ids[0], memory.token_ids[row, :columns])
+            same = same and torch.allclose(alone.slots[0], memory.slots[row, :columns], atol=1e-4)
             compared += 1
-            different += not (same and torch.allclose(alone.validity[0], memory.validity[row], atol=1e-4))
+            different += not (same and torch.allclose(alone.validity[0], memory.validity[row, :columns], atol=1e-4))
     return {"compared": compared, "different": different}
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from ..modeling import DuplexAdapterForCausalLM
 from ..modeling.layers import DuplexCrossDecoderLayer
 from ..modeling.update_rules import GatedUpdate, GRUUpdate
 
@@ -118,3 +119,46 @@ class AttentionProbe(Probe):
     def own(self) -> torch.Tensor | None:
         """Self-attention, the same way, of shape `(batch, queries, columns)`."""
         return torch.stack(self._weights["own"]).mean(0) if self._weights["own"] else None
+
+
+class AdapterAttentionProbe(Probe):
+    """
+    What the newest forward of a duplex adapter attended to, in the attention layers of its base. While it is on,
+    attention is computed by the eager implementation of the base, which alone keeps its weights.
+
+    Args:
+        model (`DuplexAdapterForCausalLM`): The adapter.
+    """
+
+    def __init__(self, model: DuplexAdapterForCausalLM):
+        super().__init__()
+        self.model = model
+        self._weights: list[torch.Tensor] = []
+
+    def attach(self) -> None:
+        if not self.model.routed:
+            return
+        before = self.model.implementation
+        self._open.callback(setattr, self.model, "implementation", before)
+        self.model.implementation = "eager"
+        self.keep(self.model.decoder.register_forward_pre_hook(self._start))
+        for layer in getattr(self.model.decoder, "layers", ()):
+            attention = getattr(layer, "self_attn", None)
+            if attention is not None:
+                self.keep(attention.register_forward_hook(self._look))
+
+    def _start(self, module: nn.Module, args: tuple) -> None:
+        self._weights = []
+
+    def _look(self, module: nn.Module, args: tuple, output: tuple) -> None:
+        if isinstance(output, tuple) and len(output) > 1 and output[1] is not None:
+            self._weights.append(output[1].detach().mean(1))
+
+    @property
+    def weights(self) -> torch.Tensor | None:
+        """
+        The mean over layers and heads, `(batch, queries, columns)`: slots, those of the prompt last, then the stream
+        itself. None where the base does not give its weights.
+        """
+        same = len({weights.shape for weights in self._weights}) == 1
+        return torch.stack(self._weights).mean(0) if same else None

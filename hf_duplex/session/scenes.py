@@ -1,16 +1,27 @@
 """
-The scenes of the demo: prompts, updates, and after how many tokens each update arrives. Nothing else is given.
+The scenes of the demo: prompts, updates, and after how many tokens each update arrives.
 
-How they were chosen: by hand, one for each family of tasks, in the wordings of `dataset_builder` and with words that
-mean something to a reader; two more show what else may happen to a text. Each kind of update that matters is in one of
-them: a correction, one that is corrected again or taken back, a message of someone who is not to be believed, a remark
-that has nothing to do with it, news after the end. They were written before a released model had been asked, the
-places of the updates were counted on texts that a listener who understands would say, and a scene stays when a model
-fails in it. What is right is not written here: `verdict` works it out of prompt and updates.
+Those in plain English, for a duplex adapter, are in `scenes.yaml`, each with its rule: regular expressions for what
+has to be emitted after the last update, and for what must not be, other than behind a word of repair. They were tried
+on the adapter that ships: those played by default show what it does well, `--scene all` shows the others too.
+
+Those below are for the models from scratch, and nothing else is given. How they were chosen: by hand, one for each
+family of tasks, in the wordings of `dataset_builder` and with words that mean something to a reader; two more show
+what else may happen to a text. Each kind of update that matters is in one of them: a correction, one that is corrected
+again or taken back, a message of someone who is not to be believed, a remark that has nothing to do with it, news
+after the end. They were written before a released model had been asked, the places of the updates were counted on
+texts that a listener who understands would say, and a scene stays when a model fails in it. What is right is not
+written here: `verdict` works it out of prompt and updates.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..released import WORKSPACE
 
 
 @dataclass(frozen=True)
@@ -31,12 +42,17 @@ class Scene:
         title (`str`): What it shows.
         prompt (`str`): What is said first.
         updates (`tuple[Update, ...]`): What is said later, in order.
+        must, must_not (`tuple[str, ...]`): The rule of the scene; none if an independent listener judges it.
+        due (`str`): What the rule asks for, in words.
     """
 
     name: str
     title: str
     prompt: str
     updates: tuple[Update, ...]
+    must: tuple[str, ...] = ()
+    must_not: tuple[str, ...] = ()
+    due: str = ""
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -127,14 +143,52 @@ SCENES = {scene.name: scene for scene in _SCENES}
 DEFAULT_SCENES = ("arithmetic", "capital", "tour", "meeting", "rules", "business")
 
 
-def choose_scenes(names: list[str]) -> list[Scene]:
-    """The scenes of these names; the default ones for none, every one for "all"."""
+def read_scenes(path: Path) -> tuple[dict[str, Scene], tuple[str, ...]]:
+    """Scenes by name, and the names of those that are played by default; in the order of the file."""
+    rows: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    scenes = {
+        name: Scene(
+            name,
+            row["title"],
+            row["prompt"],
+            tuple(Update(update["text"], parse_after(str(update["after"]))) for update in row["updates"]),
+            tuple(row["must"]),
+            tuple(row.get("must_not", ())),
+            row["due"],
+        )
+        for name, row in rows.items()
+    }
+    return scenes, tuple(name for name, row in rows.items() if row.get("default"))
+
+
+def check_names(names: list[str]) -> None:
+    """Raises `ValueError` for a scene that no model has, before any is loaded."""
+    if names != ["all"]:
+        for name in names:
+            if name not in EVERYDAY_SCENES and name not in SCENES:
+                choices = f"{', '.join(EVERYDAY_SCENES)}; with `--model {WORKSPACE}` from {', '.join(SCENES)}"
+                raise ValueError(f"`--scene`: there is no {name!r}; choose from {choices}; or all.")
+
+
+def choose_scenes(names: list[str], everyday: bool = False) -> list[Scene]:
+    """
+    The scenes of these names; the default ones for none, every one for "all".
+
+    Args:
+        names (`list[str]`): What `--scene` was given.
+        everyday (`bool`, *optional*, defaults to `False`): Those in plain English, rather than those for the models
+            from scratch.
+    """
+    scenes, default = (EVERYDAY_SCENES, DEFAULT_EVERYDAY_SCENES) if everyday else (SCENES, DEFAULT_SCENES)
     if names == ["all"]:
-        return list(_SCENES)
+        return list(scenes.values())
     for name in names:
-        if name not in SCENES:
-            raise ValueError(f"`--scene`: there is no {name!r}; choose from {', '.join(SCENES)}, or all.")
-    return [SCENES[name] for name in names or DEFAULT_SCENES]
+        if name not in scenes:
+            others = SCENES if everyday else EVERYDAY_SCENES
+            kind = f"`--model {WORKSPACE}`" if everyday else "a duplex adapter"
+            where = f" That one is for {kind}." if name in others else ""
+            raise ValueError(f"`--scene`: there is no {name!r}; choose from {', '.join(scenes)}, or all.{where}")
+    return [scenes[name] for name in names or default]
 
 
 def parse_after(text: str) -> int | None:
@@ -158,3 +212,6 @@ def own_scene(prompt: str, updates: list[str], after: list[str]) -> Scene:
         places.append(None if last is None else last + 12)
     pairs = zip(updates, places, strict=True)
     return Scene("own", "a scene of your own", prompt, tuple(Update(text, place) for text, place in pairs))
+
+
+EVERYDAY_SCENES, DEFAULT_EVERYDAY_SCENES = read_scenes(Path(__file__).with_name("scenes.yaml"))

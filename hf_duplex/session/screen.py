@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .demo import Play, stretches
 from .live import LiveText
+from .rules import Ruling
 from .slots import Doubted, beliefs
 from .verdict import Verdict
 
@@ -37,7 +38,8 @@ def first_version(text: LiveText) -> int:
 def ruled(said: str, version: int, style: str, width: int, cursor: bool) -> list[RenderableType]:
     """Wrapped lines of a stretch of text, under each a ruler in its colour; the first names the version it knew."""
     lines: list[RenderableType] = []
-    label, wrapped = f"v{version}", textwrap.wrap(said.lstrip(), width - 1)
+    wrapped = [part for line in said.strip().splitlines() for part in textwrap.wrap(line, width - 1)]
+    label = f"v{version}"
     for number, line in enumerate(wrapped):
         last = cursor and number + 1 == len(wrapped)
         lines.append(Text(line + "▌" * last, style=style))
@@ -88,10 +90,22 @@ def heard_facts(play: Play, number: int) -> list[tuple[str, Text]]:
     return rows
 
 
-def verdict_rows(verdict: Verdict | None) -> list[tuple[str, Text]]:
+def ruling_rows(ruling: Ruling, due: str) -> list[tuple[str, Text]]:
+    """Whether the text after the last update keeps the rule of the scene."""
+    if ruling.right:
+        return [("judged", Text(f"right: {due}", style="bold green"))]
+    line = Text(f"wrong: it is {due}", style="bold red")
+    if ruling.stale:
+        line.append(f"; stale: {', '.join(ruling.stale)}", style="not bold red")
+    return [("judged", line)]
+
+
+def verdict_rows(verdict: Verdict | Ruling | None, due: str = "") -> list[tuple[str, Text]]:
     """How many answers are right in the end, each that is not with what it should be, and what was wrong when said."""
     if verdict is None:
         return [("in the end", Text("not judged: in the words of no family", style="dim"))]
+    if isinstance(verdict, Ruling):
+        return ruling_rows(verdict, due)
     counted = f"{verdict.right} of {len(verdict.answers)} right"
     line = Text(counted, style="bold green" if verdict.right == len(verdict.answers) else "bold red")
     for answer in verdict.answers:
@@ -114,6 +128,13 @@ def facts_table(rows: Sequence[tuple[str, Text]]) -> Table:
     return table
 
 
+def names(play: Play) -> tuple[str, str]:
+    """What the two models are called: the one that listens, and the one that is restarted."""
+    if play.from_scratch:
+        return "workspace", "baseline"
+    return ("adapter" if play.listening.model.keeps_workspace else "spliced base"), "base alone"
+
+
 def workspace_panel(play: Play, width: int, done: bool, shaded: bool) -> Panel:
     """The left column: the text as it turns, and what moved."""
     text, inner, first = play.listening, width - 4, first_version(play.listening)
@@ -130,11 +151,11 @@ def workspace_panel(play: Play, width: int, done: bool, shaded: bool) -> Panel:
     if text.ended:
         rows.append(("read again", Text(f"{text.processed_again} tokens", style="bold green")))
     if done:
-        rows += verdict_rows(play.verdict())
+        rows += verdict_rows(play.verdict(), play.scene.due)
     below: list[RenderableType] = []
     if text.ended and shaded and text.cache.memory is not None:
         below = [Text(f"\nworkspace v{text.version}: what is doubted fades", style="dim"), belief_line(text)]
-    return panel("workspace: listens while it speaks", parts, rows, width, COLOURS[0], below)
+    return panel(f"{names(play)[0]}: listens while it speaks", parts, rows, width, COLOURS[0], below)
 
 
 def baseline_panel(play: Play, width: int, done: bool) -> Panel:
@@ -155,8 +176,8 @@ def baseline_panel(play: Play, width: int, done: bool) -> Panel:
             if restart.tokens:
                 rows += restart_facts(play, number)
     if done:
-        rows += verdict_rows(play.restart_verdict())
-    return panel("baseline: stops and starts again", parts, rows, width, "red")
+        rows += verdict_rows(play.restart_verdict(), play.scene.due)
+    return panel(f"{names(play)[1]}: stops and starts again", parts, rows, width, "red")
 
 
 def restart_facts(play: Play, number: int) -> list[tuple[str, Text]]:
@@ -209,7 +230,8 @@ def summary_table(plays: Sequence[Play]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="From update to the first token that knows it", title_justify="left")
     table.add_column("scene")
     table.add_column("tokens", justify="right")
-    for name, style in (("workspace", "green"), ("restart", "red"), ("read again,\nworkspace", "green")):
+    listens = names(plays[0])[0].split()[-1] if plays else "workspace"
+    for name, style in ((listens, "green"), ("restart", "red"), (f"read again,\n{listens}", "green")):
         table.add_column(name, justify="right", style=style)
     table.add_column("read again,\nrestart", justify="right", style="red")
     table.add_column("thrown\naway", justify="right", style="red")
@@ -230,10 +252,17 @@ def summary_table(plays: Sequence[Play]) -> Table:
 
 def verdict_line(plays: Sequence[Play]) -> str:
     """How much of what was asked in the scenes both got right in the end, and what was wrong on the way."""
-    pairs = [(own, other) for play in plays if (own := play.verdict()) and (other := play.restart_verdict())]
-    if not pairs:
+    found = [(play, own, other) for play in plays if (own := play.verdict()) and (other := play.restart_verdict())]
+    if not found:
         return "Nothing was judged: the words are those of no family."
+    ruled = [(own, other) for _, own, other in found if isinstance(own, Ruling) and isinstance(other, Ruling)]
+    if ruled:
+        own, other = (sum(ruling.right for ruling in rulings) for rulings in zip(*ruled, strict=True))
+        mine, theirs = names(found[0][0])
+        count = f"{len(ruled)} scene{'s' * (len(ruled) > 1)}"
+        return f"By the rule of each scene: {mine} right in {own} of {count}; {theirs}, restarted, in {other}."
     told = []
+    pairs = [(own, other) for _, own, other in found if isinstance(own, Verdict) and isinstance(other, Verdict)]
     for verdicts in zip(*pairs, strict=True):
         right, asked = sum(verdict.right for verdict in verdicts), sum(len(verdict.answers) for verdict in verdicts)
         wrong = sum(len(verdict.slips) for verdict in verdicts)

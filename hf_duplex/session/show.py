@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.terminal_theme import TerminalTheme
 
-from ..released import BASELINE, WORKSPACE
-from .checkpoints import find_checkpoint, load_checkpoint
-from .demo import REPLAYS, Play, Stage, demo_facts
-from .scenes import Scene, choose_scenes, own_scene
+from ..released import BASELINE
+from .checkpoints import find_checkpoint, is_from_scratch, load_checkpoint, open_model, set_threads
+from .demo import Play, Stage, demo_facts
+from .scenes import Scene, check_names, choose_scenes, own_scene
 from .screen import scene_view, summary_table, verdict_line
 
 
@@ -45,14 +45,31 @@ SVG_THEME = TerminalTheme(
 SVG_FORMAT = re.sub(r"@font-face\s*{{.*?}}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
-def open_stage(model: str | None, baseline: str | None, threads: int, max_new_tokens: int) -> Stage:
-    """Finds and loads both models."""
-    paths = find_checkpoint(model, WORKSPACE, "--model"), find_checkpoint(baseline, BASELINE, "--baseline")
-    torch.set_num_threads(threads)
-    workspace = load_checkpoint(paths[0], "--model", "duplex_workspace")
-    return Stage(
-        *workspace, *load_checkpoint(paths[1], "--baseline", "duplex_baseline"), max_new_tokens=max_new_tokens
-    )
+MAX_NEW_TOKENS, PRETRAINED_MAX_NEW_TOKENS = 200, 80
+
+
+def open_stage(
+    model: str | None = None,
+    baseline: str | None = None,
+    base: str | None = None,
+    threads: int | None = None,
+    max_new_tokens: int | None = None,
+) -> Stage:
+    """Finds and loads both models: an adapter and its untouched base, or a workspace and a baseline from scratch."""
+    if baseline is not None:
+        find_checkpoint(baseline, BASELINE, "--baseline")
+    opened = open_model(model, base, ("duplex_adapter", "duplex_workspace"))
+    set_threads(threads, opened.model)
+    if not is_from_scratch(opened.model):
+        if baseline is not None:
+            raise ValueError(
+                "`--baseline` is for models from scratch, as `--model duplex-workspace-5m`; an adapter plays against "
+                "its own base."
+            )
+        longest = max_new_tokens or PRETRAINED_MAX_NEW_TOKENS
+        return Stage(opened.model, opened.tokenizer, opened.base, opened.tokenizer, max_new_tokens=longest)
+    other = load_checkpoint(find_checkpoint(baseline, BASELINE, "--baseline"), "--baseline", "duplex_baseline")
+    return Stage(opened.model, opened.tokenizer, *other, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS)
 
 
 def show_demo(
@@ -65,18 +82,20 @@ def show_demo(
     pace: float | None = None,
     as_json: bool = False,
     svg: Path | None = None,
-    threads: int = 1,
-    max_new_tokens: int = 200,
+    threads: int | None = None,
+    max_new_tokens: int | None = None,
+    base: str | None = None,
 ) -> None:
     """Plays the demo; the arguments are the options of `hf-duplex demo`."""
-    scenes = choose(scene or [], prompt, update or [], after or [])
+    own = own_scenes(scene or [], prompt, update or [], after or [])
     if svg is not None and as_json:
         raise ValueError("`--svg` and `--json` cannot be given together: choose one.")
     if svg is not None and not svg.parent.is_dir():
         raise ValueError(f"`--svg`: there is no folder {str(svg.parent)!r}: create it first.")
     console, notes = Console(highlight=False), Console(stderr=True)
-    with notes.status("Loading a workspace model and a baseline ...") if notes.is_terminal else notes:
-        stage = open_stage(model, baseline, threads, max_new_tokens)
+    with notes.status("Loading two models ...") if notes.is_terminal else notes:
+        stage = open_stage(model, baseline, base, threads, max_new_tokens)
+        scenes = own or choose_scenes(scene or [], everyday=not stage.from_scratch)
         stage.warm_up(scenes[0])
     if as_json:
         facts = demo_facts(stage, [stage.play(chosen) for chosen in scenes], library_versions())
@@ -88,11 +107,13 @@ def show_demo(
         perform(stage, scenes, console, pace)
 
 
-def choose(names: list[str], prompt: str | None, updates: list[str], after: list[str]) -> list[Scene]:
+def own_scenes(names: list[str], prompt: str | None, updates: list[str], after: list[str]) -> list[Scene]:
+    """The scene of the user's own; none if no prompt is given. Options that do not fit together are refused."""
     if prompt is None:
         if updates or after:
             raise ValueError("`--prompt` is missing: `--update` and `--after` belong to a scene of your own.")
-        return choose_scenes(names)
+        check_names(names)
+        return []
     if names:
         raise ValueError("`--scene` and `--prompt` cannot be given together: choose one.")
     return [own_scene(prompt, updates, after)]
@@ -104,10 +125,15 @@ def library_versions() -> dict[str, str]:
 
 def closing(stage: Stage) -> str:
     """With what it was measured."""
-    sizes = " and ".join(f"{model.num_parameters() / 1e6:.2f} M" for model in (stage.workspace, stage.baseline))
+    if stage.from_scratch:
+        sizes = " and ".join(f"{model.num_parameters() / 1e6:.2f} M" for model in (stage.workspace, stage.baseline))
+    else:
+        added = sum(value.numel() for value in stage.workspace.additions().values())
+        sizes = f"{stage.baseline.num_parameters() / 1e6:.0f} M" + (f" and {added / 1e6:.1f} M more" if added else "")
     threads = torch.get_num_threads()
     return (
-        f"[dim]{sizes} parameters, one process, {threads} thread{'s' * (threads > 1)}, medians of {1 + REPLAYS}.\n"
+        f"[dim]{sizes} parameters, one process, {threads} thread{'s' * (threads > 1)}, "
+        f"medians of {1 + stage.replays}.\n"
         "What grows with the history: hf-duplex bench speed.[/]"
     )
 

@@ -1,9 +1,10 @@
 """Slots in words: which words of what was heard a message doubted, and which it wrote."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from ..modeling import Workspace
+from ..modeling import AdapterWorkspace, ChatFormat, Workspace
 
 
 @dataclass
@@ -39,10 +40,41 @@ class Moves:
 
 
 def slot_texts(workspace: Workspace, tokenizer: Any) -> dict[int, str]:
-    """The text of each slot of the first row that was read from a token; control tokens are left out."""
+    """
+    The text of each slot of the first row that was read from a token. Control tokens are left out, and of a duplex
+    adapter's slots what its chat template writes around a message.
+    """
     special = set(tokenizer.all_special_ids)
-    slots = zip(workspace.slot_ids[0].tolist(), workspace.token_ids[0].tolist(), strict=True)
+    slots = list(zip(workspace.slot_ids[0].tolist(), workspace.token_ids[0].tolist(), strict=True))
+    if isinstance(workspace, AdapterWorkspace):
+        numbers = workspace.messages[0].tolist()
+        pairs = [(slot, number) for slot, number in zip(slots, numbers, strict=True) if slot[0] >= 0]
+        messages = [[slot for slot, of in pairs if of == number] for number in dict.fromkeys(of for _, of in pairs)]
+        slots = [slot for message in messages for slot in without_template(message, *template_ids(tokenizer))]
     return {slot: tokenizer.decode([token]) for slot, token in slots if token >= 0 and token not in special}
+
+
+@lru_cache(maxsize=8)
+def template_ids(tokenizer: Any) -> list[list[int]]:
+    """The tokens that a chat template writes before and after a message of the user."""
+    before, after = ChatFormat(tokenizer).around_update
+    return [tokenizer.encode(part, add_special_tokens=False) for part in (before.lstrip(), after)]
+
+
+def without_template(slots: list[tuple[int, int]], before: list[int], after: list[int]) -> list[tuple[int, int]]:
+    """The slots, pairs of id and token, of one message without what stands up to `before` and from `after` on."""
+    ids = [token for _, token in slots]
+    opens = last_place(ids, before)
+    start = 0 if opens is None else opens + len(before)
+    closes = last_place(ids[start:], after)
+    # A line end that belongs to the template stands behind its last control token.
+    return slots[start : None if closes is None else start + closes]
+
+
+def last_place(ids: list[int], wanted: list[int]) -> int | None:
+    """Where `wanted` stands in `ids` for the last time."""
+    places = range(len(ids) - len(wanted), -1, -1) if wanted else ()
+    return next((at for at in places if ids[at : at + len(wanted)] == wanted), None)
 
 
 def group_words(texts: dict[int, str]) -> list[tuple[str, list[int]]]:
@@ -83,7 +115,15 @@ def beliefs(workspace: Workspace, tokenizer: Any, message_length: int) -> list[t
     """
     validity = dict(zip(workspace.slot_ids[0].tolist(), workspace.validity[0].tolist(), strict=True))
     words = group_words(slot_texts(workspace, tokenizer))
-    return [
-        (word, 1 + slots[0] // message_length, sum(validity[slot] for slot in slots) / len(slots))
-        for word, slots in words
-    ]
+    versions = slot_versions(workspace, message_length)
+    return [(word, versions[slots[0]], sum(validity[slot] for slot in slots) / len(slots)) for word, slots in words]
+
+
+def slot_versions(workspace: Workspace, message_length: int) -> dict[int, int]:
+    """The version that each slot of the first row came with, from 1; slots that are read from tokens."""
+    slots = workspace.slot_ids[0].tolist()
+    if isinstance(workspace, AdapterWorkspace):
+        # The prompt is one message.
+        versions = (1 + number for number in workspace.messages[0].tolist())
+        return {slot: version for slot, version in zip(slots, versions, strict=True) if slot >= 0}
+    return {slot: 1 + slot // message_length for slot in slots if slot >= 0}

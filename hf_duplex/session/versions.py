@@ -7,7 +7,7 @@ import torch
 
 from ..modeling import Workspace, WorkspaceChange, split_messages
 from .history import Sent
-from .listeners import is_workspace
+from .listeners import is_adapter, is_workspace
 from .slots import Moves, moves
 
 
@@ -48,8 +48,23 @@ def prompt_messages(config: Any, prompt_ids: list[int]) -> list[list[int]]:
 
 
 @torch.no_grad()
-def workspace_after(model: Any, messages: Sequence[list[int]]) -> Workspace:
-    """The workspace of a model after it has heard these messages and nothing else."""
+def workspace_after(model: Any, messages: Sequence[list[int]], steps: Sequence[int] = ()) -> Workspace:
+    """
+    The workspace of a model after it has received these messages and nothing else.
+
+    Args:
+        model (`PreTrainedModel`): A model with a workspace.
+        messages (`Sequence[list[int]]`): The messages: those of the prompt, then the updates.
+        steps (`Sequence[int]`, *optional*): How many tokens were emitted when each of the last messages, the updates,
+            came. A duplex adapter reads an update at the place where it came.
+    """
+    if is_adapter(model):
+        prompt, updates = messages[: len(messages) - len(steps)], messages[len(messages) - len(steps) :]
+        ids = torch.tensor([[token for message in prompt for token in message]], dtype=torch.long)
+        workspace = model.update_workspace(ids.to(model.device))
+        for update, step in zip(updates, steps, strict=True):
+            workspace = model.update_workspace(torch.tensor([update], device=model.device), None, workspace, step)
+        return workspace
     count, longest = max(1, len(messages)), max([1, *map(len, messages)])
     ids = torch.zeros(1, count, longest, dtype=torch.long, device=model.device)
     mask = torch.zeros_like(ids)
@@ -60,9 +75,11 @@ def workspace_after(model: Any, messages: Sequence[list[int]]) -> Workspace:
 
 
 def version_diff(
-    model: Any, tokenizer: Any, prompt_ids: list[int], heard: Sequence[Sent], before: int, after: int
+    model: Any, tokenizer: Any, prompt_ids: list[int], heard: Sequence[tuple[Sent, int]], before: int, after: int
 ) -> VersionDiff:
     """
+    What happened between two versions of a session; `heard` holds each update that it received, and at which step.
+
     Raises:
         ValueError: There is no such version, or they are in the wrong order.
     """
@@ -70,9 +87,10 @@ def version_diff(
     first, latest = len(prompt), len(prompt) + len(heard)
     if not 0 <= before <= after <= latest:
         raise ValueError(f"`before` and `after` must be versions from 0 to {latest}, in order: got {before}, {after}.")
-    texts = [update.text for update in heard[max(0, before - first) : max(0, after - first)]]
+    texts = [update.text for update, _ in heard[max(0, before - first) : max(0, after - first)]]
     if not is_workspace(model):
         return VersionDiff(before, after, texts)
-    messages = [*prompt, *(update.ids for update in heard)]
-    old, new = workspace_after(model, messages[:before]), workspace_after(model, messages[:after])
+    messages = [*prompt, *(update.ids for update, _ in heard)]
+    steps = [step for _, step in heard]
+    old, new = (workspace_after(model, messages[:k], steps[: max(0, k - first)]) for k in (before, after))
     return VersionDiff(before, after, texts, new.changes(old), moves(old, new, tokenizer))

@@ -1,4 +1,4 @@
-"""The second tab: one correction, heard by the workspace, and read again by a baseline that was restarted."""
+"""The second tab: one correction, heard by a model that listens, and read again by one that was restarted."""
 
 import queue
 import threading
@@ -9,6 +9,7 @@ from ..session.demo import Play, Stage
 from ..session.limits import check_text
 from ..session.live import LiveText
 from ..session.scenes import Scene, Update
+from ..session.screen import names
 from .board import text
 
 
@@ -38,16 +39,18 @@ def said(live: LiveText) -> str:
 
 
 def listening(play: Play) -> str:
-    """The text of the workspace."""
+    """The text of the model that listens."""
     heard = "".join(f'<p class="heard">{text(entry.text)}</p>' for entry in play.listening.heard)
-    return f'<div class="pane"><h3>Workspace: listens while it speaks</h3>{heard}<p>{said(play.listening)}</p></div>'
+    head = f"{text(names(play)[0].capitalize())}: listens while it speaks"
+    return f'<div class="pane"><h3>{head}</h3>{heard}<p>{said(play.listening)}</p></div>'
 
 
 def restarted(play: Play) -> str:
-    """The texts of the baseline: what was thrown away, then what was begun anew."""
+    """The texts of the model that is restarted: what was thrown away, then what was begun anew."""
     away = "".join(f"<p><del>{text(thrown.text)}</del></p>" for thrown in play.stopped if thrown.text)
     anew = "".join(f"<p>{text(again.text)}</p>" for again in play.restarts if again.text)
-    return f'<div class="pane"><h3>Baseline: stopped, told anew, restarted</h3>{away}{anew}</div>'
+    head = f"{text(names(play)[1].capitalize())}: stopped, told anew, restarted"
+    return f'<div class="pane"><h3>{head}</h3>{away}{anew}</div>'
 
 
 def outcome(play: Play) -> str:
@@ -61,7 +64,7 @@ def outcome(play: Play) -> str:
         ("Tokens thrown away", "0", f"{len(play.stopped[0].tokens)}"),
     )
     body = "".join(f"<tr><th scope=row>{name}</th><td>{a}</td><td>{b}</td></tr>" for name, a, b in rows)
-    head = "<tr><td></td><th>Workspace</th><th>Restart</th></tr>"
+    head = f"<tr><td></td><th>{text(names(play)[0].capitalize())}</th><th>Restart</th></tr>"
     return f'<table class="outcome"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 

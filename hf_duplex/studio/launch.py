@@ -6,13 +6,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
-from ..released import BASELINE, WORKSPACE
 from ..session.advisor import Advisor, ChatAdvisor, LiveAdvisor
-from ..session.checkpoints import find_checkpoint, load_checkpoint
-from ..session.demo import Stage
 from ..session.formalizer import ChatFormalizer, Formalizer
+from ..session.scenes import DEFAULT_EVERYDAY_SCENES, EVERYDAY_SCENES, SCENES
+from ..session.show import open_stage
 from .compare import own_scene, watch
 from .page import CSS, build_page, theme
 from .room import Room
@@ -56,7 +53,8 @@ def make_page(
     baseline: str | None = None,
     advisor: str | None = None,
     formalizer: str | None = None,
-    threads: int = 1,
+    threads: int | None = None,
+    base: str | None = None,
 ) -> Any:
     """
     The page with its models; arguments are the options of `hf-duplex studio`. Give what it returns to a Space, or
@@ -65,18 +63,20 @@ def make_page(
     Raises:
         ValueError: A model is not there or is of the wrong kind; the message names the option.
     """
-    torch.set_num_threads(threads)
     turn = threading.Lock()
-    workspace, tokenizer = load_checkpoint(find_checkpoint(model, WORKSPACE, "--model"), "--model")
-    speaker: Advisor = LiveAdvisor(workspace, tokenizer) if advisor is None else ChatAdvisor.from_name(advisor)
+    stage = open_stage(model, baseline, base, threads)
+    speaker: Advisor = (
+        LiveAdvisor(stage.workspace, stage.workspace_tokenizer) if advisor is None else ChatAdvisor.from_name(advisor)
+    )
     cleaner: Formalizer | None = None if formalizer is None else ChatFormalizer.from_name(formalizer)
-    other = load_checkpoint(find_checkpoint(baseline, BASELINE, "--baseline"), "--baseline", "duplex_baseline")
-    stage = Stage(workspace, tokenizer, *other, max_new_tokens=200)
+    first = SCENES["arithmetic"] if stage.from_scratch else EVERYDAY_SCENES[DEFAULT_EVERYDAY_SCENES[0]]
 
     def compare(prompt: str, correction: str, after: float | None) -> Iterator[str]:
         return watch(stage, own_scene(prompt, correction, after), turn)
 
-    return build_page(lambda: Room(speaker, turn, cleaner, workspace if advisor is None else None), compare)
+    # Signals are read from models from scratch alone.
+    measured = stage.workspace if advisor is None and stage.from_scratch else None
+    return build_page(lambda: Room(speaker, turn, cleaner, measured), compare, first=first)
 
 
 def launch_studio(

@@ -7,6 +7,7 @@ from the forwards that the insight needs anyway ([`~hf_duplex.session.signals.Du
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -77,18 +78,17 @@ class MeteredAdvice:
             # Whoever waited may not be wanted any more.
             if not on_text(""):
                 return ""
-            if self.provider is None:
-                return self.advice.run(on_text)
             tokens = 0
 
             def listen(text: str) -> bool:
                 nonlocal tokens
                 tokens += 1
-                self.meter.add(pressures(self.provider.signals(), tokens))
+                if self.provider is not None:
+                    self.meter.add(pressures(self.provider.signals(), tokens))
                 self._keep_heard()
                 return on_text(text)
 
-            with self.provider:
+            with self.provider or nullcontext():
                 said = self.advice.run(listen)
             self._keep_heard()
             return said

@@ -18,6 +18,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 
+from ..session.scenes import SCENES, Scene  # noqa: E402
 from . import board, gauges  # noqa: E402
 from .room import Room  # noqa: E402
 
@@ -89,13 +90,18 @@ def present(here: Room | None) -> Room:
 
 
 def build_page(
-    open_room: Callable[[], Room], compare: Compare | None = None, title: str = "hf_duplex studio"
+    open_room: Callable[[], Room],
+    compare: Compare | None = None,
+    title: str = "hf_duplex studio",
+    first: Scene = SCENES["arithmetic"],
 ) -> gr.Blocks:
     """
     Args:
         open_room (`Callable[[], Room]`): A conversation for a browser that has just come.
         compare (`Callable`, *optional*): Plays a prompt, a correction and after how many tokens it comes, as HTML;
             without it there is no second tab.
+        title (`str`, *optional*): Of the page.
+        first (`Scene`, *optional*): What the boxes of the second tab hold at first.
     """
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as page:
         room = gr.State(None, time_to_live=IDLE_SECONDS, delete_callback=lambda gone: gone and gone.close())
@@ -140,7 +146,7 @@ def build_page(
                     versions = gr.HTML(board.versions([]), elem_id="versions", padding=False)
             if compare is not None:
                 with gr.Tab("Against restarting"):
-                    _compare_tab(compare)
+                    _compare_tab(compare, first)
 
         views = [shown, pressure, moves, versions]
         timer = gr.Timer(TICK_SECONDS)
@@ -219,16 +225,12 @@ def build_page(
     return page
 
 
-def _compare_tab(compare: Compare) -> None:
-    prompt = gr.Textbox(
-        "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1; 4) 2x + 3y.",
-        label="Prompt",
-        lines=2,
-        elem_id="prompt",
-    )
+def _compare_tab(compare: Compare, first: Scene) -> None:
+    update = first.updates[0]
+    prompt = gr.Textbox(first.prompt, label="Prompt", lines=2, elem_id="prompt")
     with gr.Row(equal_height=True):
-        correction = gr.Textbox("Actually x = 7.", label="Correction", elem_id="correction", scale=3)
-        after = gr.Number(34, label="After so many tokens", elem_id="after", scale=1)
+        correction = gr.Textbox(update.text, label="Correction", elem_id="correction", scale=3)
+        after = gr.Number(update.after, label="After so many tokens", elem_id="after", scale=1)
         run = gr.Button("Run both", variant="primary", elem_id="run", scale=0, min_width=120)
     told = gr.HTML(board.status(""), elem_id="compare-told", padding=False)
     panes = gr.HTML("", elem_id="compare", padding=False)

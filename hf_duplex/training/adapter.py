@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors.torch import load_file
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -28,6 +29,7 @@ from ..data.chat_encoding import ChatEncoder
 from ..data.collators import ChannelCollator
 from ..data.mix import Drawer, MixedBatches, Source, read_sources
 from ..modeling import DuplexAdapterConfig, DuplexAdapterForCausalLM, listen
+from ..modeling.adapter_files import WEIGHTS
 from ..modeling.packed_adapter import Budget, PackedBatch
 from ..record import describe_machine, describe_versions
 from .graphs import GraphedSteps
@@ -222,6 +224,10 @@ class AdapterTrainer(Trainer):
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         return 0
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        unwrapped = self.accelerator.unwrap_model(self.model if model is None else model)
+        unwrapped.load_additions(load_file(Path(resume_from_checkpoint, WEIGHTS)))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         self.accelerator.unwrap_model(self.model).save_pretrained(output_dir or self.args.output_dir)

@@ -14,6 +14,7 @@ from ..modeling import WorkspaceConfig, equal_size_configs
 
 
 MODEL_TYPES = ("workspace", "baseline", "dual_stream")
+"""From scratch; `adapter` has arguments of its own, see [`~hf_duplex.training.adapter.AdapterArguments`]."""
 
 
 @dataclass
@@ -66,7 +67,8 @@ class ModelArguments:
 
     def __post_init__(self):
         if self.model_type not in MODEL_TYPES:
-            raise ValueError(f"`model_type` must be one of {', '.join(MODEL_TYPES)}, got {self.model_type!r}.")
+            known = ", ".join([*MODEL_TYPES, "adapter"])
+            raise ValueError(f"`model_type` must be one of {known}, got {self.model_type!r}.")
 
     def config(self):
         """The configuration of the model to train."""
@@ -172,6 +174,23 @@ def set_source(data_args: DataArguments, phases: Any) -> None:
     for name, instead in (("samples_scale", "max_steps"), ("data_seed_offset", "data_seed")):
         if getattr(data_args, name) != DataArguments.__dataclass_fields__[name].default:
             raise ValueError(f"`{name}` goes with `phases`; with `data` set `{instead}`.")
+
+
+def named_model_type(argv: Sequence[str]) -> str | None:
+    """The `model_type` that the command line names, or else the YAML file; None where neither does."""
+    for number, word in enumerate(argv):
+        name, _, value = word.partition("=")
+        if name in ("--model_type", "--model-type"):
+            return value or (argv[number + 1] if number + 1 < len(argv) else None)
+    path = Path(argv[0]) if argv and not argv[0].startswith("-") else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except yaml.YAMLError:
+        # Whoever reads the file for its fields says what is wrong with it.
+        return None
+    return settings.get("model_type") if isinstance(settings, dict) else None
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, TrainingArguments]:

@@ -51,7 +51,7 @@ from ..modeling.layers import DuplexDecoderLayer
 from ..modeling.update_rules import LatentSlots
 from ..modeling.update_validity import ValidityUpdate
 from ..record import describe_machine, describe_versions
-from .arguments import DataArguments, ModelArguments, parse_arguments
+from .arguments import DataArguments, ModelArguments, named_model_type, parse_arguments
 from .telemetry import Telemetry
 from .trainer import DuplexTrainer
 
@@ -172,6 +172,11 @@ def earlier_run(name: str | None) -> dict | None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Parses the arguments, trains, evaluates, and saves model, tokenizer and the facts of the run."""
     argv = sys.argv[1:] if argv is None else argv
+    if named_model_type(argv) == "adapter":
+        from .adapter import main as train_adapter
+
+        train_adapter(argv)
+        return
     model_args, data_args, args = parse_arguments(argv)
     if data_args.serialized and model_args.model_type != "baseline":
         raise ValueError("`serialized` is for `model_type=baseline`: the others need the streams apart.")

@@ -1,10 +1,12 @@
 """`pipeline("duplex-generation", model=...)`: a prompt, updates with the moment they arrive, and streamed text."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from transformers import Pipeline
 
+from .chat_format import ChatFormat
 from .interrupts import Interrupt
 from .messages import encode_prompt, encode_update
 
@@ -34,6 +36,13 @@ class DuplexGenerationPipeline(Pipeline):
     >>> talk("Given x = 5, compute 3x + 2.", updates=[(4, "Actually x = 7.")])["generated_text"]
     ```
 
+    A duplex adapter is handed over as [`~hf_duplex.listen`] returns it, with the tokenizer of its base:
+
+    ```python
+    >>> talk = pipeline("duplex-generation", model=duplex_model, tokenizer=tokenizer)
+    >>> talk("A pen costs $2. How much are 4 pens?", updates=[(6, "I need 6.")], max_new_tokens=60)["generated_text"]
+    ```
+
     Called with a prompt (`str`) or a list of them, and:
 
     - **updates** (`list[tuple[int, str]]`, *optional*) -- each with the number of tokens after which it arrives.
@@ -45,6 +54,7 @@ class DuplexGenerationPipeline(Pipeline):
     """
 
     _load_tokenizer = True
+    _chat_format: ChatFormat | None = None
 
     def _sanitize_parameters(self, updates=None, interrupt_callback: Callable | None = None, **generate_kwargs):
         if updates is not None and interrupt_callback is not None:
@@ -56,15 +66,30 @@ class DuplexGenerationPipeline(Pipeline):
                 raise ValueError(f"`updates` must hold texts that say something, got {update[1]!r}.")
         return {}, {"updates": updates, "interrupt_callback": interrupt_callback, **generate_kwargs}, {}
 
+    @property
+    def chat_format(self) -> ChatFormat | None:
+        """How a duplex adapter reads prompts and updates; None for a model that was trained from scratch."""
+        if self.model.config.model_type != "duplex_adapter":
+            return None
+        if self._chat_format is None:
+            self._chat_format = ChatFormat(self.tokenizer, spliced=not self.model.keeps_workspace)
+        return self._chat_format
+
     def preprocess(self, prompt: str):
         if not isinstance(prompt, str):
             raise ValueError(f"A prompt must be a string, got {type(prompt).__name__}.")
-        prompt_ids = torch.tensor([encode_prompt(self.tokenizer, prompt)], dtype=torch.long)
-        return {"prompt_ids": prompt_ids, "prompt_mask": torch.ones_like(prompt_ids)}
+        if self.chat_format is None:
+            inputs = {"prompt_ids": encode_prompt(self.tokenizer, prompt)}
+        else:
+            ids, start = self.chat_format.prompt(prompt)
+            inputs = {"input_ids": [start], "prompt_ids": ids}
+        tensors = {name: torch.tensor([ids], dtype=torch.long) for name, ids in inputs.items()}
+        return {**tensors, "prompt_mask": torch.ones_like(tensors["prompt_ids"])}
 
     def _forward(self, model_inputs, updates=None, interrupt_callback=None, **generate_kwargs):
         if updates:
-            encoded = [(after, encode_update(self.tokenizer, text)) for after, text in updates]
+            encode = partial(encode_update, self.tokenizer) if self.chat_format is None else self.chat_format.update
+            encoded = [(after, encode(text)) for after, text in updates]
             interrupt_callback = ScheduledUpdates(encoded, start=1)
         output = self.model.generate(
             **model_inputs,

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
@@ -49,6 +50,8 @@ class AdapterFiles:
         }
         save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
         self.config.architectures = [type(self).__name__]
+        if self._auto_class is not None:
+            custom_object_save(self, folder, config=self.config)
         self.config.save_pretrained(folder)
         if self.base.generation_config is not None:
             self.base.generation_config.save_pretrained(folder)
@@ -144,6 +147,7 @@ def check_same_base(config: DuplexAdapterConfig, base: PreTrainedModel) -> None:
         "num_hidden_layers",
         "num_attention_heads",
         "num_key_value_heads",
+        "head_dim",
         "intermediate_size",
     )
     for name in names:

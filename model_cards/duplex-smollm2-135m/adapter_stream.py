@@ -4,9 +4,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.utils import logging
 
-from .attention_duplex import Visibility
+from .attention_duplex import Part, Visibility
 from .cache import DuplexCache, take_columns
+from .slots_adapter import AdapterWorkspace
+
+
+logger = logging.get_logger(__name__)
 
 
 class AdapterStream:
@@ -26,6 +31,17 @@ class AdapterStream:
         if self.keeps_workspace:
             before_last = mask.flip(1).cumsum(1).flip(1) > 1
             self._open(cache, mask & before_last)
+
+    def _check_generate_arguments(self, inputs, generation_config, kwargs) -> None:
+        super()._check_generate_arguments(inputs, generation_config, kwargs)
+        end = self.config.turn_end_token_id
+        alone = inputs is not None and kwargs.get("prompt_ids") is None and kwargs.get("past_key_values") is None
+        if alone and end is not None and not bool((inputs == end).any()):
+            logger.warning_once(
+                "The prompt has no turn of the chat template, so that it is continued rather than answered, and may "
+                'end at once. Hand over a chat: `pipe([{"role": "user", "content": ...}])`, or with `generate` what '
+                "`tokenizer.apply_chat_template(..., add_generation_prompt=True)` returns."
+            )
 
     def _open(self, cache: DuplexCache, mask: torch.BoolTensor) -> None:
         cache.opening, cache.version = mask.sum(1), self._prompt_versions(mask)
@@ -111,19 +127,21 @@ class AdapterStream:
             if cache.mask is None:
                 return Visibility(self.implementation, positions, own)
             return Visibility(self.implementation, positions, own, allowed=causal_columns(cache.mask, own, length))
-        keys = torch.cat([workspace.positions, own], dim=1)
-        used = workspace.slot_ids >= 0
-        doubted = bool((workspace.log_validity.masked_fill(~used, 0.0) != 0).any())
+        front = workspace.front
+        keys = torch.cat([workspace.positions[:, :front], own], dim=1)
+        used = workspace.slot_ids[:, :front] >= 0
+        validity = workspace.log_validity[:, :front].masked_fill(~used, 0.0)
+        doubted = bool((validity != 0).any())
+        parts = slot_parts(workspace, workspace.log_validity, start=1)
         if not doubted and cache.mask is None and bool(used.all()):
-            return Visibility(self.implementation, positions, keys)
+            return Visibility(self.implementation, positions, keys, parts=parts)
         valid = torch.ones_like(own, dtype=torch.bool) if cache.mask is None else cache.mask
         slots = used[:, None].expand(-1, length, -1)
         allowed = torch.cat([slots, causal_columns(valid, own, length)], dim=2)
         bias = None
         if doubted:
-            validity = workspace.log_validity.masked_fill(~used, 0.0)
             bias = nn.functional.pad(validity, (0, own.shape[1]))[:, None]
-        return Visibility(self.implementation, positions, keys, allowed, bias)
+        return Visibility(self.implementation, positions, keys, allowed, bias, parts)
 
     def _noticed(self, ids: torch.LongTensor, cache: DuplexCache) -> torch.Tensor:
         """Embeddings of new columns, the first token of rows that have just received an update marked."""
@@ -169,6 +187,19 @@ def causal_columns(mask: torch.BoolTensor, own: torch.LongTensor, length: int) -
     return seen | (column == column[own.shape[1] - length :, None])
 
 
+def slot_parts(workspace: AdapterWorkspace, bias: torch.Tensor, start: int = 0) -> list[Part]:
+    """The slots of a workspace as parts to attend to, from the first or the second stretch on; `bias` `(batch, n)`."""
+    front, columns = workspace.front, workspace.slot_ids.shape[1]
+    used = workspace.slot_ids >= 0
+    bias = bias.masked_fill(~used, 0.0)
+    stretches = [(workspace.key_values, 0, front), (workspace.later, front, columns)][start:]
+    return [
+        Part(pairs, workspace.positions[:, first:last], used[:, first:last], bias[:, first:last])
+        for pairs, first, last in stretches
+        if last > first
+    ]
+
+
 class Columns:
     """Columns of one layer."""
 
@@ -176,4 +207,4 @@ class Columns:
         self.keys, self.values = keys, values
 
 
-__all__ = ["AdapterStream", "Columns", "causal_columns"]
+__all__ = ["AdapterStream", "Columns", "causal_columns", "slot_parts"]

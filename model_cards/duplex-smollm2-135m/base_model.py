@@ -15,6 +15,8 @@ from .attention_duplex import ALL_ATTENTION, NAME
 logger = logging.get_logger(__name__)
 
 RECURRENT = ("mamba", "rwkv", "recurrent", "ssm", "linear_attention", "conv")
+ATTENTION = {"full_attention", "sliding_attention"}
+LEARNED_POSITIONS = {"wpe", "embed_positions", "position_embeddings"}
 
 
 class CannotListen(ValueError):
@@ -31,6 +33,8 @@ def check_base(model: object) -> None:
     if not isinstance(model, PreTrainedModel) or not model.can_generate():
         raise CannotListen(f"`model` must be a causal language model of transformers, got {type(model).__name__}.")
     name = type(model).__name__
+    if hasattr(model, "read_updates"):
+        raise CannotListen(f"`model` ({name}) has an open input already: use it as it is, or hand over its base.")
     if model.config.is_encoder_decoder:
         raise CannotListen(
             f"`model` is an encoder-decoder ({name}), which has no open input: use a decoder-only model."
@@ -58,10 +62,17 @@ def find_decoder(model: PreTrainedModel) -> nn.Module | None:
 def why_no_workspace(model: PreTrainedModel) -> str | None:
     """Why a model cannot have a workspace on its keys and values; None if it can."""
     name, decoder = type(model).__name__, find_decoder(model)
+    text = model if decoder is None else decoder
+    tables = {part.rpartition(".")[2] for part, module in text.named_modules() if isinstance(module, nn.Embedding)}
+    if tables & LEARNED_POSITIONS:
+        return f"`model` ({name}) has learned positions, not rotary ones, so incoming text has no place"
     if decoder is None or not getattr(model, "_supports_attention_backend", False):
         return f"`model` ({name}) does not take its attention from transformers' AttentionInterface"
+    kinds = {str(kind) for kind in getattr(model.config.get_text_config(), "layer_types", None) or ()} - ATTENTION
+    if kinds:
+        return f"`model` ({name}) has layers of {', '.join(sorted(kinds))}, which no mask by version reaches"
     if not any("rotary" in part for part, _ in decoder.named_modules()):
-        return f"`model` ({name}) has learned or fixed positions, not rotary ones, so incoming text has no place"
+        return f"`model` ({name}) has fixed positions, not rotary ones, so incoming text has no place"
     return None
 
 

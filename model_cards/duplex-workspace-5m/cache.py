@@ -25,11 +25,37 @@ class Room:
     Attributes:
         keys, values (`torch.Tensor` of shape `(batch, kv_heads, room, head_dim)`): Columns, taken and free.
         taken (`int`): How many of them somebody has written. They never change.
+        front (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Keys and values of slots: its first columns.
     """
 
     keys: torch.Tensor
     values: torch.Tensor
     taken: int
+    front: tuple[torch.Tensor, torch.Tensor] | None = None
+
+
+class Grown(tuple):
+    """A pair of keys and values `(batch, kv_heads, n, head_dim)` in a room that may have free columns behind them."""
+
+    room: Room | None = None
+
+
+def grown(pair: tuple | None, keys: torch.Tensor, values: torch.Tensor) -> tuple:
+    """Keys and values with more behind them. A value: the pair stays as it is, though it may share its columns."""
+    columns = 0 if pair is None else pair[0].shape[2]
+    if torch.is_grad_enabled():
+        return (keys, values) if pair is None else tuple(torch.cat(both, dim=2) for both in zip(pair, (keys, values)))
+    end, room = columns + keys.shape[2], getattr(pair, "room", None)
+    usable = room is not None and (torch.is_inference_mode_enabled() or not room.keys.is_inference())
+    if room is None or not usable or room.taken != columns or end > room.keys.shape[2]:
+        room = Room(*(new.new_empty(*new.shape[:2], end + SPARE, new.shape[3]) for new in (keys, values)), columns)
+        if pair is not None:
+            room.keys[:, :, :columns], room.values[:, :, :columns] = pair
+    room.keys[:, :, columns:end], room.values[:, :, columns:end] = keys, values
+    room.taken = end
+    made = Grown((room.keys[:, :, :end], room.values[:, :, :end]))
+    made.room = room
+    return made
 
 
 class GrowingLayer(DynamicLayer):
@@ -38,6 +64,10 @@ class GrowingLayer(DynamicLayer):
 
     What it holds is still a value: `keys` and `values` show columns that are never written again. A branch that finds
     the columns behind its own taken by another moves to a room of its own.
+
+    Attributes:
+        front (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Keys and values of slots, which stand before its own
+            in what [`update`] returns, and are not among `keys` and `values`.
     """
 
     keys: torch.Tensor
@@ -45,42 +75,48 @@ class GrowingLayer(DynamicLayer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.front: tuple[torch.Tensor, torch.Tensor] | None = None
         self._room: Room | None = None
         self._shown: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
-        """Appends `(batch, kv_heads, length, head_dim)`. Returns all keys and values."""
+        """Appends `(batch, kv_heads, length, head_dim)`. Returns all keys and values, those of `front` first."""
         if torch.is_grad_enabled():
             # What a backward pass has saved must not be written to.
             self._room = None
-            return super().update(key_states, value_states, *args, **kwargs)
+            keys, values = super().update(key_states, value_states, *args, **kwargs)
+            if self.front is None:
+                return keys, values
+            return torch.cat([self.front[0], keys], dim=2), torch.cat([self.front[1], values], dim=2)
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        start = self.get_seq_length()
+        slots = 0 if self.front is None else self.front[0].shape[2]
+        start = slots + self.get_seq_length()
         end = start + key_states.shape[2]
         room = self._room
-        if room is None or not self._may_write(room, start, end):
-            keys, values = self._moved(self.keys, key_states, end), self._moved(self.values, value_states, end)
-            room = self._room = Room(keys, values, start)
+        if room is None or not self._may_write(room, slots, start, end):
+            room = self._room = self._moved(key_states, value_states, slots, start, end)
         room.keys[:, :, start:end], room.values[:, :, start:end] = key_states, value_states
         room.taken = end
-        keys, values = room.keys[:, :, :end], room.values[:, :, :end]
-        self.keys, self.values = keys, values
-        self._shown = keys, values
-        return keys, values
+        self.keys, self.values = self._shown = room.keys[:, :, slots:end], room.values[:, :, slots:end]
+        return room.keys[:, :, :end], room.values[:, :, :end]
 
-    def _may_write(self, room: Room, start: int, end: int) -> bool:
+    def _may_write(self, room: Room, slots: int, start: int, end: int) -> bool:
+        usable = torch.is_inference_mode_enabled() or not room.keys.is_inference()
+        if room.front is not self.front or end > room.keys.shape[2] or not usable:
+            return False
         keys, values = self._shown
         # Whoever reorders or crops a layer puts other tensors in place of those that it shows.
-        own = self.keys is keys and self.values is values and room.taken == start and end <= room.keys.shape[2]
-        return own and (torch.is_inference_mode_enabled() or not room.keys.is_inference())
+        return self.keys is keys and self.values is values and room.taken == start
 
-    @staticmethod
-    def _moved(old: torch.Tensor, new: torch.Tensor, columns: int) -> torch.Tensor:
-        """The old columns, and room behind them up to `columns` and `SPARE` more."""
-        room = new.new_empty(*new.shape[:2], columns + SPARE, new.shape[3])
-        if old.numel():
-            room[:, :, : old.shape[2]] = old
+    def _moved(self, keys: torch.Tensor, values: torch.Tensor, slots: int, start: int, end: int) -> Room:
+        """A room that holds the slots and its own columns, and has place up to column `end` and `SPARE` more."""
+        room = Room(*(new.new_empty(*new.shape[:2], end + SPARE, new.shape[3]) for new in (keys, values)), start)
+        room.front = self.front
+        if self.front is not None:
+            room.keys[:, :, :slots], room.values[:, :, :slots] = self.front
+        if start > slots:
+            room.keys[:, :, slots:start], room.values[:, :, slots:start] = self.keys, self.values
         return room
 
     @property
@@ -176,11 +212,11 @@ class DuplexCache(DynamicCache):
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args, **kwargs):
         """Appends to the stream of a layer. Returns its keys and values, behind those of slots that it attends to."""
-        keys, values = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         slots = getattr(self.memory, "key_values", None)
-        if slots is None:
-            return keys, values
-        return torch.cat([slots[layer_idx][0], keys], dim=2), torch.cat([slots[layer_idx][1], values], dim=2)
+        while len(self.layers) <= layer_idx:
+            self.layers.append(self.layer_class_to_replicate())
+        self.layers[layer_idx].front = None if slots is None else slots[layer_idx]
+        return super().update(key_states, value_states, layer_idx, *args, **kwargs)
 
     # Convolution states
 

@@ -252,13 +252,13 @@ DATA = {
 LEADS = {"": "-- sorry,", "sentence": "Sorry,", "artifact": "Corrected:"}
 
 
-def told(answer, words, change, kind="correction", then=None, leads=lambda kind, place: LEADS[place]):
-    """What is emitted when an update comes after so many words; `then`: further updates."""
-    scenario = Scenario("bookings", "own", {**DATA, "answers": [answer]})
+def told(answer, words, change, kind="correction", then=None, leads=lambda kind, place: LEADS[place], seed=1, **data):
+    """What is emitted when an update comes after so many words; `then`: further updates; `data`: of the scenario."""
+    scenario = Scenario("bookings", "own", {**DATA, **data, "answers": [answer]})
     first = {"people": 6, "time": Time(19 * 60), "note": None, "foods": ("milk", "bread")}
     world = scenario.world(first, {"clock": "12", "currency": "$"})
     stream = Stream(units(scenario.answer(answer), world), world)
-    rng = Random(1)
+    rng = Random(seed)
     repairs = Repairs(domain(DOMAINS[0]), rng, False)
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(repairs, "draw", lambda kind, place, old: leads(kind, place))
@@ -266,7 +266,8 @@ def told(answer, words, change, kind="correction", then=None, leads=lambda kind,
     for count, new, of in [(words, change, kind), *(then or [])]:
         stream.emit(count)
         stream.version += 1
-        repairer.update(stream.world.replaced(new), of, tuple(new))
+        world = stream.world.replaced({}, new) if of == "form" else stream.world.replaced(new)
+        repairer.update(world, of, () if of == "form" else tuple(new))
     stream.emit()
     return stream.text
 
@@ -298,6 +299,61 @@ def test_after_the_end_a_sentence_puts_it_right():
 def test_a_repair_is_repaired():
     text = told(PROSE, 4, {"people": 8}, then=[(4, {"people": 9}, "recorrection")])
     assert text == "A table for 6 -- sorry, for 8 -- sorry, for 9 people at 7 pm. You need 18 chairs."
+
+
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize("words", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_taken_back_right_behind_words_of_repair_is_said_again(old, words, seed):
+    restate = {"people": ["it's for {people}, not {people.old}" if old else "it's for {people}"]}
+    six, seven = {"people": 6}, {"people": 7}
+    text = told(PROSE, 99, {"people": 8}, then=[(words, six, "retraction")], restate=restate, seed=seed)
+    assert text.startswith("A table for 6 people at 7 pm. You need 12 chairs. Sorry,")
+    assert text.endswith("2 x 6 = 12.") and "not 6" not in text and "8" not in text
+    then = [(words, six, "retraction"), (1, seven, "correction")]
+    text = told(PROSE, 99, {"people": 8}, then=then, restate=restate, seed=seed)
+    assert text.endswith("2 x 7 = 14.")
+
+
+def test_a_result_that_stays_is_worked_out_again():
+    text = told(PROSE, 99, {"people": 8}, derived={"double": "people // 10"})
+    assert text.startswith("A table for 6 people at 7 pm. You need 0 chairs. Sorry,") and text.endswith("2 x 8 = 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "style", "text"),
+    [
+        (2, {"lines": "numbers"}, "Food at 7 pm\n1. milk\n2. bread"),
+        (5, {"lines": "numbers"}, "Food at 7 pm\n- milk\nSure:\nFood at 7 pm\n1. milk\n2. bread"),
+        (2, {"lines": "one"}, "Food at 7 pm; milk; bread"),
+        (2, {"clock": "24"}, "Food at 19:00\n- milk\n- bread"),
+        (99, {"caps": "yes"}, "Food at 7 pm\n- milk\n- bread\nSURE:\nFOOD AT 7 PM\n- MILK\n- BREAD"),
+    ],
+)
+def test_the_form_of_an_artifact_changes(words, style, text):
+    made = told(LIST, words, style, "form", leads=lambda kind, place: "Sure:")
+    assert re.sub("\n\n", "\n", made) == text
+
+
+def test_the_form_of_prose_changes():
+    sure = {"leads": lambda kind, place: "Sure:" if place else "-- sure,"}
+    answer = "We have {foods} | at {time}! So {double} chairs. It is nice!"
+    assert told(answer, 1, {"separator": "semi"}, "form").startswith("We have milk; bread at 7 pm!")
+    text = told(answer, 8, {"clock": "24"}, "form", **sure)
+    assert text == "We have milk and bread at 7 pm! Sure: It's at 19:00. So 12 chairs. It is nice!"
+    assert told(answer, 8, {"calm": "yes"}, "form").endswith("7 pm! So 12 chairs. It is nice.")
+    assert told(answer, 8, {"short": "yes"}, "form").endswith("7 pm! So 12 chairs.")
+    upper = told("Note: | {note} | for {people}.", 99, {"note": "a pram"}, then=[(0, {"upper": "note"}, "form")])
+    assert "A PRAM" in upper
+
+
+def test_early_updates_come_with_others_that_change_nothing():
+    rng, found = Random(8), set()
+    for _ in range(500):
+        updates = sample(rng, num_updates=(2, 2))["updates"]
+        kinds = tuple(update["kind"] in WITHOUT_EFFECT for update in updates)
+        found |= {kinds} if updates[-1]["after_chars"] < 20 else set()
+    assert {(True, False), (False, True)} <= found
 
 
 def test_an_artifact_comes_again_whole():

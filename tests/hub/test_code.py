@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hf_duplex.hub.__main__ import app
 from hf_duplex.hub.code import SOURCE, code_of, folders_with_code, write_code
-from hf_duplex.released import RELEASED, SHIPPED, TURN_POLICY, WORKSPACE
+from hf_duplex.released import ADAPTER, RELEASED, SHIPPED, TURN_POLICY, WORKSPACE
 
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "modeling")]
@@ -64,7 +64,7 @@ def copied(tmp_path):
 
 
 def test_every_model_that_ships_has_code():
-    assert {*(SHIPPED / name for name in RELEASED), TURN_POLICY} <= set(FOLDERS)
+    assert {*(SHIPPED / name for name in (*RELEASED, ADAPTER)), TURN_POLICY} <= set(FOLDERS)
 
 
 @each_folder
@@ -91,6 +91,25 @@ def test_a_model_that_ships_runs_where_the_package_is_not_installed(folder, tmp_
         assert used["output"] == model.generate(**tensors, max_new_tokens=8, do_sample=False).tolist()
     else:
         torch.testing.assert_close(torch.tensor(used["output"]), model(**tensors).logits)
+
+
+# The adapter on a base of its architecture, with a few layers of random weights.
+USE_ADAPTER = """
+import torch, transformers
+
+config = transformers.AutoConfig.from_pretrained(argument["folder"], trust_remote_code=True)
+config.base_config["num_hidden_layers"] = 1
+model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=True)
+output = model.generate(input_ids=torch.tensor([[5]]), prompt_ids=torch.tensor([[1, 2, 3]]), max_new_tokens=3)
+result = {"shape": list(output.shape), "modules": [type(model).__module__, type(config).__module__]}
+assert not {"hf_duplex", "dataset_builder"} & set(sys.modules)
+"""
+
+
+def test_the_adapter_that_ships_runs_where_the_package_is_not_installed(tmp_path):
+    used = run_apart(tmp_path, USE_ADAPTER, {"folder": str(SHIPPED / ADAPTER)})
+    assert used["shape"][0] == 1 and 1 < used["shape"][1] <= 4
+    assert all(module.startswith("transformers_modules.") for module in used["modules"])
 
 
 def test_code_is_followed_from_file_to_file():

@@ -85,7 +85,7 @@ def shake(model, seed=1):
     """Gives the additions of an adapter values that matter, as training would."""
     torch.manual_seed(seed)
     for value in model.additions().values():
-        torch.nn.init.normal_(value.data, std=0.2)
+        torch.nn.init.normal_(value.data, std=0.1)
     if hasattr(model, "doubt"):
         model.doubt.bias.data.zero_()
     return model

@@ -21,7 +21,7 @@ PROMPT = "Given x = 5, y = 3, compute 1) 3x + 2; 2) x + y; 3) 4y + 1."
 
 
 def script(*lines):
-    done = CliRunner().invoke(app, ["chat"], input="\n".join(lines) + "\n")
+    done = CliRunner().invoke(app, ["chat", "--model", WORKSPACE], input="\n".join(lines) + "\n")
     assert done.exit_code == 0, done.output
     return done
 
@@ -50,9 +50,7 @@ def test_a_model_that_has_finished_goes_on():
 
 
 def test_commands():
-    done = script(
-        "/help", "/workspace", "/undo", PROMPT, "/undo", "/dance", "/workspace", "/new", "/workspace", "/quit"
-    )
+    done = script("/help", "/slots", "/undo", PROMPT, "/undo", "/dance", "/slots", "/new", "/workspace", "/quit")
     assert "/undo       takes" in done.stdout and done.stdout.count("Nothing has been said yet.") == 2
     assert done.stdout.count("There is no update to take back.") == 2
     assert "of 256 slots" in done.stdout and "Given 1.00" not in done.stderr
@@ -118,7 +116,7 @@ def test_a_screen(loaded, capsys):
 
 def test_quitting_at_once_lets_the_model_finish_and_ends_cleanly():
     lines = "Given x = 5, compute 3x + 2 step by step.\n/quit\n"
-    command = [sys.executable, "-c", "from hf_duplex.cli import main; main()", "chat", "--pace", "0"]
+    command = [sys.executable, "-c", "from hf_duplex.cli import main; main()", "chat", "--model", WORKSPACE]
     finished = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=120)
     assert finished.returncode == 0, finished.stderr
     assert "= 17" in finished.stdout

@@ -1,4 +1,4 @@
-"""The demo: what it prints is what happened, and the scenes end with the right values."""
+"""The demo of the models from scratch: what it prints is what happened, and scenes end with the right values."""
 
 import json
 import xml.etree.ElementTree as ElementTree
@@ -35,7 +35,7 @@ ANSWERS = {
 
 
 def demo(*arguments, **options):
-    done = CliRunner().invoke(app, ["demo", *arguments], **options)
+    done = CliRunner().invoke(app, ["demo", "--model", WORKSPACE, *arguments], **options)
     assert done.exit_code == 0, done.output
     return done
 

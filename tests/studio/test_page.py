@@ -29,6 +29,7 @@ api.expect.set_options(timeout=60_000)
 
 from scripted import ScriptedAdvisor  # noqa: E402
 
+from hf_duplex.released import WORKSPACE  # noqa: E402
 from hf_duplex.studio.launch import LAUNCH, USER, make_page  # noqa: E402
 from hf_duplex.studio.page import build_page  # noqa: E402
 from hf_duplex.studio.room import Room  # noqa: E402
@@ -57,8 +58,8 @@ def browser():
 
 @pytest.fixture(scope="module")
 def studio():
-    """The page as `hf-duplex studio` serves it, with the released models."""
-    page = make_page()
+    """The page as `hf-duplex studio` serves it, with the released models from scratch."""
+    page = make_page(model=WORKSPACE)
     yield serve(page)
     page.close()
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from .forms import droppable
 from .leads import Repairs, capital, lowered, undoubled
 from .stream import Artifact, Sentence, Stream, Unit, artifact_words
 from .templates import Field, Template, Token, ends, sentences, template
+from .values import Money, Time
 from .wordings import Answer, Choices, Scenario
 from .world import Context, World
 
@@ -46,6 +48,7 @@ class Repairer:
     def __init__(self, stream: Stream, scenario: Scenario, repairs: Repairs, rng: Random):
         self.stream, self.scenario, self.repairs, self.rng = stream, scenario, repairs, rng
         self.paraphrase = repairs.paraphrase
+        self.since: dict[str, int] = {}  # the version from which on a value is to be said
 
     def update(self, world: World, kind: str, slots: Sequence[str]) -> None:
         """Makes another world hold. `slots`: those that the update sets."""
@@ -53,6 +56,12 @@ class Repairer:
         stream.at_end()  # the place is that of the next word
         before, stream.world = stream.world, world
         self.before, self.kind, self.slots = before, kind, slots
+        results = [name for name in self.scenario.results if before[name] != world[name]]
+        self.since |= dict.fromkeys([*slots, *results], stream.version)
+        if world.style.get("short") != before.style.get("short"):
+            dropped = droppable(stream)
+            stream.units[:] = [unit for unit in stream.units if unit not in dropped]
+            return
         if any(isinstance(unit, Artifact) for unit in stream.units):
             self._artifact()
         else:
@@ -172,9 +181,14 @@ class Repairer:
         return made
 
     def _name_changed(self, name: str) -> bool:
-        if self.before.style != self.stream.world.style:
+        before, now = self.before, self.stream.world
+        if before[name] != now[name]:
             return True
-        return bool(self.before[name] != self.stream.world[name])
+        other = {key for key in (*before.style, *now.style) if before.style.get(key) != now.style.get(key)}
+        if "upper" in other:
+            return name in (before.style.get("upper"), now.style.get("upper"))
+        wanted = {"currency": Money | tuple, "clock": Time | tuple, "separator": tuple}
+        return any(key not in wanted or isinstance(now[name], wanted[key]) for key in other)
 
     def _differs(self, sentence: Sentence) -> bool:
         return not sentence.dropped and bool(self._changes(sentence, sentence.tokens))
@@ -194,17 +208,18 @@ class Repairer:
             here = self._changes(current, current.tokens[:emitted])
             if not here and (self._stale_lead(current) or (self.kind == "retraction" and self._was_said(current))):
                 here = [(stream.position, set())]
-        self._refresh()
+        cut_off = self._refresh()
         gone = {slot for slot in self.slots if stream.world[slot] is None}
         gone &= set().union(*past.values(), *(found for _, found in here))
         need = set().union(*past.values()) - self._pending() if past else set()
+        need |= {name for name in cut_off if self._owed(name)}
         if self.kind == "form" and self.stream.world.style.get("caps") != self.before.style.get("caps"):
             if stream.pending_words() < 4 and done:
                 self._insert([self._copy(done[-1])], set())
             return
         if need or gone:
             self._restate(need | gone, done, past)
-        elif here and isinstance(current, Sentence):
+        elif here and isinstance(current, Sentence) and not current.dropped:
             self._retrace(current, here)
 
     def _stale_lead(self, current: Sentence) -> bool:
@@ -232,16 +247,35 @@ class Repairer:
                 made |= set().union(*(token.names for token in unit.tokens[stream.position if not index else 0 :]))
         return made
 
-    def _refresh(self) -> None:
-        """Takes back restatements to come whose old value is the new one by now."""
-        stream = self.stream
-        for index in range(len(stream.units) - 1, stream.unit - 1, -1):
+    def _refresh(self) -> set[str]:
+        """
+        Takes back restatements to come whose old value is the new one by now. If one of them is under way, it is cut
+        off, and the others that follow are taken back too, as it takes new words of repair: returns their names.
+        """
+        stream, names = self.stream, set()
+        current = stream.units[stream.unit] if stream.unit < len(stream.units) else None
+        begun = bool(stream.position or stream.partial) and isinstance(current, Sentence) and self._unfit(current)
+        for index in range(len(stream.units) - 1, stream.unit - (not begun), -1):
             unit = stream.units[index]
-            if isinstance(unit, Sentence) and unit.inserted and unit.source and not self._fits(unit.source, unit.old):
-                if index == stream.unit and (stream.position or stream.partial):
-                    unit.tokens, unit.dropped = unit.tokens[: stream.position], True
-                else:
-                    del stream.units[index]
+            if isinstance(unit, Sentence) and (self._unfit(unit) or (begun and unit.inserted and unit.source)):
+                names |= unit.source.names if unit.source else set()
+                del stream.units[index]
+        if begun and isinstance(current, Sentence) and current.source:
+            names |= current.source.names
+            # Nothing of it is left to be said.
+            current.tokens, current.plain, current.dropped = current.tokens[: stream.position], [], True
+        return names if begun else set()
+
+    def _owed(self, name: str) -> bool:
+        """Whether a value that was set was not said since then."""
+        stream, since = self.stream, self.since.get(name)
+        if since is None or stream.world[name] is None:
+            return False
+        return not any(s["slot"] == name and not s["old"] and s["version"] >= since for s in stream.spans)
+
+    def _unfit(self, unit: Sentence) -> bool:
+        """Whether a sentence restates what is the old value by now."""
+        return unit.inserted and unit.source is not None and not self._fits(unit.source, unit.old)
 
     def _fits(self, made: Template, old: Any) -> bool:
         """Whether all old values in a template are others than the new ones."""
@@ -324,13 +358,16 @@ class Repairer:
     def _restate(self, need: set[str], done: list[Sentence], past: dict[int, set[str]]) -> None:
         """Says what changed in sentences of their own, before the sentence under way begins again."""
         results = {name for name in need if name not in self.scenario.slots}
+        if not results and self._worked_out(need) and self.rng.random() < 0.6:
+            results = set(self.scenario.results)
         slots = [name for name in self.scenario.slots if name in need]
         old = {**self.before, **self.stream.shown}
         chosen: list[Sentence] = []
         names: set[str] = set()
         if results and (outcome := self._choose(self.scenario.outcome, old, results)):
             chosen.append(self._sentence(outcome, old))
-            names |= outcome.names
+            left_out = set(self.scenario.slots) - self._stated(outcome, old)
+            names |= outcome.names - left_out
         for slot in reversed(slots):
             if self.stream.world[slot] is None:
                 left = self.scenario.restate.get(f"no {slot}", _LEFT_OUT)
@@ -350,11 +387,22 @@ class Repairer:
                 names |= set().union(*(token.names for token in done[index].plain))
         self._insert(chosen, need)
 
+    def _worked_out(self, need: set[str]) -> bool:
+        """Whether the results were said, and are the same although something changed that they come from."""
+        results = set(self.scenario.results)
+        said = results <= set(self.stream.shown) and not any(self._name_changed(name) for name in results)
+        return said and self.kind != "form" and bool(need & self.scenario.sources(results))
+
     def _choose(self, choices: Choices, old: Any, wanted: set[str]) -> Template | None:
         fitting = [made for made in map(template, choices.of(self.paraphrase)) if self._fits(made, old)]
         fitting = fitting or [made for made in map(template, choices.all) if self._fits(made, old)]
         best = [made for made in fitting if wanted <= made.names] or fitting
         return self.rng.choice(best) if best else None
+
+    def _stated(self, made: Template, old: Any) -> set[str]:
+        """The names whose values a template writes now."""
+        written = (token.write(Context(self.stream.world, old, {})) for token in made.tokens)
+        return {span.slot for one in written if one for span in one.spans if not span.old}
 
     def _sentence(self, made: Template, old: Any) -> Sentence:
         tokens = list(made.tokens)
@@ -374,7 +422,12 @@ class Repairer:
         under_way = middle and stream.last_mark() not in (".", "?", "!")
         closed = bool(lead) and str(lead[-1].pieces[-1]).endswith((".", "!", "" if under_way else ":"))
         joins = under_way or bool(lead) and not closed
-        if chosen and lead and str(chosen[0].tokens[0].pieces[0]) in ("so", "then") and len(chosen[0].tokens) > 1:
+        if (
+            chosen
+            and lead
+            and str(chosen[0].tokens[0].pieces[0]) in ("so", "then", "now")
+            and len(chosen[0].tokens) > 1
+        ):
             chosen[0].tokens = chosen[0].tokens[1:]
         for index, sentence in enumerate(chosen):
             behind = index == 0 and joins
@@ -388,6 +441,7 @@ class Repairer:
         if chosen and lead:
             lead = capital(lead) if not middle or stream.last_mark() in (".", "?", "!") else lead
             dash = middle and not stream.last_mark() and not str(lead[0].pieces[0]).startswith("--")
+            lead = [lowered(lead[0]), *lead[1:]] if middle and stream.last_mark() in (",", ":", ";", "--") else lead
             first_lead = [Token(" ", ("--",), "", _LEAD, True), lowered(lead[0]), *lead[1:]] if dash else lead
             chosen[0].tokens = [*first_lead, *chosen[0].tokens]
         elif chosen and middle and not stream.last_mark():
@@ -403,7 +457,7 @@ class Repairer:
             if stream.partial:
                 head = [*head, _stub()]
             unit.tokens, unit.dropped = head, True
-            if not names or not names <= said:
+            if plain and not (names and names <= said):
                 rest = [Sentence(plain, plain, unit.space or " ", unit.old, unit.inserted, source=unit.source)]
                 rest[0].tokens = [replace(plain[0], first="upper"), *plain[1:]]  # type: ignore[union-attr]
             place += 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from .forms import fitting
 from .leads import Repairs
 from .repair import Repairer, units
-from .stream import Artifact, Stream
+from .stream import Stream
 from .templates import template
 from .updates import User, draw_slots, holds, informal
 from .wordings import Domain, Scenario, available, common, digest, domain
@@ -18,6 +19,8 @@ SPLITS = ("train", "validation", "test", "paraphrase", "novel_values")
 _COUNTS = (0,) * 8 + (1,) * 60 + (2,) * 22 + (3,) * 7 + (4,) * 3
 _ENDED = 0.8
 """How often an update behind the last word comes after the end, rather than just before it."""
+_EARLY = 0.15
+"""How often the first updates come after two words or fewer each."""
 _TRIES = 1000
 
 
@@ -57,7 +60,7 @@ def sample(
         if drawn is None:
             continue
         count = max(least, min(most, rng.choice(_COUNTS)))
-        if (made := _emit(rng, one, scenario, split, count, *drawn)) is not None:
+        if (made := _emit(rng, one, scenario, split, count, most, *drawn)) is not None:
             return made
     raise ValueError(f"{scenario.place}: no prompt was found; are its conditions (`where`) ever met?")
 
@@ -128,8 +131,24 @@ def _words_before(rng: Random, stream: Stream, first: bool) -> int:
     return rng.randint(0, max(1, pending - 1))
 
 
+def _early(rng: Random, count: int) -> tuple[str, ...]:
+    """What the first updates are, if they come before much is emitted: a change, and often a distractor with it."""
+    draw = rng.random()
+    if not count or draw > _EARLY:
+        return ()
+    return rng.choice((("change",), ("nothing", "change"), ("change", "nothing")))
+
+
 def _emit(
-    rng: Random, one: Domain, scenario: Scenario, split: str, count: int, world: World, prompt: str, source: str
+    rng: Random,
+    one: Domain,
+    scenario: Scenario,
+    split: str,
+    count: int,
+    most: int,
+    world: World,
+    prompt: str,
+    source: str,
 ) -> dict[str, Any] | None:
     """A sample; None if an update left only punctuation for the word that was emitted last."""
     paraphrase = split == "paraphrase"
@@ -140,13 +159,13 @@ def _emit(
     user = User(one, scenario, world, rng, paraphrase, split == "novel_values")
     updates: list[dict[str, Any]] = []
     worlds = [world]
-    for index in range(count):
-        stream.emit(_words_before(rng, stream, index == 0))
+    early = _early(rng, count)
+    for index in range(max(count, min(len(early), most))):
+        stream.emit(rng.randint(0, 2) if index < len(early) else _words_before(rng, stream, index == 0))
         if stream.at_end() and rng.random() < _ENDED:
             # It had stopped: what comes now comes after the end.
             stream.end(bool(updates) and updates[-1]["after_chars"] == len(stream.text))
-        has_artifact = any(isinstance(unit, Artifact) for unit in stream.units)
-        made = user.update(may_change_form=has_artifact or stream.pending_words() > 3)
+        made = user.update(lambda: fitting(scenario, answer, stream), early[index] if index < len(early) else "")
         stream.version = index + 1
         if made.world is not stream.world:
             repairer.update(made.world, made.kind, made.slots)

@@ -60,12 +60,16 @@ Unit = Sentence | Artifact
 
 
 def cased(text: str, world: World) -> str:
-    return text.upper() if world.style.get("caps") == "yes" else text
+    """Text of the answer as its form asks: in capitals (not the sign of multiplication), without exclamation marks."""
+    if world.style.get("calm"):
+        text = text.replace("!", ".")
+    return text.upper() if world.style.get("caps") == "yes" and text != "x" else text
 
 
 def artifact_words(lines: Sequence[Line], world: World) -> list[Word]:
     """All words of an artifact as it is written now."""
     made: list[Word] = []
+    how, dashes = world.style.get("lines"), 0
     for number, line in enumerate(lines):
         items = world[line.each] if line.each else (None,)
         for index, item in enumerate(items or ()):
@@ -79,17 +83,37 @@ def artifact_words(lines: Sequence[Line], world: World) -> list[Word]:
                 written = token.write(Context(world, {}, local))
                 if written is None or not written.text:
                     continue
+                if first and how:
+                    dash = written.text == "-" and not token.space
+                    dashes = dashes + 1 if dash else 0
+                    if dash and how == "one":
+                        continue
+                    if dash and how == "numbers":
+                        written = Written(f"{dashes}.", ())
+                    elif how == "dashes" and line.each and written.text == f"{local['number']}.":
+                        written = Written("-", ())
                 if line.each:  # an item is a value of its list
                     named = {"item", *local} - {"number", "comma"}
                     spans = [span for span in written.spans if span.slot not in ("number", "comma")]
                     spans = [_of_item(span, line.each, item) if span.slot in named else span for span in spans]
                     written = Written(written.text, tuple(spans))
+                if world.style.get("delimiter"):
+                    written = Written(written.text.replace(",", world.style["delimiter"]), written.spans)
                 space = token.space
                 if first:
                     space = "\n" + space if made else ""
+                    if how == "one" and made:
+                        space, made[-1] = " ", _closed(made[-1])
                 first = False
                 made += _split(space, Written(cased(written.text, world), written.spans), (number, item), place)
     return made
+
+
+def _closed(word: Word) -> Word:
+    """The last word of a line that another one follows in the same line."""
+    if word.text[-1:] in ".,:;!?":
+        return word
+    return word._replace(text=word.text + ";", back=word.back + bool(word.spans))
 
 
 def _of_item(span: Span, slot: str, item: Any) -> Span:

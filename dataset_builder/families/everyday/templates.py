@@ -83,12 +83,19 @@ class Field:
             count = len(value) if isinstance(value, tuple) else value
             return [(single if count == 1 else plural, "")]
         path = self.name.removesuffix(".old") + ("|len" if "len" in self.filters else "")
-        written = [(_write(value, self.filters, context), path)]
+        upper = context.world.style.get("upper") if not self.old else None
+        text = _write(value, self.filters, context)
+        if upper and upper == self.name:
+            head, space, rest = text.partition(" ") if "a" in self.filters else ("", "", text)
+            text = head + space + rest.upper()
+        written = [(text, path)]
         if self.noun:
             noun = str(self.noun if "/" in self.noun else self.value(context, self.noun))
             count = len(value) if isinstance(value, tuple) else value
             singular = count == 1 and "/" in noun
-            written += [(" ", ""), (one(noun) if singular else many(noun), "" if "/" in self.noun else self.noun)]
+            noun = one(noun) if singular else many(noun)
+            noun = noun.upper() if upper and upper == self.noun else noun
+            written += [(" ", ""), (noun, "" if "/" in self.noun else self.noun)]
         return written
 
 
@@ -103,7 +110,9 @@ def _write(value: Any, filters: Sequence[str], context: Context) -> str:
                 shape = f"{{item|{name}}}"
         items = [write_item(item, context, shape) for item in value]
         how = next((name for name in filters if name in JOINS), "and")
-        return joined(items, "semi" if how == "comma" and style.get("separator") == "semi" else how)
+        if how in ("comma", "and") and style.get("separator") == "semi":
+            how = "semi" if how == "comma" or len(items) < 3 else "semi and"
+        return joined(items, how)
     if isinstance(value, Mapping):
         return write_item(value, context, "{item}")
     if value is None:

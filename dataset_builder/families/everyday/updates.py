@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
 from .expressions import evaluate
+from .forms import Form
 from .templates import template, write
 from .values import draw_item, draw_value, other_item
 from .wordings import Domain, Scenario, changed_slots, common, words
@@ -24,6 +25,8 @@ class Update(NamedTuple):
 
 
 _TRIES = 30
+_OFTEN = {"caps": 0.6, "upper": 0.3, "dashes": 2, "numbered": 3}
+"""How often a change of form is drawn, next to one that few answers allow."""
 
 
 class User:
@@ -34,20 +37,23 @@ class User:
         self.paraphrase, self.novel = paraphrase, novel
         self.first, self.world = world, world
         self.past: list[tuple[World, tuple[str, ...]]] = []
-        self.reduced = False
+        self.formed = False
         self.worlds = [world]
 
-    def update(self, *, may_change_form: bool) -> Update:
-        """The next update."""
+    def update(self, forms: Callable[[], Sequence[Form]], wanted: str = "") -> Update:
+        """The next update. `forms`: the changes of form that fit; `wanted`: "nothing" or "change", or any."""
         draw = self.rng.random()
         made: Update | None = None
-        if self.past and draw < 0.2:
+        if wanted:
+            made = self._nothing() if wanted == "nothing" else None
+        elif self.past and draw < 0.2 and not self.formed:
             made = self._retract()
         elif 0.2 <= draw < 0.42:
             made = self._nothing()
-        elif 0.42 <= draw < 0.48 and self.scenario.forms and may_change_form:
-            made = self._form()
+        elif 0.42 <= draw < 0.53:
+            made = self._form(forms())
         made = made or self._change() or self._nothing()
+        self.formed = made.kind == "form" or (self.formed and made.world is self.world)
         self.world = made.world
         self.worlds.append(made.world)
         return made
@@ -62,14 +68,15 @@ class User:
         source = choices.draw(self.rng, self.paraphrase)
         return Update(self._say(source, self.world, self.world, {}), kind, self.world, (), source)
 
-    def _form(self) -> Update | None:
-        form = self.rng.choice(self.scenario.forms)
-        style = {"caps": {"caps": "yes"}, "clock": {"clock": "24"}, "separator": {"separator": "semi"}}[form]
-        if any(self.world.style.get(key) == value for key, value in style.items()):
+    def _form(self, forms: Sequence[Form]) -> Update | None:
+        if not forms:
             return None
-        world = self.world.replaced({}, style)
-        source = common()[f"forms {form}"].draw(self.rng, self.paraphrase)
-        return Update(self._say(source, self.world, world, {}), "form", world, (), source)
+        names = sorted({form.name for form in forms})
+        name = self.rng.choices(names, [_OFTEN.get(one, 1) for one in names])[0]
+        form = self.rng.choice([form for form in forms if form.name == name])
+        world = self.world.replaced({}, form.style)
+        source = common()[f"forms {name}"].draw(self.rng, self.paraphrase)
+        return Update(self._say(source, self.world, world, form.local), "form", world, (), source)
 
     def _retract(self) -> Update | None:
         before, slots = self.past[-1]
@@ -170,7 +177,7 @@ class User:
         return (world, local, old, kind) if holds(self.scenario, world) else None
 
     def _say(self, source: str, before: Mapping[str, Any], world: World, local: Mapping[str, Any]) -> str:
-        plain = World(world.slots, world.derived, {**world.style, "caps": ""})
+        plain = World(world.slots, world.derived, {**world.style, "caps": "", "upper": ""})
         return informal(source, Context(plain, before, local), self.rng, self.scenario.keep_case)
 
 

@@ -270,6 +270,8 @@ def joined(texts: Sequence[str], how: str) -> str:
         if len(texts) < 3:
             return f" {how} ".join(texts)
         return ", ".join(texts[:-1]) + f" {how} {texts[-1]}"
+    if how == "semi and":
+        return "; ".join(texts[:-1]) + f"; and {texts[-1]}"
     return {"comma": ", ", "semi": "; ", "plus": " + ", "times": " x ", "slash": " / "}[how].join(texts)
 
 

@@ -139,7 +139,7 @@ class Scenario:
     def world(self, slots: Mapping[str, Any], style: Mapping[str, str]) -> World:
         return World(slots, self.derived, style)
 
-    def _sources(self, names: set[str]) -> set[str]:
+    def sources(self, names: set[str]) -> set[str]:
         """The slots that derived values come from."""
         made: set[str] = set()
         for name in reversed(self.derived):
@@ -159,7 +159,7 @@ class Scenario:
                 made.append(f"{self.place}: an answer does not mention {', '.join(sorted(missing))}: {source!r}")
         stated = {name for answer in self._answers.values() for name in answer.every_name}
         told = {slot for slot, spec in self.slots.items() if not spec.get("optional")} & (
-            stated | self._sources(stated)
+            stated | self.sources(stated)
         )
         for source in self.prompts.all:
             missing = told - template(str(source)).names - set(self.unsaid)

@@ -1,19 +1,15 @@
 """Training a duplex adapter on packed batches: one forward over all incoming tokens, one over all emitted ones."""
 
-from typing import Any
-
 import torch
 from torch import nn
 
+from .adapter_parts import AdapterParts
 from .attention_duplex import HIDDEN
 from .packed_adapter import PackedBatch, PackedVisibility
 
 
-class AdapterPacked:
+class AdapterPacked(AdapterParts):
     """The training forward of [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
-
-    config: Any
-    implementation: str
 
     @property
     def can_pack(self) -> bool:

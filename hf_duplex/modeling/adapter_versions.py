@@ -1,10 +1,9 @@
 """All versions of a conversation in one forward of a duplex adapter: what generation computes step by step."""
 
-from typing import Any
-
 import torch
 from torch import nn
 
+from .adapter_parts import AdapterParts
 from .adapter_stream import causal_columns
 from .attention_duplex import Visibility
 from .cache import DuplexCache
@@ -13,10 +12,8 @@ from .packed_adapter import line_acts
 from .streams import Streams
 
 
-class AdapterVersions:
+class AdapterVersions(AdapterParts):
     """The parallel forward of [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
-
-    config: Any
 
     def _marked(self, embeds: torch.Tensor, known: torch.LongTensor) -> torch.Tensor:
         """Embeddings of emitted tokens, those marked after which an update becomes visible."""

@@ -152,6 +152,8 @@ class AdapterTrainer(Trainer):
     All other arguments are those of the Trainer.
     """
 
+    lr_scheduler: Any
+
     def __init__(
         self,
         *args: Any,
@@ -183,12 +185,13 @@ class AdapterTrainer(Trainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
         """The schedule that the arguments name; with `max_seconds` a cosine over that time, whatever the speed."""
-        if self.seconds is None or self.lr_scheduler is not None:
+        seconds = self.seconds
+        if seconds is None or self.lr_scheduler is not None:
             return super().create_scheduler(num_training_steps, optimizer)
         began, warm = time.time(), max(1, self.args.warmup_steps)
 
         def share(step: int) -> float:
-            passed = min(1.0, (time.time() - began) / self.seconds)
+            passed = min(1.0, (time.time() - began) / seconds)
             return min(1.0, (step + 1) / warm) * (0.02 + 0.98 * (1 + math.cos(math.pi * passed)) / 2)
 
         self.lr_scheduler = LambdaLR(optimizer or self.optimizer, share)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,6 +13,7 @@ from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
+from .adapter_parts import AdapterParts
 from .base_model import fingerprint_of
 from .configuration_adapter import DuplexAdapterConfig
 
@@ -21,11 +23,8 @@ logger = logging.get_logger(__name__)
 WEIGHTS = "model.safetensors"
 
 
-class AdapterFiles:
+class AdapterFiles(AdapterParts):
     """What [`~modeling_adapter.DuplexAdapterForCausalLM`] saves and loads."""
-
-    config: DuplexAdapterConfig
-    base: PreTrainedModel
 
     def additions(self) -> dict[str, torch.Tensor]:
         """What the adapter adds to its base, by name."""
@@ -67,7 +66,7 @@ class AdapterFiles:
         config: DuplexAdapterConfig | None = None,
         dtype: torch.dtype | str | None = None,
         **kwargs,
-    ) -> "AdapterFiles":
+    ) -> Any:
         """
         Loads an adapter onto its base.
 
@@ -96,7 +95,7 @@ class AdapterFiles:
             base = load_base_weights(str(base), torch.float32 if dtype in (None, "auto") else dtype)
         check_same_base(config, base)
         path = cached_file(str(pretrained_model_name_or_path), WEIGHTS, **hub)
-        model = cls(config, base)
+        model = cls(config, base)  # type: ignore[call-arg]
         model.load_additions(load_file(path))
         return model
 

@@ -1,23 +1,21 @@
 """The stream of a running duplex adapter: what each new token sees, and how incoming text joins."""
 
-from typing import Any
-
 import torch
 from torch import nn
 from transformers.utils import logging
 
+from .adapter_parts import AdapterParts
 from .attention_duplex import Part, Visibility
 from .cache import DuplexCache, take_columns
+from .generation import DuplexGenerationMixin
 from .slots_adapter import AdapterWorkspace
 
 
 logger = logging.get_logger(__name__)
 
 
-class AdapterStream:
+class AdapterStream(AdapterParts, DuplexGenerationMixin):
     """The hooks of generation for [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
-
-    config: Any
 
     def read_prompt(self, cache, ids, mask):
         """The prompt enters the stream as for the base; with a workspace its columns become slots once it is read."""

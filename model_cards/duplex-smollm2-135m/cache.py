@@ -34,6 +34,12 @@ class Room:
     front: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
+def empty_room(keys: torch.Tensor, values: torch.Tensor, columns: int, taken: int) -> Room:
+    """A room for keys and values of these shapes, for so many columns and `SPARE` more."""
+    free = (new.new_empty(*new.shape[:2], columns + SPARE, new.shape[3]) for new in (keys, values))
+    return Room(next(free), next(free), taken)
+
+
 class Grown(tuple):
     """A pair of keys and values `(batch, kv_heads, n, head_dim)` in a room that may have free columns behind them."""
 
@@ -48,7 +54,7 @@ def grown(pair: tuple | None, keys: torch.Tensor, values: torch.Tensor) -> tuple
     end, room = columns + keys.shape[2], getattr(pair, "room", None)
     usable = room is not None and (torch.is_inference_mode_enabled() or not room.keys.is_inference())
     if room is None or not usable or room.taken != columns or end > room.keys.shape[2]:
-        room = Room(*(new.new_empty(*new.shape[:2], end + SPARE, new.shape[3]) for new in (keys, values)), columns)
+        room = empty_room(keys, values, end, columns)
         if pair is not None:
             room.keys[:, :, :columns], room.values[:, :, :columns] = pair
     room.keys[:, :, columns:end], room.values[:, :, columns:end] = keys, values
@@ -111,7 +117,7 @@ class GrowingLayer(DynamicLayer):
 
     def _moved(self, keys: torch.Tensor, values: torch.Tensor, slots: int, start: int, end: int) -> Room:
         """A room that holds the slots and its own columns, and has place up to column `end` and `SPARE` more."""
-        room = Room(*(new.new_empty(*new.shape[:2], end + SPARE, new.shape[3]) for new in (keys, values)), start)
+        room = empty_room(keys, values, end, start)
         room.front = self.front
         if self.front is not None:
             room.keys[:, :, :slots], room.values[:, :, :slots] = self.front

@@ -1,0 +1,33 @@
+"""What the parts of a duplex adapter know of each other; for type checkers alone."""
+
+from typing import Any
+
+from .configuration_adapter import DuplexAdapterConfig
+
+
+class AdapterParts:
+    """Attributes and methods of [`~modeling_adapter.DuplexAdapterForCausalLM`] that its parts share."""
+
+    config: DuplexAdapterConfig
+    base: Any
+    implementation: str
+    routed: bool
+    decoder: Any
+    keeps_workspace: Any
+    doubt: Any
+    notice: Any
+    device: Any
+    dtype: Any
+    embed: Any
+    decode: Any
+    logits: Any
+    fold: Any
+    named_parameters: Any
+    _auto_class: Any
+    _empty: Any
+    _prompt_slots: Any
+    _prompt_versions: Any
+    _read: Any
+
+
+__all__ = ["AdapterParts"]

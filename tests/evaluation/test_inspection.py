@@ -379,7 +379,7 @@ def test_another_kind_of_model_is_named():
     from transformers import LlamaConfig, LlamaForCausalLM
 
     sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
-    with pytest.raises(ValueError, match="`model` is a llama model.*give one of duplex_workspace"):
+    with pytest.raises(ValueError, match="`model` is a llama model.*give one of duplex_adapter"):
         inspect_session(LlamaForCausalLM(LlamaConfig(vocab_size=64, **sizes)), TOKENIZER, PROMPT)
 
 
@@ -389,7 +389,7 @@ def test_another_kind_of_model_is_named():
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inspected")
-    run_inspect(versions=(6, 7), json_path=folder / "inside.json", png_path=folder / "inside.png")
+    run_inspect(WORKSPACE, versions=(6, 7), json_path=folder / "inside.json", png_path=folder / "inside.png")
     return folder
 
 

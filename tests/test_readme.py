@@ -41,7 +41,7 @@ def test_the_examples_run_as_they_are_written(readme, monkeypatch, capsys):
     assert len(blocks) == 2 and len(blocks[0].splitlines()) <= 10
     names = {}
     exec(compile(blocks[0], "README.md", "exec"), names)
-    assert "Friday" in capsys.readouterr().out
+    assert "$20" in capsys.readouterr().out
     exec(compile(blocks[1], "README.md", "exec"), names)
     assert names["receipt"].status == "applied"
 

@@ -11,6 +11,10 @@ from .interrupts import Interrupt
 from .messages import encode_prompt, encode_update
 
 
+MAX_NEW_TOKENS = 256
+LIMITS = {"max_length", "max_new_tokens", "generation_config"}
+
+
 class ScheduledUpdates:
     """An `interrupt_callback` that hands over each update, to every row, once so many tokens were emitted."""
 
@@ -91,6 +95,9 @@ class DuplexGenerationPipeline(Pipeline):
             encode = partial(encode_update, self.tokenizer) if self.chat_format is None else self.chat_format.update
             encoded = [(after, encode(text)) for after, text in updates]
             interrupt_callback = ScheduledUpdates(encoded, start=1)
+        if self.model.generation_config.max_new_tokens is None and not generate_kwargs.keys() & LIMITS:
+            # A base says nothing, and transformers would stop after some 20 tokens.
+            generate_kwargs["max_new_tokens"] = MAX_NEW_TOKENS
         output = self.model.generate(
             **model_inputs,
             interrupt_callback=interrupt_callback,

@@ -75,17 +75,19 @@ class AdapterArguments:
     compile_step: bool = field(default=False, metadata={"help": "Compile the training step; it pays on a GPU."})
     base_noise: float = field(default=0.0, metadata={"help": "Noise on the base, in steps of 4-bit quantization."})
     capture_step: bool = field(default=False, metadata={"help": "Replay training steps as CUDA graphs."})
-    incoming_tokens: int = field(default=116, metadata={"help": "Incoming tokens of a batch, a conversation."})
-    emitted_tokens: int = field(default=72, metadata={"help": "Emitted tokens of a batch, a conversation."})
+    incoming_tokens: int = field(default=110, metadata={"help": "Incoming tokens of a batch, a conversation."})
+    emitted_tokens: int = field(default=58, metadata={"help": "Emitted tokens of a batch, a conversation."})
     eval_samples: int = field(default=512, metadata={"help": "Held-out samples for the loss at the end."})
     max_seconds: float | None = field(default=None, metadata={"help": "Stop, saved, after so many seconds."})
     sources: list[Source] = field(default_factory=list, metadata={"help": "In the YAML file only."}, init=False)
 
     def budget(self, rows: int) -> Budget:
         """What a batch of so many conversations is filled up to."""
+        # Room for more of them where they are short, so that the tokens are used up.
+        most = rows + -(-rows // 4)
         if self.mode == "workspace":
-            return Budget(self.incoming_tokens * rows, self.emitted_tokens * rows, rows)
-        return Budget(0, (self.incoming_tokens + self.emitted_tokens + 16) * rows, rows, 1, 896)
+            return Budget(self.incoming_tokens * rows, self.emitted_tokens * rows, most)
+        return Budget(0, (self.incoming_tokens + self.emitted_tokens + 16) * rows, most, 1, 896)
 
     def config(self) -> DuplexAdapterConfig:
         """The configuration of a fresh adapter."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hf_duplex import Interrupt, listen
+from hf_duplex.hub.adapter_card import adapter_card
 from hf_duplex.modeling import ChatFormat
 from hf_duplex.released import ADAPTER, SHIPPED
 
@@ -48,3 +49,8 @@ def test_an_update_in_the_middle_is_answered(base, scope):
     assert "Paris" in answer(None) and "Italy" not in answer(None)
     told = answer(lambda emitted: update if emitted.shape[1] == 3 else None)
     assert "Italy" in told and "Paris" not in told, told
+
+
+def test_its_card_is_drawn_from_the_files_beside_it():
+    drawn = str(adapter_card(SHIPPED / ADAPTER))
+    assert drawn == (SHIPPED / ADAPTER / "README.md").read_text(), "run `python -m hf_duplex.hub card FOLDER`"

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from ..evaluation.tables import markdown
+from ..evaluation.tables import markdown, p_cell
 from .cards import NOT_MEASURED
 from .tables import read_results, revision_table
 
@@ -47,7 +47,7 @@ def natural_table(results: dict[str, Any], base: str = "the base") -> str:
     rows = []
     for name, model in results["models"].items():
         compared = differences.get((first, name))
-        paired = "–" if compared is None else f"{compared['difference']:+.2f}, p {compared['p']:.3f}"
+        paired = "–" if compared is None else f"{compared['difference']:+.2f}, p {p_cell(compared['p'])}"
         rows.append([contestant(name, base), share(model["all"]), share(model["not_by_repeating"]), paired])
     return markdown(["model", "right after the last update", "not by repeating", "difference of the first"], rows)
 

@@ -5,6 +5,7 @@ import re
 from functools import partial
 
 import pytest
+import tiny_chat
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_runs import toy_tokenizer
@@ -171,8 +172,13 @@ def test_the_page_shows_lines_that_are_read_and_code_that_runs(request, tmp_path
     config = WorkspaceConfig(vocab_size=384, encoder_layers=1, n_slots=128, **sizes)
     arguments = TrainingArguments("run", max_steps=1, save_strategy="no", report_to="none", use_cpu=True)
     known = {"tokenizer": toy_tokenizer(), "model": WorkspaceForCausalLM(config), "arguments": arguments}
-    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    first, second, adapter = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(first, "own_data.md", "exec"), known)
     expected = list(known["train_dataset"])
     exec(compile(second, "own_data.md", "exec"), known)
     assert list(known["train_dataset"]) == expected
+
+    monkeypatch.setattr("hf_duplex.bases.load_base", lambda name: (tiny_chat.chat_model(), tiny_chat.chat_tokenizer()))
+    few = 'max_steps=1, save_strategy="no", report_to="none", use_cpu=True'
+    exec(compile(adapter.replace("max_steps=500", few), "own_data.md", "exec"), known)
+    assert known["model"].keeps_workspace and (tmp_path / "runs" / "mine" / "model.safetensors").is_file()

@@ -28,6 +28,7 @@ from ..bases import load_base
 from ..data.chat_encoding import ChatEncoder
 from ..data.collators import ChannelCollator
 from ..data.mix import Drawer, MixedBatches, Source, read_sources
+from ..data.own import read_conversations
 from ..modeling import DuplexAdapterConfig, DuplexAdapterForCausalLM, listen
 from ..modeling.adapter_files import WEIGHTS
 from ..modeling.packed_adapter import Budget, PackedBatch
@@ -327,6 +328,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parses the arguments, trains, and saves the adapter and the facts of the run."""
     argv = sys.argv[1:] if argv is None else list(argv)
     mine, args = parse(argv)
+    if args.max_steps <= 0:
+        raise ValueError("`max_steps` must be given: batches are drawn without end.")
+    for source in mine.sources:
+        if source.path is not None:
+            # What is wrong with a line is told before anything is loaded.
+            read_conversations(source.path)
     args.remove_unused_columns = False
     args.label_names = ["labels"]
     set_seed(args.seed)
@@ -352,8 +359,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     seed = args.data_seed if args.data_seed is not None else args.seed
     budget = mine.budget(args.per_device_train_batch_size)
     batches = MixedBatches(mine.sources, encoder, model.config, budget, seed, mine.after_update)
-    if args.max_steps <= 0:
-        raise ValueError("`max_steps` must be given: batches are drawn without end.")
     clock = Clock(mine.max_seconds)
     trainer = AdapterTrainer(
         model=model,

@@ -462,7 +462,7 @@ def natural(
 
     A model is a duplex adapter, by folder or Hub name, behind an @ its scope:
     always, after_update; a generator, as duplex-workspace-5m; or a baseline:
-    smollm2@next_turn (stopped and told in the next turn), smollm2@restart
+    smollm2@next_turn (stopped, the update as the next turn), smollm2@restart
     (everything in one turn), smollm2@spliced (listens without an adapter).
 
     [bold]Example[/]

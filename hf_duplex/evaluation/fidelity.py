@@ -179,7 +179,7 @@ def logit_difference(
     """
     largest = behind = 0.0
     compared = 0
-    told = torch.tensor([encoder.format.update(UPDATE)], device=model.device)
+    update = torch.tensor([encoder.format.update(UPDATE)], device=model.device)
     for sample in encoded[:COMPARED_CHATS]:
         prompt = torch.tensor([sample["prompt_ids"]], device=model.device)
         start = torch.tensor([sample["input_ids"][:1]], device=model.device)
@@ -194,7 +194,7 @@ def logit_difference(
         expected = base.generate(whole, attention_mask=torch.ones_like(whole), **how)
 
         def callback(input_ids: torch.LongTensor) -> Interrupt | None:
-            return Interrupt(told) if interrupt and input_ids.shape[1] == 1 + UPDATE_AT else None
+            return Interrupt(update) if interrupt and input_ids.shape[1] == 1 + UPDATE_AT else None
 
         given = model.generate(start, prompt_ids=prompt, interrupt_callback=callback, **how)
         for index, (ours, theirs) in enumerate(zip(given.logits, expected.logits, strict=True)):
@@ -331,8 +331,8 @@ def print_fidelity_table(results: dict[str, Any], console: Console | None = None
         found = results.get(name)
         if found is None:
             continue
-        told = "" if name == "clean" else ", noise on the weights of the base"
-        table = Table(title=f"Ordinary chat, {results['settings']['conversations']} conversations{told}")
+        noise = "" if name == "clean" else ", noise on the weights of the base"
+        table = Table(title=f"Ordinary chat, {results['settings']['conversations']} conversations{noise}")
         for column in ("model", "scope", "perplexity", "ratio to the base", f"at most {TARGET:g}"):
             table.add_column(column)
         table.add_row("base", "", f"{found['base']['perplexity']:.3f}", "", "")

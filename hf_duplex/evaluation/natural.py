@@ -33,7 +33,7 @@ def play_cases(
     max_new_tokens: int,
     advance: Callable[[float], None] = lambda count: None,
 ) -> list[str]:
-    """The answers of a contestant, in batches; `advance(count)` is told of each."""
+    """The answers of a contestant, in batches; `advance(count)` is called after each."""
     answers: list[str] = []
     for start in range(0, len(cases), batch_size):
         batch = cases[start : start + batch_size]

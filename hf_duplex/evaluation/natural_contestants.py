@@ -6,7 +6,7 @@ Who answers interruptions in natural English: models that go on emitting, and wa
 | `ADAPTER` | as it emits; a duplex adapter, by folder or Hub name, on the base |
 | `ADAPTER@always`, `ADAPTER@after_update` | the same, in this scope |
 | `MODEL` | as it emits; a generator from scratch, by folder, Hub name, or the name of a released one |
-| `BASE@next_turn` | the base is stopped, told in the next turn of the chat template, and answers anew |
+| `BASE@next_turn` | the base is stopped, gets the update as the next turn of the chat template, and answers anew |
 | `BASE@restart` | the base is restarted with prompt and updates so far in one turn |
 | `BASE@spliced` | they are spliced into its own stream, as the base without an adapter listens |
 """
@@ -105,7 +105,7 @@ class StoppedAndTold(ChatModel):
 
     Args:
         name, model, tokenizer: As [`ChatModel`] takes them.
-        restart (`bool`): Told everything in one turn, rather than stopped and told in the next one. What it emits
+        restart (`bool`): Everything in one turn, rather than the update as the next one. What it emits
             before the last update is thrown away and decides nothing, so it is not emitted.
     """
 

@@ -79,7 +79,7 @@ def measure(
     repeats: int,
     advance: Callable[[str], None],
 ) -> dict[str, Any]:
-    """One history, all ways taking turns: a row of the results. `advance(text)` is told of each step."""
+    """One history, all ways taking turns: a row of the results. `advance(text)` is called at each step."""
     streams = {}
     for name, model in models.items():
         advance(f"{history.shape[1]} tokens, reading: {LABELS[name]}")

@@ -14,7 +14,7 @@ from .tables import read_results, revision_table
 TEMPLATE = Path(__file__).with_name("adapter_card_template.md")
 WAYS = ("workspace", "spliced", "restart")
 NAMES = {
-    "next_turn": "stopped, and told in the next turn",
+    "next_turn": "stopped, the update sent as the next turn",
     "restart": "restarted with everything in the prompt",
     "spliced": "updates spliced into its stream, untrained",
 }

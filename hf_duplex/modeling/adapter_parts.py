@@ -28,6 +28,8 @@ class AdapterParts:
     _prompt_slots: Any
     _prompt_versions: Any
     _read: Any
+    check_prompt: Any
+    check_updates: Any
 
 
 __all__ = ["AdapterParts"]

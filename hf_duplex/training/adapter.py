@@ -332,7 +332,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ValueError("`max_steps` must be given: batches are drawn without end.")
     for source in mine.sources:
         if source.path is not None:
-            # What is wrong with a line is told before anything is loaded.
+            # A wrong line is an error before anything is loaded.
             read_conversations(source.path)
     args.remove_unused_columns = False
     args.label_names = ["labels"]

@@ -8,7 +8,6 @@ Either way no layer is added: low-rank additions by peft, a doubt head and a not
 """
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +17,8 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .adapter_files import AdapterFiles
 from .adapter_packed import AdapterPacked
-from .adapter_stream import AdapterStream, Columns, slot_parts
+from .adapter_reading import AdapterReading
+from .adapter_stream import AdapterStream
 from .adapter_versions import AdapterVersions
 from .attention_duplex import Visibility
 from .base_model import (
@@ -35,11 +35,9 @@ from .base_model import (
 from .cache import DuplexCache
 from .configuration_adapter import DuplexAdapterConfig
 from .generation import DuplexGenerationMixin
-from .interrupts import check_ids
-from .layout_adapter import compact, protected_columns, update_places
 from .packed_adapter import PackedBatch
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
-from .slots_adapter import AdapterWorkspace, DoubtHead
+from .slots_adapter import DoubtHead
 from .streams import Streams
 
 
@@ -60,7 +58,7 @@ class Gate(threading.local):
 
 
 class DuplexAdapterForCausalLM(
-    AdapterFiles, AdapterStream, AdapterVersions, AdapterPacked, DuplexGenerationMixin, PreTrainedModel
+    AdapterFiles, AdapterReading, AdapterStream, AdapterVersions, AdapterPacked, DuplexGenerationMixin, PreTrainedModel
 ):
     """
     A pretrained causal language model with an open input. Made by [`~hf_duplex.listen`] or [`from_pretrained`].
@@ -190,174 +188,6 @@ class DuplexAdapterForCausalLM(
         """Logits of last hidden states."""
         return head_logits(self.base, hidden)
 
-    def update_workspace(
-        self,
-        message_ids: torch.LongTensor,
-        message_mask: torch.Tensor | None = None,
-        workspace: AdapterWorkspace | None = None,
-        emitted: int = 0,
-    ) -> AdapterWorkspace:
-        """
-        Folds messages into a workspace: `W_k = f_update(W_{k-1}, U_k)`. Differentiable.
-
-        Args:
-            message_ids (`torch.LongTensor` of shape `(batch, length)` or `(batch, messages, length)`): The messages.
-                The first message of a fresh workspace is the prompt, all others are updates.
-            message_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens, at the front.
-            workspace (`AdapterWorkspace`, *optional*): The version before; a fresh one where it is not given.
-            emitted (`int`, *optional*, defaults to 0): How many tokens were emitted when the updates came, without the
-                one that the emitted stream begins with. Updates of one call came together.
-
-        Returns:
-            A new [`AdapterWorkspace`]; the one handed in stays as it was.
-
-        Raises:
-            ValueError: The model keeps no workspace, or ids or shapes are unusable; the message names the argument.
-        """
-        self._need_workspace()
-        vocab = self.config.get_text_config().vocab_size
-        check_ids("message_ids", message_ids, message_mask, vocab, dims=(2, 3))
-        mask = torch.ones_like(message_ids) if message_mask is None else message_mask
-        if message_ids.dim() == 2:
-            message_ids, mask = message_ids[:, None], mask[:, None]
-        mask = mask.bool()
-        if bool((mask[..., 1:] & ~mask[..., :-1]).any()):
-            raise ValueError("`message_mask` must have its ones at the front: pad messages on the right.")
-        if workspace is None:
-            self.check_prompt("message_ids", mask[:, 0].sum(1))
-            workspace = self.read_first(message_ids[:, 0], mask[:, 0])
-            message_ids, mask = message_ids[:, 1:], mask[:, 1:]
-        if workspace.version.shape[0] != message_ids.shape[0]:
-            raise ValueError(
-                f"`workspace` has {workspace.version.shape[0]} rows, but `message_ids` has {message_ids.shape[0]}."
-            )
-        if not mask.any():
-            return workspace
-        self.check_updates("message_ids", mask)
-        first_known = torch.full_like(workspace.version, emitted + 1)
-        return self.fold(workspace, message_ids, mask, first_known)
-
-    def read_first(self, ids: torch.LongTensor, mask: torch.BoolTensor) -> AdapterWorkspace:
-        """The workspace after prompts `(batch, length)`."""
-        if not bool(mask.any()):
-            return self._empty(len(ids))
-        ids, placed = compact(mask, ids, mask)
-        positions = (placed.cumsum(1) - 1).clamp(min=0)
-        hidden, cache = self._read(None, ids, placed, positions, self._factors_of_prompt(ids))
-        return self._prompt_slots(ids, placed, hidden, cache)
-
-    def _prompt_slots(
-        self, ids: torch.LongTensor, mask: torch.BoolTensor, hidden: torch.Tensor, cache: DuplexCache
-    ) -> AdapterWorkspace:
-        """The workspace of prompts whose columns are the first of a cache, `(batch, tokens)`, padded on the right."""
-        batch, columns = ids.shape
-        offset = torch.arange(columns, device=ids.device).expand(batch, -1)
-        version = self._prompt_versions(mask)
-        workspace = AdapterWorkspace(
-            slots=self._doubt_keys(hidden),
-            log_validity=torch.zeros(batch, columns, device=ids.device).masked_fill(~mask, -torch.inf),
-            slot_ids=offset.masked_fill(~mask, -1),
-            token_ids=ids.masked_fill(~mask, -1),
-            doubts=torch.zeros(batch, columns, 0, device=ids.device),
-            version=version,
-            messages=torch.zeros_like(ids),
-            positions=offset,
-            protected=protected_columns(ids, mask, self.config.system_prefix_ids, self.config.turn_end_token_id),
-            prompt_length=mask.sum(1),
-            updates=torch.zeros_like(version),
-            key_values=tuple((layer.keys[:, :, :columns], layer.values[:, :, :columns]) for layer in cache.layers),
-        )
-        return workspace
-
-    def _empty(self, batch: int) -> AdapterWorkspace:
-        """The workspace of rows without a prompt."""
-        text = self.base.config.get_text_config()
-        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        nothing = torch.zeros(batch, heads, 0, head_dim, device=self.device, dtype=self.dtype)
-        ids = torch.zeros(batch, 0, dtype=torch.long, device=self.device)
-        reading = DuplexCache()
-        reading.layers = [Columns(nothing, nothing) for _ in range(text.num_hidden_layers)]
-        hidden = torch.zeros(batch, 0, text.hidden_size, device=self.device, dtype=self.dtype)
-        return self._prompt_slots(ids, ids.bool(), hidden, reading)
-
-    def _prompt_versions(self, mask: torch.BoolTensor) -> torch.LongTensor:
-        """How many messages prompts are: one for each stretch of `max_message_length` tokens."""
-        return -(-mask.sum(1) // self.config.max_message_length)
-
-    def fold(
-        self,
-        workspace: AdapterWorkspace,
-        ids: torch.LongTensor,
-        mask: torch.BoolTensor,
-        first_known: torch.LongTensor,
-    ) -> AdapterWorkspace:
-        """
-        Reads updates `(batch, updates, length)` into a workspace; `first_known` `(batch,)` is the index of the first
-        emitted token that knows them. They are read once, causally, and see all slots, doubted or not.
-        """
-        lengths = mask.sum(-1)
-        places = update_places(mask, first_known[:, None].expand_as(lengths), workspace.prompt_length)
-        arrived = (lengths > 0).long()
-        number = workspace.updates[:, None] + arrived.cumsum(1)
-        offset = torch.arange(ids.shape[2], device=ids.device)
-        last = workspace.version[:, None] + arrived.cumsum(1) - 1
-        slot_ids = last[..., None] * self.config.max_message_length + offset
-        wide = [tensor.expand_as(ids).flatten(1) for tensor in (places, number[..., None], slot_ids)]
-        ids, places, number, slot_ids, placed = compact(mask.flatten(1), ids.flatten(1), *wide, mask.flatten(1))
-        hidden, cache = self._read(workspace, ids, placed, places, None)
-        new = AdapterWorkspace(
-            slots=self._doubt_keys(hidden),
-            log_validity=torch.zeros_like(places, dtype=torch.float32).masked_fill(~placed, -torch.inf),
-            slot_ids=slot_ids.masked_fill(~placed, -1),
-            token_ids=ids.masked_fill(~placed, -1),
-            doubts=torch.zeros(*ids.shape, 0, device=ids.device),
-            version=workspace.version,
-            messages=number.masked_fill(~placed, 0),
-            positions=places,
-            protected=torch.zeros_like(placed),
-            prompt_length=workspace.prompt_length,
-            updates=workspace.updates,
-            key_values=tuple((layer.keys, layer.values) for layer in cache.layers),
-        )
-        workspace = workspace.with_message(new)
-        for _ in range(int(arrived.sum(1).max())):
-            # The next update of each row: its tokens cast doubt on every slot that is older.
-            following = (workspace.updates + 1)[:, None]
-            casting = placed & (number == following)
-            older = workspace.messages < following
-            if hasattr(self, "doubt"):
-                doubt = self.doubt(workspace, hidden, casting).masked_fill(~older, 0.0)
-                workspace = replace_validity(workspace, workspace.log_validity - doubt)
-            received = casting.any(1).long()
-            workspace = counted(workspace, received)
-        return workspace.evict(self.config.n_slots)
-
-    def _read(
-        self,
-        workspace: AdapterWorkspace | None,
-        ids: torch.LongTensor,
-        mask: torch.BoolTensor,
-        positions: torch.LongTensor,
-        factors: torch.Tensor | None,
-    ) -> tuple[torch.Tensor, DuplexCache]:
-        """Last hidden states of incoming tokens `(batch, length)`, padded on the right, and a cache with them."""
-        cache = DuplexCache()
-        # Padding stands on the right, where causal attention does not look.
-        visibility = Visibility(self.implementation, positions, positions)
-        if workspace is not None:
-            bias = torch.zeros_like(workspace.log_validity)
-            visibility.parts = slot_parts(workspace, bias)
-        return self.decode(self.embed(ids), positions, visibility, cache, factors), cache
-
-    def _doubt_keys(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.doubt.keys(hidden) if hasattr(self, "doubt") else hidden.new_zeros(*hidden.shape[:2], 0).float()
-
-    def _factors_of_prompt(self, ids: torch.LongTensor) -> torch.Tensor | None:
-        if self.config.scope == "always":
-            return None
-        return torch.zeros(*ids.shape, 1, device=ids.device)
-
     def _check_generate_arguments(self, inputs, generation_config, kwargs) -> None:
         super()._check_generate_arguments(inputs, generation_config, kwargs)
         cache = kwargs.get("past_key_values")
@@ -394,10 +224,6 @@ class DuplexAdapterForCausalLM(
                 f"`{name}` holds an update of {int(mask.sum(-1).max())} tokens, more than max_message_length "
                 f"({most}): send it as several updates."
             )
-
-    def _need_workspace(self) -> None:
-        if not self.keeps_workspace:
-            raise ValueError("this model keeps no workspace: `listen` it with an adapter whose mode is `workspace`.")
 
     # All versions in one forward
 
@@ -464,8 +290,8 @@ class DuplexAdapterForCausalLM(
         if update_ids is not None:
             mask = torch.ones_like(update_ids) if update_mask is None else update_mask
             self.check_updates("update_ids", mask.bool())
-        told = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
-        streams_ = Streams(input_ids, attention_mask, *told)
+        incoming = prompt_ids, prompt_mask, update_ids, update_mask, update_positions
+        streams_ = Streams(input_ids, attention_mask, *incoming)
         if self.training and labels is not None and self.can_pack:
             batch = PackedBatch.of(streams_, labels, self.config, acts)
             return CausalLMOutputWithPast(loss=self.packed_loss(batch))
@@ -495,20 +321,6 @@ class DuplexAdapterForCausalLM(
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             logits = self.logits(hidden[:, keep])
         return CausalLMOutputWithPast(loss=loss, logits=logits)
-
-
-def replace_validity(workspace: AdapterWorkspace, log_validity: torch.Tensor) -> AdapterWorkspace:
-    """The workspace with other log-validities, `(batch, n)`."""
-    return _with(workspace, log_validity=log_validity)
-
-
-def counted(workspace: AdapterWorkspace, received: torch.LongTensor) -> AdapterWorkspace:
-    """The workspace once rows have received so many more updates, `(batch,)`."""
-    return _with(workspace, version=workspace.version + received, updates=workspace.updates + received)
-
-
-def _with(workspace: AdapterWorkspace, **changed: torch.Tensor) -> AdapterWorkspace:
-    return replace(workspace, **changed)
 
 
 DuplexAdapterForCausalLM.register_for_auto_class("AutoModelForCausalLM")

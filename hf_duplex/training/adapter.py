@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -33,6 +32,7 @@ from ..modeling import DuplexAdapterConfig, DuplexAdapterForCausalLM, listen
 from ..modeling.adapter_files import WEIGHTS
 from ..modeling.packed_adapter import Budget, PackedBatch
 from ..record import describe_machine, describe_versions
+from .arguments import parse_with_file
 from .graphs import GraphedSteps
 
 
@@ -106,20 +106,8 @@ def parse(argv: Sequence[str]) -> tuple[AdapterArguments, TrainingArguments]:
         ValueError: A field is unknown, or there is nothing to train on; the message names it.
     """
     parser = HfArgumentParser((AdapterArguments, TrainingArguments), prog="hf-duplex train")
-    argv = list(argv)
-    path = argv.pop(0) if argv and not argv[0].startswith("-") else None
-    settings: dict[str, Any] = {}
-    if path is not None:
-        settings = yaml.safe_load(Path(path).read_text()) or {}
-    sources = settings.pop("sources", None)
-    unknown = sorted(settings.keys() - {action.dest for action in parser._actions})
-    if unknown:
-        raise ValueError(f"{path}: no such field: {', '.join(unknown)}. `hf-duplex train --help` lists them all.")
-    parser.set_defaults(**settings)
-    for action in parser._actions:
-        if action.dest in settings:
-            action.required = False
-    mine, training = parser.parse_args_into_dataclasses(args=argv)
+    parser.usage = "hf-duplex train CONFIG.yaml [--any_field value ...]"
+    (mine, training), sources = parse_with_file(parser, argv, "sources")
     if mine.data is not None:
         mine.sources = [Source("data", path=mine.data)] + [
             source for source in (read_sources(sources) if sources else []) if source.kind == "chat"

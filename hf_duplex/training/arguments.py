@@ -193,16 +193,21 @@ def named_model_type(argv: Sequence[str]) -> str | None:
     return settings.get("model_type") if isinstance(settings, dict) else None
 
 
-def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, TrainingArguments]:
+def parse_with_file(parser: HfArgumentParser, argv: Sequence[str], apart: str) -> tuple[tuple[Any, ...], Any]:
     """
     Reads `CONFIG.yaml --any_field value ...`; the command line wins.
 
+    Args:
+        parser (`HfArgumentParser`): Knows the fields.
+        argv (`Sequence[str]`): The command line; it may begin with a file.
+        apart (`str`): A field of the file that is a list of its own, and no argument.
+
+    Returns:
+        The dataclasses of the parser, and what the file holds under `apart`, None if nothing.
+
     Raises:
-        ValueError: The file is missing or holds a field that no argument has, or the samples have no source or two;
-            the message names the field.
+        ValueError: The file is missing, is no YAML, or holds a field that no argument has; the message names it.
     """
-    parser = HfArgumentParser((ModelArguments, DataArguments, TrainingArguments), prog="hf-duplex train")
-    parser.usage = "hf-duplex train CONFIG.yaml [--any_field value ...]"
     argv = list(argv)
     path = argv.pop(0) if argv and not argv[0].startswith("-") else None
     settings: dict[str, Any] = {}
@@ -215,7 +220,7 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
             raise ValueError(f"{path} is no YAML: {error}") from error
         if not isinstance(settings, dict):
             raise ValueError(f"{path}: must hold fields and their values, got a {type(settings).__name__}.")
-    phases = settings.pop("phases", None)
+    listed = settings.pop(apart, None)
     known = {action.dest for action in parser._actions} - {"help"}
     unknown = sorted(settings.keys() - known)
     if unknown:
@@ -224,6 +229,18 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
     for action in parser._actions:
         if action.dest in settings:
             action.required = False
-    model_args, data_args, training_args = parser.parse_args_into_dataclasses(args=argv)
+    return parser.parse_args_into_dataclasses(args=argv), listed
+
+
+def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, TrainingArguments]:
+    """
+    Reads the arguments of a generator from scratch, as [`parse_with_file`] does.
+
+    Raises:
+        ValueError: As there; or the samples have no source or two.
+    """
+    parser = HfArgumentParser((ModelArguments, DataArguments, TrainingArguments), prog="hf-duplex train")
+    parser.usage = "hf-duplex train CONFIG.yaml [--any_field value ...]"
+    (model_args, data_args, training_args), phases = parse_with_file(parser, argv, "phases")
     set_source(data_args, phases)
     return model_args, data_args, training_args

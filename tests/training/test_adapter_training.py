@@ -281,3 +281,15 @@ def test_a_source_says_what_it_needs():
     with pytest.raises(ValueError, match="`kind` must be one of"):
         Source("books")
     assert Source("everyday").share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "CONFIG: there is no file"), ("sources: [", "is no YAML"), ("- a list", "must hold fields")],
+)
+def test_a_config_file_that_cannot_be_read_is_one_clear_error(tmp_path, content, message):
+    config = tmp_path / "adapter.yaml"
+    if content is not None:
+        config.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        parse([str(config), "--output_dir", str(tmp_path / "run")])

@@ -21,9 +21,11 @@ from ..modeling.streams import Streams
 from .chat_encoding import ChatEncoder
 from .collators import ChannelCollator
 from .encoding import EncodedSample
-from .own import read_conversations
+from .own import Conversation, read_conversations
 
 
+# Conversations in turn that do not fit into a batch, after which the source is taken to have none that does.
+MOST_SKIPPED = 1000
 KINDS = ("families", "everyday", "data", "chat")
 
 
@@ -58,6 +60,23 @@ class Source:
         known = {entry.name for entry in dataclasses.fields(BuilderConfig)} - {"split", "seed"}
         if self.kind != "families" and self.builder or not set(self.builder) <= known:
             raise ValueError(f"`sources`: `builder` of {self.kind} holds unknown fields: {sorted(self.builder)}.")
+
+    def conversations(self) -> list[Conversation]:
+        """
+        Those of the file.
+
+        Raises:
+            ValueError: A line is unusable, or ordinary chat holds an update; the message names the line.
+        """
+        assert self.path is not None
+        conversations = read_conversations(self.path)
+        for number, conversation in enumerate(conversations, 1):
+            if self.kind == "chat" and conversation.updates:
+                raise ValueError(
+                    f"`sources`: {self.path}, conversation {number}: ordinary chat has no updates, on which the model "
+                    "would be held to its base. List the file as `kind: data`."
+                )
+        return conversations
 
 
 def read_sources(listed: Any) -> list[Source]:
@@ -95,7 +114,7 @@ class Drawer:
         if source.kind == "families":
             self.builder = Builder(BuilderConfig(split=split, seed=seed, **source.builder))
         elif source.path is not None:
-            self.conversations = read_conversations(source.path)
+            self.conversations = source.conversations()
 
     def __call__(self, index: int) -> EncodedSample:
         if self.source.kind == "families":
@@ -174,7 +193,7 @@ class MixedBatches(IterableDataset):
     ) -> list[EncodedSample]:
         """Samples until one does not fit any more; those that never would are left out."""
         samples: list[EncodedSample] = []
-        incoming = emitted = 0
+        incoming = emitted = skipped = 0
         while len(samples) < budget.rows:
             sample = rng.choices(drawers, shares)[0](rng.randrange(1 << 40))
             ours, theirs = len(sample["input_ids"]), len(sample["prompt_ids"]) + sum(map(len, sample["update_ids"]))
@@ -183,7 +202,15 @@ class MixedBatches(IterableDataset):
             short = theirs <= min(budget.longest_incoming, budget.incoming or theirs)
             short = short and ours <= min(budget.longest_emitted, budget.emitted)
             if not short or len(sample["update_ids"]) >= budget.versions:
+                skipped += 1
+                if skipped > MOST_SKIPPED:
+                    raise ValueError(
+                        f"`sources`: {skipped} conversations in turn do not fit: prompt and updates may have "
+                        f"{budget.longest_incoming} tokens, the text {budget.longest_emitted}, with at most "
+                        f"{budget.versions - 1} updates. Shorten them, or leave out a source that is too long."
+                    )
                 continue
+            skipped = 0
             if incoming + theirs > budget.incoming or emitted + ours > budget.emitted:
                 break
             samples.append(sample)
@@ -205,5 +232,6 @@ def chat_budget(budget: Budget, share: float) -> Budget:
     """The budget of ordinary chat beside a batch, in proportion to its rows."""
     rows = max(1, round(budget.rows * share))
     spliced = budget.incoming == 0
-    longest = replace(budget, longest_incoming=512, longest_emitted=512 + 512 * spliced)
+    # Without updates there is one version, and no doubt to compute.
+    longest = replace(budget, longest_incoming=512, longest_emitted=512 + 512 * spliced, versions=1)
     return replace(longest, incoming=0 if spliced else 160 * rows, emitted=(112 + 160 * spliced) * rows, rows=rows)

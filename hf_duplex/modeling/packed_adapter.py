@@ -50,11 +50,11 @@ class PackedBatch:
     A batch of conversations without padding: I incoming tokens and E emitted ones, in R rows; V versions.
 
     Attributes:
-        ids, positions, message, row, column (`torch.LongTensor` of shape `(I,)`): The incoming tokens, the message
-            and the row that each belongs to, and its column in that row.
+        ids, positions, message (`torch.LongTensor` of shape `(I,)`): The incoming tokens, and the message of each.
+        cell (`torch.LongTensor` of shape `(I,)`): The place of each in a table of `rows * longest` cells, row by row;
+            filling stands after its end.
         ends (`torch.IntTensor` of shape `(R + 1,)`): Where the incoming tokens of each row begin, and the total.
-        place (`torch.LongTensor` of shape `(rows, longest)`): Which incoming token stands in each column of each row.
-        messages (`torch.LongTensor` of the same shape): Its message, -1 for padding.
+        messages (`torch.LongTensor` of shape `(rows, longest)`): The message of each cell, -1 for padding.
         protected (`torch.BoolTensor` of the same shape): Whether it is never doubted.
         emitted_ids, emitted_positions, known (`torch.LongTensor` of shape `(E,)`): The emitted tokens, and how many
             updates each knows when it predicts the next.
@@ -71,10 +71,8 @@ class PackedBatch:
     ids: torch.LongTensor
     positions: torch.LongTensor
     message: torch.LongTensor
-    row: torch.LongTensor
-    column: torch.LongTensor
+    cell: torch.LongTensor
     ends: torch.Tensor
-    place: torch.LongTensor
     messages: torch.LongTensor
     protected: torch.BoolTensor
     emitted_ids: torch.LongTensor
@@ -215,19 +213,16 @@ class PackedBatch:
         emitted_row = torch.arange(len(lengths), device=device).repeat_interleave(emitted_lengths)
         ends, emitted_ends = row_ends(lengths), row_ends(emitted_lengths)
         column = torch.arange(len(row), device=device) - ends[row]
-        columns = torch.arange(longest, device=device)
+        cells = all_rows * longest
+        cell = torch.where(row < all_rows, row * longest + column, cells)
         order = torch.cat([row, emitted_row]).argsort(stable=True)
-        real = lengths[:all_rows, None] > columns
-        place = (ends[:all_rows, None].long() + columns).clamp(max=max(0, len(row) - 1))
-        messages = torch.where(real, packed["message"][place], -1) if len(row) else place.new_full(place.shape, -1)
+        messages = cell.new_full((cells + 1,), -1).index_copy(0, cell, packed["message"])
         filler = nn.functional.pad(protected, (0, max(0, longest - protected.shape[1]), 0, all_rows - rows))
         return cls(
             **packed,
-            row=row.clamp(max=all_rows - 1),
-            column=column.clamp(max=longest - 1),
+            cell=cell,
             ends=ends,
-            place=place,
-            messages=messages,
+            messages=messages[:cells].view(all_rows, longest),
             protected=filler[:, :longest],
             emitted_ends=emitted_ends,
             key_ends=row_ends(lengths + emitted_lengths),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -27,7 +28,6 @@ from ..bases import load_base
 from ..data.chat_encoding import ChatEncoder
 from ..data.collators import ChannelCollator
 from ..data.mix import Drawer, MixedBatches, Source, read_sources
-from ..data.own import read_conversations
 from ..modeling import DuplexAdapterConfig, DuplexAdapterForCausalLM, listen
 from ..modeling.adapter_files import WEIGHTS
 from ..modeling.packed_adapter import Budget, PackedBatch
@@ -122,12 +122,18 @@ def divergence(model: DuplexAdapterForCausalLM, batch: PackedBatch) -> torch.Ten
     off = replace(
         batch, factors=torch.zeros_like(batch.ids).float(), emitted_factors=torch.zeros_like(batch.labels).float()
     )
-    wanted = (batch.labels != -100)[:, None]
+    wanted = batch.labels != -100
     with torch.no_grad():
-        target = model.logits(model.packed_hidden(off)).float().log_softmax(-1)
-    given = model.logits(model.packed_hidden(batch)).float().log_softmax(-1)
-    away = functional.kl_div(given, target, log_target=True, reduction="none").masked_fill(~wanted, 0.0).sum()
+        target = model.logits(model.packed_hidden(off))
+    away = summed_divergence(model.logits(model.packed_hidden(batch)), target, wanted)
     return away / wanted.sum().clamp(min=1)
+
+
+def summed_divergence(given: torch.Tensor, target: torch.Tensor, wanted: torch.BoolTensor) -> torch.Tensor:
+    """KL divergence between two sets of logits `(tokens, vocabulary)`, summed over the tokens that are wanted."""
+    target, given = target.float().log_softmax(-1), given.float().log_softmax(-1)
+    away = functional.kl_div(given, target, log_target=True, reduction="none")
+    return away.masked_fill(~wanted[:, None], 0.0).sum()
 
 
 class AdapterTrainer(Trainer):
@@ -204,7 +210,7 @@ class AdapterTrainer(Trainer):
         """Forward and backward of one batch."""
         self.samples += int(inputs.pop("samples"))
         model.train()
-        inputs = self._prepare_inputs(inputs)
+        inputs = send_to_device(inputs, self.args.device, non_blocking=True)
         if self.graphed is not None:
             return self.graphed(inputs)
         loss = self.loss_of(inputs)
@@ -282,11 +288,13 @@ class NoisyBase(TrainerCallback):
 
 
 def compile_step(model: DuplexAdapterForCausalLM) -> None:
-    """Compiles the blocks, for any lengths; attention itself stays out."""
+    """Compiles the blocks, for any lengths, and the loss; attention itself stays out."""
     # With and without gradient, with additions held back and without, for each sequence of a batch.
     torch._dynamo.config.recompile_limit = 64
     for layer in model.decoder.layers:
         layer.compile(dynamic=True)
+    # The loss reads the logits once then, without a copy in full precision.
+    model.summed_loss = torch.compile(model.summed_loss)
 
 
 @torch.no_grad()
@@ -321,8 +329,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for source in mine.sources:
         if source.path is not None:
             # A wrong line is an error before anything is loaded.
-            read_conversations(source.path)
+            source.conversations()
     args.remove_unused_columns = False
+    # It would wait for the device after each step.
+    args.logging_nan_inf_filter = False
     args.label_names = ["labels"]
     set_seed(args.seed)
     on_gpu = args.device.type == "cuda"

@@ -5,7 +5,14 @@ from torch import nn
 
 from .adapter_parts import AdapterParts
 from .attention_duplex import HIDDEN
-from .packed_adapter import PackedBatch, PackedVisibility
+from .packed_adapter import PackedBatch, PackedVisibility, Permuted
+
+
+def table(states: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+    """States of packed incoming tokens `(I, size)`, row by row: `(rows, longest, size)`, zero where there is none."""
+    rows, longest = batch.messages.shape
+    cells = states.new_zeros(rows * longest + 1, states.shape[-1]).index_copy(0, batch.cell, states)
+    return cells[:-1].view(rows, longest, -1)
 
 
 class AdapterPacked(AdapterParts):
@@ -21,7 +28,7 @@ class AdapterPacked(AdapterParts):
         """Last hidden states of the emitted tokens of a packed batch, `(E, hidden_size)`."""
         key_values: list = []
         order = known = bias = None
-        longest = batch.place.shape[1]
+        longest = batch.messages.shape[1]
         if len(batch.ids):
             seen = PackedVisibility(batch.ends, batch.ends, longest, longest, key_values=key_values)
             embeds = self.embed(batch.ids)[None]
@@ -29,7 +36,8 @@ class AdapterPacked(AdapterParts):
             hidden = self.decode(embeds, batch.positions[None], seen, None, factors)[0]
             order = batch.order
             if len(batch.numbers) > 1:
-                bias = nn.functional.pad(self._packed_bias(hidden, batch), (0, 0, 0, len(batch.emitted_ids)))[order]
+                bias = nn.functional.pad(self._packed_bias(hidden, batch), (0, 0, 0, len(batch.emitted_ids)))
+                bias = Permuted.apply(bias, batch.order, batch.inverse)
                 known = nn.functional.one_hot(batch.known, len(batch.numbers))
         embeds = self.embed(batch.emitted_ids)
         if hasattr(self, "notice"):
@@ -47,16 +55,20 @@ class AdapterPacked(AdapterParts):
         held = (batch.messages[:, None] <= batch.numbers[:, None]) & (batch.messages >= 0)[:, None]
         validity = torch.zeros(held.shape, device=hidden.device)
         if hasattr(self, "doubt"):
-            queries, keys = self.doubt.queries(hidden)[batch.place], self.doubt.keys(hidden)[batch.place]
+            queries, keys = (table(states, batch) for states in (self.doubt.queries(hidden), self.doubt.keys(hidden)))
             validity = self.doubt.by_version(queries, keys, batch.messages, batch.numbers, batch.protected)
-        bias = validity.masked_fill(~held, HIDDEN)
-        return bias.transpose(1, 2)[batch.row, batch.column]
+        bias = validity.masked_fill(~held, HIDDEN).transpose(1, 2).flatten(0, 1)
+        return nn.functional.pad(bias, (0, 0, 0, 1)).index_select(0, batch.cell)
 
     def packed_loss(self, batch: PackedBatch) -> torch.Tensor:
         """Mean loss over the labels of a packed batch."""
-        logits = self.logits(self.packed_hidden(batch)).float()
-        total = nn.functional.cross_entropy(logits, batch.labels, ignore_index=-100, reduction="sum")
+        total = self.summed_loss(self.logits(self.packed_hidden(batch)), batch.labels)
         return total / (batch.labels != -100).sum().clamp(min=1)
+
+    @staticmethod
+    def summed_loss(logits: torch.Tensor, labels: torch.LongTensor) -> torch.Tensor:
+        """The loss of logits `(tokens, vocabulary)`, summed over the labels; a training may compile it."""
+        return nn.functional.cross_entropy(logits.float(), labels, ignore_index=-100, reduction="sum")
 
 
 __all__ = ["AdapterPacked"]

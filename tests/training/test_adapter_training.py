@@ -186,6 +186,21 @@ def test_bad_settings_are_clear_errors(folder, tmp_path, bad):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
+def test_ordinary_chat_holds_no_updates(folder, tmp_path):
+    interrupted = write_lines(tmp_path / "interrupted.jsonl", [*CHAT, OWN[0]])
+    listed = [{"kind": "everyday"}, {"kind": "chat", "path": interrupted}]
+    with pytest.raises(ValueError, match="interrupted.jsonl, conversation 3: ordinary chat has no updates"):
+        train(folder, tmp_path, sources=listed)
+
+
+def test_conversations_that_never_fit_are_one_clear_error(folder, tmp_path):
+    long = write_lines(tmp_path / "long.jsonl", [{"prompt": "Go on.", "text": "word " * 200, "updates": []}])
+    listed = read_sources([{"kind": "data", "path": long}])
+    batches = MixedBatches(listed, ChatEncoder(chat_tokenizer()), DuplexAdapterConfig(), Budget(1400, 1400, 4))
+    with pytest.raises(ValueError, match="conversations in turn do not fit: .* 384 tokens, the text 512"):
+        next(iter(batches))
+
+
 # Its batches
 
 

@@ -21,12 +21,14 @@ from ..modeling.streams import Streams
 from .chat_encoding import ChatEncoder
 from .collators import ChannelCollator
 from .encoding import EncodedSample
+from .open_chat import OpenChat
 from .own import Conversation, read_conversations
 
 
 # Conversations in turn that do not fit into a batch, after which the source is taken to have none that does.
 MOST_SKIPPED = 1000
-KINDS = ("families", "everyday", "data", "chat")
+KINDS = ("families", "everyday", "data", "open", "chat")
+WITH_PATH = ("data", "open", "chat")
 
 
 @dataclass
@@ -36,11 +38,11 @@ class Source:
 
     Args:
         kind (`str`): `"families"`, the eight synthetic families; `"everyday"`, interruptions in plain English;
-            `"data"`, a user's own conversations; `"chat"`, ordinary chat without updates, on which the model is held
+            `"data"`, a user's own conversations; `"open"`, answers of the base to open requests, interrupted; `"chat"`, ordinary chat without updates, on which the model is held
             to its base.
         share (`float`, *optional*, defaults to 1.0): How often it is drawn, relative to the others. Of `chat`: how
             many conversations go with each sample of the others.
-        path (`str`, *optional*): The file of `data` and `chat`, JSON lines.
+        path (`str`, *optional*): The file of `data`, `open` and `chat`, JSON lines.
         builder (`dict`, *optional*): Fields of [`~dataset_builder.BuilderConfig`], for `families`.
     """
 
@@ -54,21 +56,23 @@ class Source:
             raise ValueError(f"`sources`: `kind` must be one of {', '.join(KINDS)}, got {self.kind!r}.")
         if not self.share > 0:
             raise ValueError(f"`sources`: `share` of {self.kind} must be above 0, got {self.share!r}.")
-        if (self.path is not None) != (self.kind in ("data", "chat")):
+        if (self.path is not None) != (self.kind in WITH_PATH):
             need = "needs" if self.path is None else "takes no"
             raise ValueError(f"`sources`: {self.kind} {need} `path`.")
         known = {entry.name for entry in dataclasses.fields(BuilderConfig)} - {"split", "seed"}
         if self.kind != "families" and self.builder or not set(self.builder) <= known:
             raise ValueError(f"`sources`: `builder` of {self.kind} holds unknown fields: {sorted(self.builder)}.")
 
-    def conversations(self) -> list[Conversation]:
+    def load(self) -> list[Conversation] | OpenChat:
         """
-        Those of the file.
+        What the file holds.
 
         Raises:
             ValueError: A line is unusable, or ordinary chat holds an update; the message names the line.
         """
         assert self.path is not None
+        if self.kind == "open":
+            return OpenChat(self.path)
         conversations = read_conversations(self.path)
         for number, conversation in enumerate(conversations, 1):
             if self.kind == "chat" and conversation.updates:
@@ -114,7 +118,7 @@ class Drawer:
         if source.kind == "families":
             self.builder = Builder(BuilderConfig(split=split, seed=seed, **source.builder))
         elif source.path is not None:
-            self.conversations = source.conversations()
+            self.loaded = source.load()
 
     def __call__(self, index: int) -> EncodedSample:
         if self.source.kind == "families":
@@ -124,7 +128,10 @@ class Drawer:
             text = made["text"] if made["text"].endswith(END) else made["text"] + END
             updates = [(update["after_chars"], update["text"]) for update in made["updates"]]
             return self.encoder(made["prompt"], text, updates)
-        return self.encoder.conversation(self.conversations[index % len(self.conversations)])
+        if isinstance(self.loaded, OpenChat):
+            drawn = self.loaded.draw(Random(f"{self.seed} {index}"))
+            return self.encoder(drawn.messages, drawn.text, drawn.updates)
+        return self.encoder.conversation(self.loaded[index % len(self.loaded)])
 
 
 class MixedBatches(IterableDataset):

@@ -329,7 +329,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for source in mine.sources:
         if source.path is not None:
             # A wrong line is an error before anything is loaded.
-            source.conversations()
+            source.load()
     args.remove_unused_columns = False
     # It would wait for the device after each step.
     args.logging_nan_inf_filter = False

@@ -1,7 +1,9 @@
 """
-Lets a base answer ordinary chat, so that training an adapter on its own answers keeps what it does already.
+Lets a base answer ordinary chat, or open requests, so that training an adapter on its own answers keeps what it does
+already.
 
     python -m hf_duplex.training.chat_answers --base smollm2 --out answers.jsonl --count 4000 --device cuda
+    python -m hf_duplex.training.chat_answers --prompt-set open --out open.jsonl --count 9000 --device cuda
 
 Each line that is written has `messages`, `text` (the answer) and an empty list of `updates`. An answer that the base
 does not end within `--max-new-tokens` is left out, since a text that is cut short teaches to end anywhere: of
@@ -22,6 +24,7 @@ from tqdm.auto import tqdm
 
 from ..bases import load_base
 from ..data.chat_prompts import SPLITS, chat_prompts
+from ..data.open_chat import open_prompts
 
 
 Messages = list[dict[str, str]]
@@ -176,6 +179,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--base", default="smollm2", help="smollm2, a folder or a Hub name")
     parser.add_argument("--out", type=Path, default=Path("answers.jsonl"), help="where the answers go")
     parser.add_argument("--prompts", type=Path, help="a file of prompts, instead of those of chitchat-dataset")
+    parser.add_argument(
+        "--prompt-set", choices=("chat", "open"), default="chat", help="openings of people's chats, or open requests"
+    )
     parser.add_argument("--write-prompts", type=Path, help="write the prompts to this file, and answer none")
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--count", type=int, default=4000, help="how many prompts, at most")
@@ -194,7 +200,12 @@ def main(arguments: list[str] | None = None) -> None:
     if not 0 < given.top_p <= 1:
         parser.error("--top-p must be above 0 and at most 1")
     try:
-        prompts = read_prompts(given.prompts) if given.prompts else chat_prompts(given.split, given.seed)
+        if given.prompts:
+            prompts = read_prompts(given.prompts)
+        elif given.prompt_set == "open":
+            prompts = open_prompts(given.seed)
+        else:
+            prompts = chat_prompts(given.split, given.seed)
         prompts = prompts[: given.count]
         if given.write_prompts:
             given.write_prompts.parent.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,9 @@ def folder(tmp_path_factory):
     write_base(folder / "base", max_position_embeddings=2048)
     write_lines(folder / "own.jsonl", OWN)
     write_lines(folder / "chat.jsonl", CHAT)
+    asked = [(topic, f"The capital of {topic} is a city.") for topic in ("France", "Italy", "Spain")]
+    rows = [{"prompt": f"What is the capital of {topic}?", "text": text, "updates": []} for topic, text in asked]
+    write_lines(folder / "open.jsonl", rows)
     return folder
 
 
@@ -51,6 +54,7 @@ def sources(folder):
         {"kind": "everyday"},
         {"kind": "families", "share": 0.5, "builder": FAMILIES},
         {"kind": "data", "share": 0.5, "path": str(folder / "own.jsonl")},
+        {"kind": "open", "share": 0.5, "path": str(folder / "open.jsonl")},
         {"kind": "chat", "share": 0.5, "path": str(folder / "chat.jsonl")},
     ]
 
@@ -93,7 +97,7 @@ def test_a_run_trains_on_all_sources_and_saves_an_adapter(folder, tmp_path, mode
     before = {name: value.clone() for name, value in base_of(folder).state_dict().items()}
     out, facts = train(folder, tmp_path, mode=mode, after_update=0.5, base_noise=1.0)
     assert facts["steps"] == 2 and facts["samples"] > 2
-    assert [source["kind"] for source in facts["sources"]] == ["everyday", "families", "data", "chat"]
+    assert [source["kind"] for source in facts["sources"]] == ["everyday", "families", "data", "open", "chat"]
     losses = [entry["loss"] for entry in facts["log"] if "loss" in entry]
     assert len(losses) == 2 and all(loss > 0 for loss in losses)
     assert facts["validation_loss"].keys() == {"everyday", "families"}
@@ -151,7 +155,7 @@ def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(folder, tmp_path):
 def test_the_command_line_wins_and_data_keeps_the_chat(folder, tmp_path):
     path = write_config(folder, tmp_path / "run.yaml")
     mine, args = parse([path, "--output_dir", "out", "--mode", "spliced", "--lora_rank", "2", "--max_steps", "9"])
-    assert (mine.mode, mine.lora_rank, args.max_steps, len(mine.sources)) == ("spliced", 2, 9, 4)
+    assert (mine.mode, mine.lora_rank, args.max_steps, len(mine.sources)) == ("spliced", 2, 9, 5)
     mine, _ = parse([path, "--output_dir", "out", "--data", str(folder / "own.jsonl")])
     assert [source.kind for source in mine.sources] == ["data", "chat"]
     config = mine.config()
@@ -167,6 +171,10 @@ BAD = {
     "no share": ({"sources": [{"kind": "everyday", "share": 0}]}, "`share` of everyday must be above 0"),
     "no path": ({"sources": [{"kind": "data"}]}, "data needs `path`"),
     "a path too many": ({"sources": [{"kind": "everyday", "path": "a"}]}, "everyday takes no `path`"),
+    "answers to something else": (
+        {"sources": [{"kind": "open", "path": __file__.replace("test_adapter_training.py", "nothing.jsonl")}]},
+        "there is no file or folder .*nothing.jsonl",
+    ),
     "an unknown field of the builder": (
         {"sources": [{"kind": "families", "builder": {"facts": 3}}]},
         r"`builder` of families holds unknown fields: \['facts'\]",

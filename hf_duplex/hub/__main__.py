@@ -2,6 +2,7 @@
 Releases models and draws results into cards and README.
 
     python -m hf_duplex.hub release runs/workspace model_cards/duplex-workspace-5m --n-slots 256
+    python -m hf_duplex.hub average runs/first runs/second runs/average --share 0.3
     python -m hf_duplex.hub card model_cards/duplex-workspace-5m
     python -m hf_duplex.hub code
     python -m hf_duplex.hub readme
@@ -13,6 +14,7 @@ Releases models and draws results into cards and README.
 import typer
 
 from ..released import SHIPPED
+from .average import average
 from .cards import write_card
 from .code import folders_with_code, write_code
 from .disfl_qa import keep_disfl_qa
@@ -50,6 +52,17 @@ def results_command(comparison: str, folders: list[str] = typer.Argument(...)) -
 def dual_track_command(results: str = "results/reflection", page: str = "docs/dual_track.md") -> None:
     """Draw the tables of the page on dual-track reflection anew, from its results files."""
     draw(results, page)
+
+
+@app.command("average")
+def average_command(
+    first: str,
+    second: str,
+    out: str,
+    share: float = typer.Option(0.5, help="How much of the second, between 0 and 1."),
+) -> None:
+    """Average two adapters, the second trained further from the first; the average keeps more of the base."""
+    print(average(first, second, share, out))
 
 
 @app.command("card")

@@ -91,14 +91,22 @@ def speed_rows(results: dict[str, Any]) -> str:
 
 
 def training_facts(facts: dict[str, Any]) -> str:
-    """What it was trained on, in a sentence or two."""
+    """What it was trained on, in a few sentences."""
     sources = ", ".join(f"{source['kind']} {source['share']:g}" for source in facts["sources"])
     speed = facts["samples_per_second"]
     pace = "" if speed is None else f" at {speed:,.0f} samples a second"
+    earlier, averaged = facts.get("earlier"), facts.get("average")
     return (
-        f"{facts['samples']:,} conversations in {facts['steps']:,} steps{pace}, {facts['seconds']:,.0f} s on "
+        (f"It goes on from {earlier['samples']:,} conversations in {earlier['seconds']:,.0f} s. " if earlier else "")
+        + f"{facts['samples']:,} conversations in {facts['steps']:,} steps{pace}, {facts['seconds']:,.0f} s on "
         f"{facts['machine'].get('accelerator') or facts['machine']['cpu']}; shares of the sources: {sources}. "
-        f"{facts['parameters'] / 1e6:.1f} M parameters are trained, the base is frozen.\n\n`{facts['command']}`"
+        f"{facts['parameters'] / 1e6:.1f} M parameters are trained, the base is frozen."
+        + (
+            f" The weights are an average: {averaged['share']:.0%} of the last run, the rest of the one before."
+            if averaged
+            else ""
+        )
+        + f"\n\n`{facts['command']}`"
     )
 
 

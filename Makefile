@@ -67,8 +67,8 @@ unit: .venv/.installed-dev ## pytest; PYTEST_ARGS="-n 2 -k cache" to choose
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-floor: $(FLOOR)/.installed ## the modelling tests on the oldest transformers, in .venv-floor
-	@$(call say,pytest tests/modeling with transformers $$($(FLOOR)/bin/python -c 'import transformers; print(transformers.__version__)'))
-	@$(FLOOR)/bin/python -m pytest tests/modeling -q $(PYTEST_ARGS)
+	@$(call say,pytest tests/modeling tests/dual_track tests/interaction/test_policy.py with transformers $$($(FLOOR)/bin/python -c 'import transformers; print(transformers.__version__)'))
+	@$(FLOOR)/bin/python -m pytest tests/modeling tests/dual_track/test_dual_track.py tests/dual_track/test_dual_track_saving.py tests/interaction/test_policy.py -q $(PYTEST_ARGS)
 
 test-upstream: .venv/.installed-dev ## opt-in: transformers' own model tests over our classes
 	@$(call say,pytest tests/upstream)

@@ -20,7 +20,7 @@ from dataset_builder import END, Sample
 from dataset_builder.disfl_qa import baseline_scores, load_disfl_qa, scores
 from dataset_builder.disfl_qa_words import with_other_words
 from hf_duplex.data import ChannelCollator, encode_sample
-from hf_duplex.evaluation.conversation import converse
+from hf_duplex.evaluation.benchmarks.conversation import converse
 from hf_duplex.modeling import encode_update
 from hf_duplex.released import SHIPPED, WORKSPACE
 from hf_duplex.training import DuplexTrainer

@@ -18,7 +18,7 @@ from dataset_builder.reflection.oracle import ChatOracle, ScriptedOracle
 from dataset_builder.reflection.passes import annotate_all, read_finished
 from dataset_builder.reflection.schema import Annotation, Dialogue, Turn
 from dataset_builder.reflection.shares import balanced, split
-from hf_duplex.training.reflection import main as train
+from hf_duplex.dual_track.training import main as train
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -41,16 +41,7 @@ from .business_terms import (
     amount_of,
     of_people,
 )
-from .business_wordings import (
-    CASE,
-    FIGURE_UPDATES,
-    FILLERS,
-    LIMIT_UPDATES,
-    REST,
-    RULE,
-    SHORT_UPDATES,
-    TELL_LIMIT,
-)
+from .business_wordings import CASE, FIGURE_UPDATES, FILLERS, LIMIT_UPDATES, REST, RULE, SHORT_UPDATES, TELL_LIMIT
 
 
 if TYPE_CHECKING:

@@ -38,8 +38,8 @@ class Source:
 
     Args:
         kind (`str`): `"families"`, the eight synthetic families; `"everyday"`, interruptions in plain English;
-            `"data"`, a user's own conversations; `"open"`, answers of the base to open requests, interrupted; `"chat"`, ordinary chat without updates, on which the model is held
-            to its base.
+            `"data"`, a user's own conversations; `"open"`, answers of the base to open requests, interrupted;
+            `"chat"`, ordinary chat without updates, on which the model is held to its base.
         share (`float`, *optional*, defaults to 1.0): How often it is drawn, relative to the others. Of `chat`: how
             many conversations go with each sample of the others.
         path (`str`, *optional*): The file of `data`, `open` and `chat`, JSON lines.

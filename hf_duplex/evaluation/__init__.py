@@ -1,9 +1,9 @@
 """How good and how fast the generators are: metrics, benchmarks, statistics."""
 
-from .contestants import MODES, Contestant, Scripted, load_contestant
-from .conversation import Transcript, converse
-from .revision import print_revision_table, run_revision_benchmark
-from .speed import print_speed_table, run_speed_benchmark
+from .benchmarks.conversation import Transcript, converse
+from .benchmarks.revision import print_revision_table, run_revision_benchmark
+from .benchmarks.speed import print_speed_table, run_speed_benchmark
+from .contestants.models import MODES, Contestant, Scripted, load_contestant
 
 
 __all__ = [

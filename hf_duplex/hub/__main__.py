@@ -13,12 +13,12 @@ Releases models and draws results into cards and README.
 
 import typer
 
+from ..dual_track.page import draw
 from ..released import SHIPPED
 from .average import average
 from .cards import write_card
 from .code import folders_with_code, write_code
 from .disfl_qa import keep_disfl_qa
-from .dual_track import draw
 from .readme import fill_readme
 from .release import keep_results, release
 from .report import write_report

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from ..evaluation.tables import markdown, p_cell
+from ..evaluation.reporting.tables import markdown, p_cell
 from .cards import NOT_MEASURED
 from .tables import read_results, revision_table
 

@@ -39,8 +39,8 @@ def average(first: str | Path, second: str | Path, share: float, out: str | Path
     Args:
         first, second (`str` or `Path`): Folders of adapters, the second trained further from the first.
         share (`float`): How much of the second, above 0 and below 1.
-        out (`str` or `Path`): Where the average goes, with the configuration of the second, and with its training.json,
-            which says what was averaged.
+        out (`str` or `Path`): Where the average goes, with the configuration and training.json of the second, which
+            says what was averaged.
 
     Returns: `out`.
 

@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from dataset_builder import FAMILIES
 
-from ..evaluation.tables import metrics_table
+from ..evaluation.reporting.tables import metrics_table
 from .disfl_qa import by_model, differences_table, read_disfl_qa, scores_table
 from .report_heads import against_table, conditions_beside, folded_tables
 from .tables import REVISION_COLUMNS, basis, latency_table, only, read_results, revision_table, speed_table

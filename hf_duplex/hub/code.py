@@ -1,5 +1,5 @@
 """
-The code that travels with a model: the files of `hf_duplex/modeling` that its configuration names, and their imports.
+The code that travels with a model: the files of a folder `modeling` that its configuration names, and their imports.
 
     python -m hf_duplex.hub code
     python -m hf_duplex.hub code model_cards/duplex-workspace-5m --check
@@ -12,10 +12,17 @@ from typing import Any
 
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from .. import modeling
+
+PACKAGE = Path(__file__).parents[1]
+SOURCES = tuple(PACKAGE / name for name in ("modeling", "dual_track/modeling", "interaction/modeling"))
 
 
-SOURCE = Path(modeling.__file__).parent
+def find_source(module: str) -> Path:
+    """The file of a module that travels with a checkpoint."""
+    for folder in SOURCES:
+        if (folder / f"{module}.py").is_file():
+            return folder / f"{module}.py"
+    raise ValueError(f"`auto_map` or `custom_pipelines` names the module {module}; no folder `modeling` has one.")
 
 
 def code_of(config: Mapping[str, Any]) -> dict[str, bytes]:
@@ -30,14 +37,11 @@ def code_of(config: Mapping[str, Any]) -> dict[str, bytes]:
         to file, all that they import with one dot.
 
     Raises:
-        ValueError: A module is not in `hf_duplex/modeling`.
+        ValueError: A module is in no folder `modeling`.
     """
     pipelines = config.get("custom_pipelines") or {}
     classes = [*(config.get("auto_map") or {}).values(), *(pipeline["impl"] for pipeline in pipelines.values())]
-    named = [SOURCE / f"{name.rpartition('.')[0]}.py" for name in classes]
-    for path in named:
-        if not path.is_file():
-            raise ValueError(f"`auto_map` or `custom_pipelines` names the module {path.stem}; {SOURCE} has none.")
+    named = [find_source(name.rpartition(".")[0]) for name in classes]
     imported = [Path(path) for file in dict.fromkeys(named) for path in get_relative_import_files(file)]
     return {path.name: path.read_bytes() for path in sorted({*named, *imported})}
 
@@ -59,7 +63,7 @@ def write_code(folder: str | Path, check: bool = False) -> dict[Path, str]:
         `dict[Path, str]`: Each file that differed, and how: `"missing"`, `"changed"` or `"not needed"`.
 
     Raises:
-        ValueError: There is no `config.json`, it names no code, or code that is not in `hf_duplex/modeling`.
+        ValueError: There is no `config.json`, it names no code, or code that is in no folder `modeling`.
     """
     folder = Path(folder)
     path = folder / "config.json"

@@ -18,8 +18,8 @@ import numpy as np
 from dataset_builder import END
 from dataset_builder.disfl_qa import exact_match, load_disfl_qa, token_f1
 
-from ..evaluation.statistics import paired_difference, ratio
-from ..evaluation.tables import NOTHING, comparison_table, figure_cell, markdown
+from ..evaluation.metrics.statistics import paired_difference, ratio
+from ..evaluation.reporting.tables import NOTHING, comparison_table, figure_cell, markdown
 from ..record import write_json
 from .places import without_places
 

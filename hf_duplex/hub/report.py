@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.statistics import PERMUTATIONS, RESAMPLES
-from ..evaluation.tables import ablation_table, markdown, metrics_table
+from ..evaluation.metrics.statistics import PERMUTATIONS, RESAMPLES
+from ..evaluation.reporting.tables import ablation_table, markdown, metrics_table
 from .disfl_qa import by_model, differences_table, scores_table
 from .places import without_places
 from .report_cells import cells

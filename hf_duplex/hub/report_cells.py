@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluation.tables import COLUMNS, NOTHING
+from ..evaluation.reporting.tables import COLUMNS, NOTHING
 from .report_evidence import Condition
 from .report_targets import LATENCY, NEVER, better_by, cell, figure_of, lower_is_better
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..evaluation.plots import (
+from ..evaluation.reporting.plots import (
     COLOURS,
     GREY,
     MARKERS,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.tables import COLUMNS, NOTHING, difference_cell, markdown, p_cell
+from ..evaluation.reporting.tables import COLUMNS, NOTHING, difference_cell, markdown, p_cell
 from .report_evidence import Condition, conditions_of, in_order, json_files
 from .report_targets import LATENCY, cell, figure_of
 from .tables import read_results

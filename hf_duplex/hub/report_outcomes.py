@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.statistics import ratio
-from ..evaluation.tables import difference_cell, figure_cell, p_cell
+from ..evaluation.metrics.statistics import ratio
+from ..evaluation.reporting.tables import difference_cell, figure_cell, p_cell
 from .disfl_qa import by_model, difference, scores_of
 from .report_evidence import BASELINE, Evidence
 from .report_targets import UNKNOWN, Outcome, outcomes, verdict_of

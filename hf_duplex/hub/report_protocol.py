@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..evaluation.tables import NOTHING, markdown
+from ..evaluation.reporting.tables import NOTHING, markdown
 from .report_evidence import BASELINE, DUAL_STREAM, WORKSPACE, Evidence
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..evaluation.statistics import holm
-from ..evaluation.tables import COLUMNS, NOTHING, comparison_table, difference_cell, markdown, p_cell
+from ..evaluation.metrics.statistics import holm
+from ..evaluation.reporting.tables import COLUMNS, NOTHING, comparison_table, difference_cell, markdown, p_cell
 from .report_cells import Cell, incoherent, weakest, wrong_values
 from .report_evidence import Condition, Evidence
 from .report_targets import MISSED, Outcome, lower_is_better

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.cases import FORMAT, CaseFile
-from ..evaluation.metrics import RATIOS
-from ..evaluation.tables import COLUMNS
+from ..evaluation.benchmarks.cases import FORMAT, CaseFile
+from ..evaluation.metrics.revision import RATIOS
+from ..evaluation.reporting.tables import COLUMNS
 from ..record import write_json
 
 

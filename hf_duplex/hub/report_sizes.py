@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..evaluation.tables import NOTHING, markdown
+from ..evaluation.reporting.tables import NOTHING, markdown
 from .report_evidence import BASELINE, DUAL_STREAM, Condition, Evidence
 from .report_heads import called, lead_cell
 from .report_protocol import WORDS

@@ -6,8 +6,8 @@ from typing import Any
 
 from dataset_builder.config import HELD_OUT_SPLITS
 
-from ..evaluation.metrics import LOWER_IS_BETTER
-from ..evaluation.tables import NOTHING, difference_cell, figure_cell, p_cell
+from ..evaluation.metrics.revision import LOWER_IS_BETTER
+from ..evaluation.reporting.tables import NOTHING, difference_cell, figure_cell, p_cell
 from .report_evidence import BASELINE, Condition, Evidence, Figure
 from .tables import tokens_cell
 

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.cases import FORMAT
-from ..evaluation.tables import NOTHING, figure_cell, markdown
+from ..evaluation.benchmarks.cases import FORMAT
+from ..evaluation.reporting.tables import NOTHING, figure_cell, markdown
 
 
 REVISION_COLUMNS = (

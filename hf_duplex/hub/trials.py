@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.tables import GROUPINGS, comparison_table, markdown
+from ..evaluation.reporting.tables import GROUPINGS, comparison_table, markdown
 from ..record import write_json
 from .tables import basis, fill, read_results, revision_table
 

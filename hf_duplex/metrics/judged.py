@@ -7,8 +7,8 @@ from typing import Any
 import evaluate
 from datasets import Features, List, Value
 
-from ..evaluation.judging import Hearing
-from ..evaluation.metrics import RATIOS, Counts
+from ..evaluation.metrics.judging import Hearing
+from ..evaluation.metrics.revision import RATIOS, Counts
 
 
 CITATION = """\

@@ -3,17 +3,14 @@ Configurations and models. Everything in this folder travels with a checkpoint, 
 and needs nothing but torch and transformers.
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from .base_model import CannotListen
 from .cache import DuplexCache
 from .chat_format import ChatFormat
 from .configuration_adapter import DuplexAdapterConfig
-from .configuration_dual_track import DualTrackConfig
 from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
-from .configuration_policy import StreamPolicyConfig
-from .dual_track_cache import DualTrackCache
 from .generation import DuplexGenerateOutput, DuplexGenerationMixin
 from .interrupts import Interrupt, InterruptError
 from .listen import listen
@@ -21,14 +18,10 @@ from .messages import encode_prompt, encode_update, encode_updates, split_messag
 from .modeling_adapter import DuplexAdapterForCausalLM
 from .modeling_baseline import DuplexBaselineForCausalLM, DuplexBaselineModel
 from .modeling_dual_stream import DualStreamForCausalLM, DualStreamModel
-from .modeling_dual_track import DualTrackForCausalLM
-from .modeling_policy import StreamPolicyForSequenceClassification
 from .modeling_workspace import WorkspaceForCausalLM, WorkspaceModel
 from .pipeline_duplex import DuplexGenerationPipeline
-from .reflection import boundary_ids_of, forbidden_ids_of
 from .sizes import count_parameters, equal_size_configs
 from .slots_adapter import AdapterWorkspace
-from .thought_buffer import ThoughtBuffer, ThoughtError, ThoughtNode
 from .workspace import Workspace, WorkspaceChange
 
 
@@ -44,12 +37,6 @@ for _config, _model, _head in (
 AutoConfig.register(DuplexAdapterConfig.model_type, DuplexAdapterConfig)
 AutoModelForCausalLM.register(DuplexAdapterConfig, DuplexAdapterForCausalLM)
 
-AutoConfig.register(DualTrackConfig.model_type, DualTrackConfig)
-AutoModelForCausalLM.register(DualTrackConfig, DualTrackForCausalLM)
-
-AutoConfig.register(StreamPolicyConfig.model_type, StreamPolicyConfig)
-AutoModelForSequenceClassification.register(StreamPolicyConfig, StreamPolicyForSequenceClassification)
-
 PIPELINE_REGISTRY.register_pipeline(
     "duplex-generation", pipeline_class=DuplexGenerationPipeline, pt_model=(AutoModelForCausalLM,), type="text"
 )
@@ -61,9 +48,6 @@ __all__ = [
     "DualStreamConfig",
     "DualStreamForCausalLM",
     "DualStreamModel",
-    "DualTrackCache",
-    "DualTrackConfig",
-    "DualTrackForCausalLM",
     "DuplexAdapterConfig",
     "DuplexAdapterForCausalLM",
     "DuplexBaselineConfig",
@@ -76,23 +60,16 @@ __all__ = [
     "DuplexGenerationPipeline",
     "Interrupt",
     "InterruptError",
-    "StreamPolicyConfig",
-    "StreamPolicyForSequenceClassification",
-    "ThoughtBuffer",
-    "ThoughtError",
-    "ThoughtNode",
     "Workspace",
     "WorkspaceChange",
     "WorkspaceConfig",
     "WorkspaceForCausalLM",
     "WorkspaceModel",
-    "boundary_ids_of",
     "count_parameters",
     "encode_prompt",
     "encode_update",
     "encode_updates",
     "equal_size_configs",
-    "forbidden_ids_of",
     "listen",
     "split_messages",
 ]

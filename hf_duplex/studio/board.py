@@ -7,8 +7,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from ..session.blocks import CognitiveBlock
-from ..session.live import Heard
+from ..cognition.blocks import CognitiveBlock
+from ..runtime.live import Heard
 from .room import Version, View
 
 

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterator
 from itertools import groupby
 
-from ..session.demo import Play, Stage
-from ..session.limits import check_text
-from ..session.live import LiveText
-from ..session.scenes import Scene, Update
-from ..session.screen import names
+from ..cli.demo_screen import names
+from ..evaluation.benchmarks.demo import Play, Stage
+from ..evaluation.benchmarks.scenes import Scene, Update
+from ..runtime.limits import check_text
+from ..runtime.live import LiveText
 from .board import text
 
 

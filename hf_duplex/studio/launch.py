@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from ..session.advisor import Advisor, ChatAdvisor, LiveAdvisor
-from ..session.formalizer import ChatFormalizer, Formalizer
-from ..session.scenes import DEFAULT_EVERYDAY_SCENES, EVERYDAY_SCENES, SCENES
-from ..session.show import open_stage
+from ..cli.demo_show import open_stage
+from ..cognition.advisor import Advisor, ChatAdvisor, LiveAdvisor
+from ..cognition.formalizer import ChatFormalizer, Formalizer
+from ..evaluation.benchmarks.scenes import DEFAULT_EVERYDAY_SCENES, EVERYDAY_SCENES, SCENES
 from .compare import own_scene, watch
 from .page import CSS, build_page, theme
 from .room import Room

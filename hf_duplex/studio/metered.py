@@ -2,7 +2,7 @@
 An advisor that is watched while it speaks: pressures after each token, and what each update moved in the workspace.
 
 One model serves all who look at the page, one insight at a time: whoever speaks holds `turn`. What is measured comes
-from the forwards that the insight needs anyway ([`~hf_duplex.session.signals.DuplexSignals`]).
+from the forwards that the insight needs anyway ([`~hf_duplex.pressure.signals.DuplexSignals`]).
 """
 
 import threading
@@ -11,12 +11,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..session.advisor import Advice, Advisor, Edit, LiveAdvice
-from ..session.balance import weigh
-from ..session.controller import provider_for
-from ..session.live import Heard
-from ..session.pressure import compute_residual_intent
-from ..session.signals import Signals
+from ..cognition.advisor import Advice, Advisor, Edit, LiveAdvice
+from ..pressure.balance import weigh
+from ..pressure.controller import provider_for
+from ..pressure.pressure import compute_residual_intent
+from ..pressure.signals import Signals
+from ..runtime.live import Heard
 
 
 CHUNK = 100

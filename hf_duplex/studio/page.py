@@ -18,7 +18,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 
-from ..session.scenes import SCENES, Scene  # noqa: E402
+from ..evaluation.benchmarks.scenes import SCENES, Scene  # noqa: E402
 from . import board, gauges  # noqa: E402
 from .room import Room  # noqa: E402
 

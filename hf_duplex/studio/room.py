@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..session.advisor import Advisor
-from ..session.blocks import BlockEvent, CognitiveBlock
-from ..session.cognition import CognitiveSession
-from ..session.formalizer import Formalizer
+from ..cognition.advisor import Advisor
+from ..cognition.blocks import BlockEvent, CognitiveBlock
+from ..cognition.formalizer import Formalizer
+from ..cognition.session import CognitiveSession
 from .metered import Meter, MeteredAdvisor
 
 

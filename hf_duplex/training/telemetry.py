@@ -14,7 +14,7 @@ from ..data import ChannelCollator, EncodedSample
 from ..modeling import Workspace
 from ..modeling.streams import sort_updates
 from ..modeling.update_rules import LatentSlots
-from ..session.probes import AttentionProbe, GateProbe
+from ..pressure.probes import AttentionProbe, GateProbe
 
 
 LOOKED_AT = ("duplex_workspace", "duplex_dual_stream")

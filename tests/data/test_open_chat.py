@@ -51,7 +51,7 @@ def test_a_drawn_answer_ends_as_the_base_answers_the_request_meant_at_last(chat)
 
 
 def test_what_was_right_before_an_update_is_not_said_again(chat):
-    """"About " opens both answers, so the new topic follows at once."""
+    """ "About " opens both answers, so the new topic follows at once."""
     found = [chat.draw(Random(seed)) for seed in range(600)]
     early = [drawn for drawn in found if len(drawn.updates) == 1 and drawn.text[: drawn.updates[0][0]] == "About"]
     early = [drawn for drawn in early if "there is much to tell" in drawn.text]
@@ -63,11 +63,12 @@ def test_chatter_changes_nothing(chat):
     chatter = [
         drawn
         for drawn in map(chat.draw, map(Random, range(600)))
-        if len(drawn.updates) == 1 and drawn.updates[0][1] in ("the cat is sitting on my keyboard", "brb, kettle's boiling")
+        if len(drawn.updates) == 1
+        and drawn.updates[0][1] in ("the cat is sitting on my keyboard", "brb, kettle's boiling")
     ]
     assert chatter
-    for drawn in chatter:
-        assert drawn.text.replace(END, "") == plain[drawn.messages[0]["content"]]
+    for one in chatter:
+        assert one.text.replace(END, "") == plain[one.messages[0]["content"]]
 
 
 def test_a_form_counts_only_where_the_answer_has_it():

@@ -8,9 +8,10 @@ import yaml
 from toy_runs import write_config
 from typer.testing import CliRunner
 
-from hf_duplex.cli import app
-from hf_duplex.evaluation import ablations, contestants, revision
-from hf_duplex.evaluation.ablations import Trainings, Variant, read_plan, run_ablations, train_model
+from hf_duplex.cli.app import app
+from hf_duplex.evaluation.benchmarks import ablations, revision
+from hf_duplex.evaluation.benchmarks.ablations import Trainings, Variant, read_plan, run_ablations, train_model
+from hf_duplex.evaluation.contestants import models as contestants
 from hf_duplex.modeling import InterruptError
 
 

@@ -7,10 +7,10 @@ from toy_runs import samples
 
 from dataset_builder import END
 from hf_duplex.data.chat_encoding import ChatEncoder
-from hf_duplex.evaluation.cases import score
-from hf_duplex.evaluation.contestants import check_contestant, load_contestant
-from hf_duplex.evaluation.conversation import converse_in_chat, decode_turns, unused_token
-from hf_duplex.evaluation.revision import run_revision_benchmark
+from hf_duplex.evaluation.benchmarks.cases import score
+from hf_duplex.evaluation.benchmarks.conversation import converse_in_chat, decode_turns, unused_token
+from hf_duplex.evaluation.benchmarks.revision import run_revision_benchmark
+from hf_duplex.evaluation.contestants.models import check_contestant, load_contestant
 
 
 @pytest.fixture(scope="module")

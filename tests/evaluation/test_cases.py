@@ -4,8 +4,8 @@ import pytest
 
 from dataset_builder import Builder, BuilderConfig
 from hf_duplex.evaluation import Transcript
-from hf_duplex.evaluation.cases import CaseFile, score, token_places
-from hf_duplex.evaluation.contestants import Scripted
+from hf_duplex.evaluation.benchmarks.cases import CaseFile, score, token_places
+from hf_duplex.evaluation.contestants.models import Scripted
 
 
 SAMPLES = [sample for sample in Builder(BuilderConfig()).samples(30) if sample.updates][:12]

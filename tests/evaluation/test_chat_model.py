@@ -9,10 +9,10 @@ import torch
 from toy_runs import VOCAB_SIZE, samples, toy_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from hf_duplex.evaluation.cases import score
-from hf_duplex.evaluation.chat_model import ChatModel, mark_turn
-from hf_duplex.evaluation.contestants import load_contestant
-from hf_duplex.evaluation.judging import Hearing
+from hf_duplex.evaluation.benchmarks.cases import score
+from hf_duplex.evaluation.contestants.chat_model import ChatModel, mark_turn
+from hf_duplex.evaluation.contestants.models import load_contestant
+from hf_duplex.evaluation.metrics.judging import Hearing
 
 
 PAD, EOS = 0, 2

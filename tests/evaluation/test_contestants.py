@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from hf_duplex import DualStreamConfig, DuplexBaselineConfig, WorkspaceConfig
 from hf_duplex.data import encode_sample
 from hf_duplex.evaluation import Transcript, converse
-from hf_duplex.evaluation.contestants import (
+from hf_duplex.evaluation.contestants.models import (
     MODES,
     Mishearing,
     PermutedWorkspaceModel,

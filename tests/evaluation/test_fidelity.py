@@ -10,10 +10,10 @@ from tiny_chat import chat_model, chat_tokenizer, write_adapter, write_base
 from typer.testing import CliRunner
 
 from hf_duplex import DuplexAdapterConfig, listen
-from hf_duplex.cli import app
+from hf_duplex.cli.app import app
 from hf_duplex.data import Conversation
 from hf_duplex.data.chat_encoding import ChatEncoder
-from hf_duplex.evaluation.fidelity import (
+from hf_duplex.evaluation.benchmarks.fidelity import (
     chat_surprisals,
     encode_chat,
     perplexity_of,

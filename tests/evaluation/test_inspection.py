@@ -2,23 +2,11 @@
 
 import io
 import json
-import sys
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
-
-from hf_duplex.evaluation.inspection import inspect_session
-from hf_duplex.evaluation.inspection_views import draw, render, run_inspect
-from hf_duplex.modeling import encode_prompt, encode_update, split_messages
-from hf_duplex.released import WORKSPACE
-from hf_duplex.session.probes import AttentionProbe, GateProbe
-from hf_duplex.session.scenes import Update
-
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "modeling"))
 from tiny_models import (  # noqa: E402
     BOS,
     GENERATORS,
@@ -30,6 +18,13 @@ from tiny_models import (  # noqa: E402
     tiny_tokenizer,
     words,
 )
+
+from hf_duplex.evaluation.benchmarks.inspection import inspect_session
+from hf_duplex.evaluation.benchmarks.inspection_views import draw, render, run_inspect
+from hf_duplex.evaluation.benchmarks.scenes import Update
+from hf_duplex.modeling import encode_prompt, encode_update, split_messages
+from hf_duplex.pressure.probes import AttentionProbe, GateProbe
+from hf_duplex.released import WORKSPACE
 
 
 TOKENIZER = tiny_tokenizer()

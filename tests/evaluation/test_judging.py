@@ -3,7 +3,7 @@
 import pytest
 from hand_made import CAPITAL, CORRECTED, CURRENCY, CUSCO, LIMA, PESO, WAIT, chile
 
-from hf_duplex.evaluation.judging import Hearing, Truth
+from hf_duplex.evaluation.metrics.judging import Hearing, Truth
 
 
 def test_a_claim_is_held_against_what_had_been_heard():

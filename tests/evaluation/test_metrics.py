@@ -4,9 +4,9 @@ import pytest
 from hand_made import CONFIRMED, CORRECTED, CUSCO, DISTRUSTED, LIMA, PESO, QUITO, WAIT
 
 from dataset_builder import FAMILIES, Builder, BuilderConfig, split_config
-from hf_duplex.evaluation.cases import token_places
-from hf_duplex.evaluation.judging import Hearing
-from hf_duplex.evaluation.metrics import LOWER_IS_BETTER, RATIOS, all_counts, latencies
+from hf_duplex.evaluation.benchmarks.cases import token_places
+from hf_duplex.evaluation.metrics.judging import Hearing
+from hf_duplex.evaluation.metrics.revision import LOWER_IS_BETTER, RATIOS, all_counts, latencies
 
 
 COUNTS = (

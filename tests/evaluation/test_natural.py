@@ -11,12 +11,12 @@ from tiny_chat import ENDS, SPECIAL, chat_model, chat_tokenizer, write_adapter, 
 from typer.testing import CliRunner
 
 from hf_duplex import listen
-from hf_duplex.cli import app
-from hf_duplex.evaluation.natural import comparisons, print_natural_table, run_natural_benchmark
-from hf_duplex.evaluation.natural_contestants import Loader, OpenInput, StoppedAndTold
-from hf_duplex.evaluation.natural_scoring import is_right, read_case, read_cases, repeating_suffices
-from hf_duplex.evaluation.statistics import mcnemar, wilson
-from hf_duplex.evaluation.weight_noise import add_noise, quantization_steps
+from hf_duplex.cli.app import app
+from hf_duplex.evaluation.benchmarks.natural import comparisons, print_natural_table, run_natural_benchmark
+from hf_duplex.evaluation.benchmarks.natural_scoring import is_right, read_case, read_cases, repeating_suffices
+from hf_duplex.evaluation.benchmarks.weight_noise import add_noise, quantization_steps
+from hf_duplex.evaluation.contestants.natural import Loader, OpenInput, StoppedAndTold
+from hf_duplex.evaluation.metrics.statistics import mcnemar, wilson
 
 
 DATA = Path(__file__).with_name("natural_cases.jsonl")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hf_duplex.evaluation.plots import (
+from hf_duplex.evaluation.reporting.plots import (
     _spread,
     ablation_figure,
     accuracy_against_updates,

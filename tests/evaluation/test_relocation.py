@@ -1,16 +1,10 @@
 """Relocated updates: where they stand is where they would have stood, and nothing that was said is read again."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-from hf_duplex.evaluation.relocation import RelocatedForCausalLM
-
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "modeling"))
 from tiny_models import BOS, Schedule, pad_rows, step_by_step, tiny_config, tiny_model, words  # noqa: E402
+
+from hf_duplex.evaluation.contestants.relocation import RelocatedForCausalLM
 
 
 LENGTH = 9

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hf_duplex.evaluation.tables import (
+from hf_duplex.evaluation.reporting.tables import (
     ablation_table,
     comparison_table,
     difference_cell,

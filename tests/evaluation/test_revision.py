@@ -14,7 +14,7 @@ from dataset_builder.build import build_dataset
 from dataset_builder.build_config import BuildConfig
 from hf_duplex import WorkspaceConfig
 from hf_duplex.evaluation import print_revision_table, run_revision_benchmark
-from hf_duplex.evaluation.revision import read_specs
+from hf_duplex.evaluation.benchmarks.revision import read_specs
 from hf_duplex.modeling import WorkspaceForCausalLM
 from hf_duplex.released import RELEASED, SHIPPED
 
@@ -164,7 +164,7 @@ def random_folder(tmp_path):
 
 
 def test_no_case_depends_on_its_batch(random_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("hf_duplex.evaluation.revision.longest_text", lambda samples: 12)
+    monkeypatch.setattr("hf_duplex.evaluation.benchmarks.revision.longest_text", lambda samples: 12)
     found = []
     for size in (1, 4):
         path = tmp_path / f"{size}.json"

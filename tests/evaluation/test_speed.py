@@ -7,7 +7,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from hf_duplex.evaluation import print_speed_table, run_speed_benchmark, speed
+from hf_duplex.evaluation import print_speed_table, run_speed_benchmark
+from hf_duplex.evaluation.benchmarks import speed
 from hf_duplex.modeling import WorkspaceConfig
 
 

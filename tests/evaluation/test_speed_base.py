@@ -9,8 +9,8 @@ from rich.console import Console
 from tiny_chat import chat_model, write_adapter, write_base
 from typer.testing import CliRunner
 
-from hf_duplex.cli import app
-from hf_duplex.evaluation.speed_base import ROOM, fitting, print_base_speed_table, run_base_speed_benchmark
+from hf_duplex.cli.app import app
+from hf_duplex.evaluation.benchmarks.speed_base import ROOM, fitting, print_base_speed_table, run_base_speed_benchmark
 
 
 @pytest.fixture(scope="module")

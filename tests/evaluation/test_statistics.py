@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hf_duplex.evaluation.metrics import RATIOS
-from hf_duplex.evaluation.statistics import breakdown, figures, holm, latency_summary, paired_difference, ratio
+from hf_duplex.evaluation.metrics.revision import RATIOS
+from hf_duplex.evaluation.metrics.statistics import breakdown, figures, holm, latency_summary, paired_difference, ratio
 
 
 def cases(parts, wholes, part="revised_right", whole="revised", **fields):

@@ -3,8 +3,8 @@
 import pytest
 from hand_made import CUSCO, LIMA, PESO, chile, row
 
-from hf_duplex.evaluation.judging import Hearing
-from hf_duplex.evaluation.wellformed import adds_up, incoherences
+from hf_duplex.evaluation.metrics.judging import Hearing
+from hf_duplex.evaluation.metrics.wellformed import adds_up, incoherences
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def folders(tmp_path_factory):
 
 def test_the_weights_lie_between_and_load(folders, tmp_path):
     out = average(folders / "first", folders / "second", 0.25, tmp_path / "out")
-    first, second, mixed = (load_file(path / "model.safetensors") for path in (folders / "first", folders / "second", out))
+    first, second, mixed = (
+        load_file(path / "model.safetensors") for path in (folders / "first", folders / "second", out)
+    )
     assert mixed.keys() == first.keys()
     for name, value in mixed.items():
         torch.testing.assert_close(value, 0.75 * first[name] + 0.25 * second[name])

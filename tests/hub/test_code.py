@@ -2,21 +2,16 @@
 
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from apart import run_apart  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 from typer.testing import CliRunner
 
 from hf_duplex.hub.__main__ import app
-from hf_duplex.hub.code import SOURCE, code_of, folders_with_code, write_code
+from hf_duplex.hub.code import code_of, find_source, folders_with_code, write_code
 from hf_duplex.released import ADAPTER, RELEASED, SHIPPED, TURN_POLICY, WORKSPACE
-
-
-sys.path[:0] = [str(Path(__file__).parents[1] / "modeling")]
-from apart import run_apart  # noqa: E402
 
 
 FOLDERS = folders_with_code(SHIPPED)
@@ -117,7 +112,7 @@ def test_code_is_followed_from_file_to_file():
     # update_rules.py is imported by modules that modeling_workspace.py imports.
     assert {"modeling_workspace.py", "configuration_duplex.py", "update_rules.py"} <= set(code)
     assert "modeling_baseline.py" not in code and "__init__.py" not in code
-    assert code["cache.py"] == (SOURCE / "cache.py").read_bytes()
+    assert code["cache.py"] == find_source("cache").read_bytes()
     assert set(code_of({"custom_pipelines": {"talk": {"impl": "pipeline_duplex.DuplexGenerationPipeline"}}})) >= {
         "pipeline_duplex.py",
         "messages.py",
@@ -134,7 +129,7 @@ def test_only_what_differs_is_written_and_what_is_not_needed_is_removed(copied):
         assert {path.name: how for path, how in write_code(copied, check).items()} == expected
     assert write_code(copied) == {}
     assert (copied / "layers.py").stat().st_mtime_ns == kept
-    assert (copied / "cache.py").read_bytes() == (SOURCE / "cache.py").read_bytes()
+    assert (copied / "cache.py").read_bytes() == find_source("cache").read_bytes()
 
 
 def test_the_check_names_what_differs_and_ends_with_status_1(copied):

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from typer.testing import CliRunner
 
 from dataset_builder.card import write_card as write_data_card
-from hf_duplex.cli import app
+from hf_duplex.cli.app import app
 from hf_duplex.hub import push_folder
 from hf_duplex.hub.tables import REVISION_COLUMNS
 from hf_duplex.modeling import DualStreamConfig, DualStreamForCausalLM
@@ -24,8 +24,6 @@ from hf_duplex.released import RELEASED, SHIPPED
 from hf_duplex.released import WORKSPACE as WORKSPACE_NAME
 
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "modeling"), str(TESTS / "dataset_builder")]
 from apart import run_apart  # noqa: E402
 from small_data import change_rows, small_rows, write_dataset  # noqa: E402
 
@@ -37,7 +35,7 @@ PROMPT, UPDATE = "Given x = 5, compute 3x + 2 step by step.", "Actually x = 7."
 PUSH = """
 import json, sys
 from typer.testing import CliRunner
-from hf_duplex.cli import app
+from hf_duplex.cli.app import app
 results = {}
 for name, arguments in json.loads(sys.argv[1]).items():
     done = CliRunner().invoke(app, ["push", *arguments])

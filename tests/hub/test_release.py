@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokeni
 
 from dataset_builder import FAMILIES, BuilderConfig
 from hf_duplex.evaluation import run_revision_benchmark
-from hf_duplex.evaluation.tables import difference_cell, figure_cell, p_cell
+from hf_duplex.evaluation.reporting.tables import difference_cell, figure_cell, p_cell
 from hf_duplex.hub import release, write_card
 from hf_duplex.hub.cards import families_of, name_in
 from hf_duplex.hub.places import without_places

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from dataset_builder import BuilderConfig
 from hf_duplex.evaluation import run_revision_benchmark
-from hf_duplex.evaluation.tables import difference_cell, figure_cell
+from hf_duplex.evaluation.reporting.tables import difference_cell, figure_cell
 from hf_duplex.hub.__main__ import app
 from hf_duplex.hub.report import write_report
 from hf_duplex.hub.report_cells import cells, wrong_values

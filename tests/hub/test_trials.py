@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_duplex.evaluation.tables import GROUPINGS
+from hf_duplex.evaluation.reporting.tables import GROUPINGS
 from hf_duplex.hub.trials import HEADLINES, draw_trials
 
 

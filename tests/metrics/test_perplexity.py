@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import hf_duplex
-from hf_duplex.evaluation.perplexity import load_judge, perplexity, surprisals
+from hf_duplex.evaluation.metrics.perplexity import load_judge, perplexity, surprisals
 
 
 TEXTS, STARTS = ["a b c d a b<eos>", "d c b", "a"], [4, 0, 1]

@@ -13,8 +13,8 @@ from tiny_models import GENERATORS, KINDS, SEP, Schedule, greedy, talking_model,
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 
-TESTS = Path(__file__).parent
-PACKAGE = TESTS.parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
+PACKAGE = HELPERS.parents[1]
 
 PROMPT = [[5, 6, SEP, 7, 8]]
 UPDATE = [[20, 21]]
@@ -178,7 +178,7 @@ def used_from_a_folder(models, tmp_path_factory):
 def used_from_a_hub(tmp_path_factory):
     apart = tmp_path_factory.mktemp("hub")
     with hub_stub() as (address, repos):
-        run_apart(apart, PUSH, {"path": [str(PACKAGE), str(TESTS)], "names": KINDS}, hub=address)
+        run_apart(apart, PUSH, {"path": [str(PACKAGE), str(HELPERS)], "names": KINDS}, hub=address)
         sources = {name: f"tester/tiny-{name}" for name in KINDS}
         yield run_apart(apart, USE, use_of(sources, apart), hub=address), repos
 

@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hf_duplex.session.blocks import CognitiveBlock
-from hf_duplex.session.live import Heard
-from hf_duplex.session.slots import Doubted, Moves
+from hf_duplex.cognition.blocks import CognitiveBlock
+from hf_duplex.runtime.live import Heard
+from hf_duplex.runtime.slots import Doubted, Moves
 from hf_duplex.studio import board, gauges
 from hf_duplex.studio.metered import Meter, Pressures
 from hf_duplex.studio.room import Version, View

@@ -8,10 +8,10 @@ import pytest
 from scripted import ScriptedAdvisor
 from typer.testing import CliRunner
 
-from hf_duplex.cli import app
+from hf_duplex.cli.app import app
+from hf_duplex.cognition.advisor import LiveAdvisor
 from hf_duplex.released import SHIPPED, WORKSPACE
-from hf_duplex.session.advisor import LiveAdvisor
-from hf_duplex.session.checkpoints import load_checkpoint
+from hf_duplex.runtime.checkpoints import load_checkpoint
 from hf_duplex.studio import room as rooms
 from hf_duplex.studio.compare import own_scene
 from hf_duplex.studio.launch import check_access, check_port, is_loopback

@@ -1,21 +1,16 @@
 """Telemetry: the numbers are right, the training is untouched, and they reach whatever `report_to` names."""
 
 import itertools
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import GENERATORS, RULES, SEP, tiny_model, words  # noqa: E402
 from toy_runs import samples, toy_tokenizer, train, weights, write_config
 
 from hf_duplex.data import ChannelCollator, encode_sample
 from hf_duplex.modeling import split_messages
-from hf_duplex.session.probes import AttentionProbe
+from hf_duplex.pressure.probes import AttentionProbe
 from hf_duplex.training import Telemetry
-
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "modeling"))
-from tiny_models import GENERATORS, RULES, SEP, tiny_model, words  # noqa: E402
 
 
 ALWAYS = {"workspace_norm", "slot_diversity", "dead_slots", "attention_to_heard"}

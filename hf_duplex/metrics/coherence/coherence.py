@@ -4,8 +4,8 @@ from typing import Any
 
 from datasets import Value
 
-from hf_duplex.evaluation.metrics import coherence
-from hf_duplex.evaluation.perplexity import load_judge, perplexity
+from hf_duplex.evaluation.metrics.perplexity import load_judge, perplexity
+from hf_duplex.evaluation.metrics.revision import coherence
 from hf_duplex.metrics.judged import JudgedMetric, hear, shares
 
 

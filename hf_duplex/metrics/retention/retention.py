@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hf_duplex.evaluation.metrics import retention
+from hf_duplex.evaluation.metrics.revision import retention
 from hf_duplex.metrics.judged import JudgedMetric, hear, shares
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hf_duplex.evaluation.cases import token_places
-from hf_duplex.evaluation.metrics import latencies
-from hf_duplex.evaluation.statistics import latency_summary
+from hf_duplex.evaluation.benchmarks.cases import token_places
+from hf_duplex.evaluation.metrics.revision import latencies
+from hf_duplex.evaluation.metrics.statistics import latency_summary
 from hf_duplex.metrics.judged import JudgedMetric, hear
 
 

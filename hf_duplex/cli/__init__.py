@@ -1,0 +1,1 @@
+"""The command line `hf-duplex`: `app` holds the commands, the other files what the longer ones do."""

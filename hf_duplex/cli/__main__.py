@@ -1,0 +1,7 @@
+"""`python -m hf_duplex.cli` is `hf-duplex`."""
+
+from .app import main
+
+
+if __name__ == "__main__":
+    main()

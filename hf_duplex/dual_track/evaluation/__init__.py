@@ -1,0 +1,1 @@
+"""What dual-track reflection is worth: `hf-duplex bench reflection`, a command for each question."""

@@ -1,0 +1,131 @@
+"""
+Cases: the score of one transcript each, kept as lines of JSON as soon as they are known.
+
+A case is all that statistics see: who spoke (`model`), which sample (`split`, `seed`, `index`) of which `family` with
+which `updates`, `kinds` and `places`, and what was counted (`counts`, `latencies`, `milliseconds`). The text stays
+with it, so that it can be judged again.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dataset_builder import END, Sample
+
+from ..metrics.judging import Hearing
+from ..metrics.revision import all_counts, latencies
+from .conversation import Transcript
+
+
+Case = dict[str, Any]
+
+FORMAT = 2
+"""Of results and cases; files of another one are refused."""
+
+_TOKEN = re.compile(rf"{END}|\w+|[^\w\s]")
+
+
+def token_places(text: str) -> list[int]:
+    """Where each word and mark of a text begins, with the space before it. Latency is counted in these, so that it
+    does not depend on a model's own tokens."""
+    return [match.start() - (text[match.start() - 1 : match.start()] == " ") for match in _TOKEN.finditer(text)]
+
+
+def score(sample: Sample, transcript: Transcript, model: str = "") -> Case:
+    """
+    The case of a transcript. It depends on what was said and when, not on who said it.
+
+    Args:
+        sample (`Sample`): What was played.
+        transcript (`Transcript`): What came of it.
+        model (`str`, *optional*): Whose it is.
+
+    Raises:
+        ValueError: The transcript does not belong to the sample.
+    """
+    hearing = Hearing(sample.to_row(), transcript.text, transcript.heard_at, transcript.ended)
+    said = max(1, sample.target.find(END))
+    return {
+        "model": model,
+        "split": sample.split,
+        "seed": sample.seed,
+        "index": sample.index,
+        "family": sample.task_type,
+        "updates": sum(update["kind"] != "stop" for update in sample.updates),
+        "kinds": sorted({update["kind"] for update in sample.updates} - {"stop"}),
+        "places": sorted({min(1.0, update["position"] / said) for update in sample.updates}),
+        "counts": all_counts(hearing),
+        "latencies": latencies(hearing, token_places(transcript.text)),
+        "milliseconds": [round(value, 3) for value in transcript.milliseconds],
+        "text": transcript.text,
+        "heard_at": list(transcript.heard_at),
+    }
+
+
+class CaseFile:
+    """
+    Cases on disk, a line each behind a first line of settings. What is there already is read, so that an interrupted
+    run goes on; a line that was cut short is dropped.
+
+    Args:
+        path (`str` or `Path`, *optional*): Where; nowhere if it is not given.
+        settings (`dict`): What the cases depend on, other than model and sample.
+
+    Raises:
+        ValueError: The file holds cases of other settings or of another version.
+    """
+
+    def __init__(self, path: str | Path | None, settings: dict[str, Any]):
+        self.path = None if path is None else Path(path)
+        self.cases: dict[tuple[str, str, int, int], Case] = {}
+        head = json.dumps({"format": FORMAT, "settings": settings}, sort_keys=True)
+        if self.path is None:
+            return
+        if self.path.is_file():
+            text = self.path.read_text(encoding="utf-8")
+            first, *lines = text.split("\n")
+            if first != head:
+                raise ValueError(
+                    f"`json`: {self.path} holds cases of other settings or of another version; "
+                    "delete it, or write somewhere else."
+                )
+            for line in lines[:-1]:
+                self._keep(json.loads(line))
+            if lines[-1:] != [""]:
+                self.path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(head + "\n", encoding="utf-8")
+
+    def _keep(self, case: Case) -> None:
+        self.cases[case["model"], case["split"], case["seed"], case["index"]] = case
+
+    def __contains__(self, key: tuple[str, str, int, int]) -> bool:
+        return key in self.cases
+
+    def check_spec(self, model: str, spec: str) -> None:
+        """
+        Raises:
+            ValueError: Under this name lie cases of another model.
+        """
+        others = {case.get("spec", spec) for case in self.cases.values() if case["model"] == model} - {spec}
+        if others:
+            raise ValueError(
+                f"`json`: {self.path} holds cases of {', '.join(sorted(others))} under the name {model}; "
+                "write somewhere else, or call this one NAME=PATH."
+            )
+
+    def add(self, cases: Sequence[Case]) -> None:
+        """Keeps cases, and writes them down at once."""
+        for case in cases:
+            self._keep(case)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(case) + "\n" for case in cases)
+
+    def of(self, model: str, split: str) -> list[Case]:
+        """The cases of a model on a split, by seed and index."""
+        found = [case for (name, part, _, _), case in self.cases.items() if (name, part) == (model, split)]
+        return sorted(found, key=lambda case: (case["seed"], case["index"]))

@@ -1,0 +1,1 @@
+"""Who is compared: models, baselines, and ways to do without an open input."""

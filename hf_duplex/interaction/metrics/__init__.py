@@ -1,0 +1,1 @@
+"""The metrics of the interaction benchmark as `evaluate` modules, one folder each."""

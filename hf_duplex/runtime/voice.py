@@ -1,0 +1,104 @@
+"""A session as a row of a batch, and its tokens as a text."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from ..pressure.measuring import PressureGauge
+from .history import Said
+from .sampling import Chooser
+
+
+if TYPE_CHECKING:
+    from .duplex_session import DuplexSession
+
+
+class Token(NamedTuple):
+    """
+    An emitted token: its number, its text, and the version that it knows. A number that comes once more says that
+    what stood from there on was taken back.
+    """
+
+    step: int
+    id: int
+    text: str
+    version: int
+
+
+class TokenTexts:
+    """Tokens as pieces of one text. Half a character waits for its other half."""
+
+    def __init__(self, decode: Callable[[list[int]], str]):
+        self.decode = decode
+        self.ids: list[int] = []
+        # Decoded together, since some tokens are written otherwise where nothing stands before them.
+        self._from = self._known = 0
+
+    def add(self, token: int) -> str:
+        self.ids.append(token)
+        known = self.decode(self.ids[self._from : self._known])
+        text = self.decode(self.ids[self._from :])
+        if text.endswith("\N{REPLACEMENT CHARACTER}"):
+            return ""
+        self._from, self._known = self._known, len(self.ids)
+        return text[len(known) :]
+
+
+class Voice:
+    """
+    A session as a row of a batch (a [`~batching.Speaker`]). One that begins anew says first what was said before, and
+    hears again what was heard at the same places; nobody is told of that.
+    """
+
+    def __init__(self, session: "DuplexSession"):
+        self.session = session
+        self.prompt_ids: list[int] = session.history.opened["prompt_ids"]
+        self.start_id: int = session.history.opened["start_id"]
+        self.chooser = Chooser(session.sampling)
+        self.position = 0
+        self.gone = False
+        self.live = False
+        self.telling: int | None = None
+        measure = session.history.opened.get("measure")
+        self.gauge = None if measure is None else PressureGauge(session.server.model, measure)
+
+    @property
+    def known(self) -> Said | None:
+        """What it says next, if that was said before."""
+        said = self.session.history.said
+        return said[self.position] if self.position < len(said) else None
+
+    @property
+    def speaking(self) -> bool:
+        with self.session.server.lock:
+            if self.gone or self.session.silenced:
+                return False
+            return self.known is not None or self.session.has_to_speak
+
+    def take_update(self, new: bool) -> list[int] | None:
+        with self.session.server.lock:
+            history, known = self.session.history, self.known
+            if self.gone:
+                return None
+            if known is not None:
+                self.telling = known.heard
+            else:
+                # One a step, so that each makes a version of its own that a token knows.
+                self.telling = history.waiting[0] if new and history.waiting else None
+            return None if self.telling is None else history.sent[self.telling].ids
+
+    def data(self, token: int, version: int, now: float) -> dict[str, int | float]:
+        """What it has said in a step, as the log holds it."""
+        data: dict[str, int | float] = {"id": token, "version": version}
+        if self.telling is not None:
+            data["heard"] = self.telling
+            sent_at = self.session.receipts[self.telling].sent_at
+            if sent_at is not None:
+                data["ms"] = round(1e3 * (now - sent_at), 3)
+        return data
+
+    def choose(self, scores: torch.Tensor) -> int | None:
+        with self.session.server.lock:
+            known = self.known
+        return self.chooser(scores, self.position) if known is None else known.id

@@ -49,8 +49,12 @@ def describe_commit() -> str | None:
 
 
 def command_line() -> str:
-    """The command that started this process."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command that started this process, as a user types it."""
+    program = Path(sys.argv[0])
+    name = program.name
+    if name == "__main__.py":
+        name = "hf-duplex" if program.parent.name == "cli" else f"python -m hf_duplex.{program.parent.name}"
+    return " ".join([name, *sys.argv[1:]])
 
 
 def rounded(value: Any, digits: int = 5) -> Any:

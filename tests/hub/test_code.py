@@ -9,6 +9,7 @@ from apart import run_apart  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 from typer.testing import CliRunner
 
+import hf_duplex.interaction  # noqa: F401
 from hf_duplex.hub.__main__ import app
 from hf_duplex.hub.code import code_of, find_source, folders_with_code, write_code
 from hf_duplex.released import ADAPTER, RELEASED, SHIPPED, TURN_POLICY, WORKSPACE

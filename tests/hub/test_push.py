@@ -6,26 +6,24 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from apart import run_apart  # noqa: E402
 from hub_stub import FULL, REFUSED, hub_stub
+from small_data import change_rows, small_rows, write_dataset  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from typer.testing import CliRunner
 
 from dataset_builder.card import write_card as write_data_card
 from hf_duplex.cli.app import app
 from hf_duplex.hub import push_folder
+from hf_duplex.hub.code import PACKAGE
 from hf_duplex.hub.tables import REVISION_COLUMNS
 from hf_duplex.modeling import DualStreamConfig, DualStreamForCausalLM
 from hf_duplex.released import BASELINE as BASELINE_NAME
 from hf_duplex.released import RELEASED, SHIPPED
 from hf_duplex.released import WORKSPACE as WORKSPACE_NAME
-
-
-from apart import run_apart  # noqa: E402
-from small_data import change_rows, small_rows, write_dataset  # noqa: E402
 
 
 WORKSPACE, BASELINE = SHIPPED / WORKSPACE_NAME, SHIPPED / BASELINE_NAME
@@ -170,7 +168,7 @@ def test_the_example_of_the_card_runs_from_the_hub(pushed):
 def test_all_of_it_is_there_and_weights_are_not_touched(pushed):
     _, _, repos, _ = pushed
     files = repos["tester/talks"]
-    code = {path.name: path.read_bytes() for path in (TESTS.parent / "hf_duplex" / "modeling").glob("*.py")}
+    code = {path.name: path.read_bytes() for path in (PACKAGE / "modeling").glob("*.py")}
     sent_code = {name: held for name, held in files.items() if name.endswith(".py")}
     assert sent_code and sent_code.items() <= code.items()
     local = {path.name: path.read_bytes() for path in WORKSPACE.iterdir() if path.suffix != ".py"}

@@ -1,13 +1,13 @@
 """Worlds that change while they are being talked about: samples for language models that listen while they speak."""
 
+from .build.splits import split_config
 from .builder import Builder, Sample, speak, split_of
 from .config import SPLITS, BuilderConfig
-from .discourse import END
 from .families import FAMILIES
-from .kinds import KINDS
 from .reading import Claim
-from .splits import split_config
-from .updates import Heard
+from .speech.discourse import END
+from .speech.updates import Heard
+from .world.kinds import KINDS
 
 
 __all__ = [

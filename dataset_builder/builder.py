@@ -9,13 +9,13 @@ from random import Random
 from typing import Any
 
 from .config import BuilderConfig
-from .discourse import Speech
 from .families import EVERYDAY, FAMILIES, Family
-from .grammar import DISTRUST, KEEP_GOING, SPEAKERS
-from .kinds import PHASE_3
-from .scene import GOING, Scene
-from .updates import Heard, Listener, Mix
-from .world import Fact
+from .speech.discourse import Speech
+from .speech.grammar import DISTRUST, KEEP_GOING, SPEAKERS
+from .speech.updates import Heard, Listener, Mix
+from .world.facts import Fact
+from .world.kinds import PHASE_3
+from .world.scene import GOING, Scene
 
 
 _EIGHTHS = ("train",) * 6 + ("validation", "test")  # of all prompts

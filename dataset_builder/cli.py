@@ -87,13 +87,13 @@ def show(
 
     [cyan]hf-duplex data show --num 1000 --json > samples.jsonl[/]
     """
+    from .build.splits import SPLITS, split_config
     from .builder import Builder
-    from .splits import SPLITS, split_config
 
     if split not in SPLITS:
         raise ValueError(f"`--split` must be one of {', '.join(SPLITS)}, got {split!r}.")
     if config is not None:
-        from .build_config import load_build_config
+        from .build.config import load_build_config
 
         base = load_build_config(config).builder_config()
     else:
@@ -127,9 +127,9 @@ def build(
 
     [cyan]hf-duplex data build --config mine.yaml --out data/mine --num_workers 8[/]
     """
-    from .build import build_dataset, finished_shards
-    from .build_config import load_build_config
-    from .shards import BuildError
+    from .build.config import load_build_config
+    from .build.dataset import build_dataset, finished_shards
+    from .build.shards import BuildError
 
     loaded = load_build_config(config)
     try:
@@ -164,7 +164,7 @@ def inspect(
     """
     from rich.console import Console
 
-    from .inspect import inspect_dataset
+    from .build.inspect import inspect_dataset
 
     inspect_dataset(dir, split=split, num=num, start=start, plots=plots, console=Console())
 
@@ -185,7 +185,7 @@ def check(
     """
     from rich.console import Console
 
-    from .check import check_dataset, print_report
+    from .build.check import check_dataset, print_report
 
     report = check_dataset(dir, oracle=oracle, progress=not quiet)
     print_report(report, Console())
@@ -208,7 +208,7 @@ def push(
 
     [cyan]hf-duplex data push data/small me/worlds-that-change --private[/]
     """
-    from .push import push_dataset
+    from .build.push import push_dataset
 
     typer.echo(push_dataset(dir, repo_id, private=private, token=token))
 
@@ -242,8 +242,8 @@ def disfl_qa(
 
     [cyan]hf-duplex data disfl-qa disfl_qa/ --show 5 --out data/disfl_qa[/]
     """
-    from .disfl_qa import load_disfl_qa, report, summary, write_parquet
-    from .disfl_qa import show as show_row
+    from .build.disfl_qa import load_disfl_qa, report, summary, write_parquet
+    from .build.disfl_qa import show as show_row
 
     try:
         splits = {name: load_disfl_qa(path, name) for name in split or ("train", "dev")}
@@ -283,7 +283,15 @@ def bench(
     """
     from rich.console import Console
 
-    from .bench import describe, measure_memory, measure_speed, print_machine, print_memory, print_speed, sizes_of
+    from .build.bench import (
+        describe,
+        measure_memory,
+        measure_speed,
+        print_machine,
+        print_memory,
+        print_speed,
+        sizes_of,
+    )
 
     console, sizes = Console(), sizes_of(memory) if memory is not None else []
     results = describe()

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .families import EVERYDAY, FAMILIES
-from .kinds import KINDS
+from .world.kinds import KINDS
 
+
+FAMILY_NAMES = (
+    "variable_substitution",
+    "fact_correction",
+    "constraint_revision",
+    "logic_redirection",
+    "list_editing",
+    "structured_transformation",
+    "scheduling",
+    "business_insight",
+)
+"""The keys of `families.FAMILIES`."""
+EVERYDAY = "everyday"
+"""A family that makes its rows itself (`families.everyday.rows`). It is drawn only where a config names it."""
 
 HELD_OUT_SPLITS = (
     "more_updates",
@@ -46,7 +59,7 @@ class BuilderConfig:
     What samples to make. Every sample is a function of this and of its index.
 
     Args:
-        families (`tuple[str, ...]`, *optional*, defaults to all of `FAMILIES`):
+        families (`tuple[str, ...]`, *optional*, defaults to all of `FAMILY_NAMES`):
             Families to draw from, each as likely as the others; a name given twice is drawn twice as often.
             `"everyday"` comes only if it is named; of what follows it heeds nothing but `split`, `seed`,
             `num_updates`, `update_counts`, `novel_values` and `paraphrase`.
@@ -96,7 +109,7 @@ class BuilderConfig:
             Word prompts and updates only in ways that are never used otherwise.
     """
 
-    families: tuple[str, ...] = tuple(FAMILIES)
+    families: tuple[str, ...] = FAMILY_NAMES
     split: str = "train"
     seed: int = 0
     num_facts: tuple[int, int] = (1, 5)
@@ -123,8 +136,8 @@ class BuilderConfig:
             raise ValueError(f"`families` must be a non-empty tuple of names, got {self.families!r}.")
         object.__setattr__(self, "families", tuple(self.families))
         for name in self.families:
-            if name not in FAMILIES and name != EVERYDAY:
-                raise ValueError(f"`families` has no {name!r}; choose from {', '.join([*FAMILIES, EVERYDAY])}.")
+            if name not in FAMILY_NAMES and name != EVERYDAY:
+                raise ValueError(f"`families` has no {name!r}; choose from {', '.join([*FAMILY_NAMES, EVERYDAY])}.")
         if self.split not in SPLITS:
             raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {self.split!r}.")
         if EVERYDAY in self.families:

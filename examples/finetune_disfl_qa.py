@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments, set_seed
 
 from dataset_builder import END, Sample
-from dataset_builder.disfl_qa import baseline_scores, load_disfl_qa, scores
-from dataset_builder.disfl_qa_words import with_other_words
+from dataset_builder.build.disfl_qa import baseline_scores, load_disfl_qa, scores
+from dataset_builder.build.disfl_qa_words import with_other_words
 from hf_duplex.data import ChannelCollator, encode_sample
 from hf_duplex.evaluation.benchmarks.conversation import converse
 from hf_duplex.modeling import encode_update

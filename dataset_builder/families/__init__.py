@@ -1,14 +1,15 @@
 """The families of tasks. Each is one module with a class that draws scenes and reads claims back from any text."""
 
+from ..config import EVERYDAY
 from .base import Family
-from .business_insight import BusinessInsight
-from .constraint_revision import ConstraintRevision
-from .fact_correction import FactCorrection
-from .list_editing import ListEditing
-from .logic_redirection import LogicRedirection
-from .scheduling import Scheduling
-from .structured_transformation import StructuredTransformation
-from .variable_substitution import VariableSubstitution
+from .business_insight.task import BusinessInsight
+from .constraint_revision.task import ConstraintRevision
+from .fact_correction.task import FactCorrection
+from .list_editing.task import ListEditing
+from .logic_redirection.task import LogicRedirection
+from .scheduling.task import Scheduling
+from .structured_transformation.task import StructuredTransformation
+from .variable_substitution.task import VariableSubstitution
 
 
 FAMILIES: dict[str, Family] = {
@@ -24,7 +25,5 @@ FAMILIES: dict[str, Family] = {
         BusinessInsight(),
     )
 }
-EVERYDAY = "everyday"
-"""A family that makes its rows itself (`everyday.rows`). It is drawn only where a config names it."""
 
 __all__ = ["EVERYDAY", "FAMILIES", "Family"]

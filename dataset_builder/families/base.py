@@ -8,11 +8,11 @@ from itertools import cycle, islice, permutations
 from random import Random
 from typing import TYPE_CHECKING
 
-from ..discourse import Speech
-from ..grammar import UPDATES, Wordings, upper_first
 from ..reading import Claim
-from ..scene import Scene
-from ..world import NONE, Values
+from ..speech.discourse import Speech
+from ..speech.grammar import UPDATES, Wordings, upper_first
+from ..world.facts import NONE, Values
+from ..world.scene import Scene
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..card import size_category
+from ..build.card import size_category
 from .example import Example
 from .families import FAMILIES
 from .rules import PRINCIPLES

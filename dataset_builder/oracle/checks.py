@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
+from ..families.everyday import rows_oracle as everyday
 from ..reading import Claim
 from ..reading.repairs import Repair
-from ..world import NONE
-from . import everyday
+from ..world.facts import NONE
 from .account import Account, Moment, Statement
 from .listener import NotUnderstood, Said, hear
 

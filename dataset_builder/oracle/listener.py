@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from ..reading import Claim
-from ..world import NONE
+from ..world.facts import NONE
 
 
 _NAME = r"([A-Z][\w-]*)"
@@ -133,7 +133,7 @@ class Listener(ABC):
 
     def read(self, text: str) -> list[Claim]:
         """The claims that a text makes, by `dataset_builder.reading`."""
-        claims: list[Claim] = import_module(f"dataset_builder.reading.{self.task_type}").read(text)
+        claims: list[Claim] = import_module(f"dataset_builder.families.{self.task_type}.reader").read(text)
         return claims
 
     def claims(self, conversation: Conversation) -> list[Claim]:
@@ -212,13 +212,14 @@ def listener_for(task_type: str) -> Listener:
     Raises:
         ValueError: There is none.
     """
-    name = f"{__package__}.{task_type}"
+    name = f"dataset_builder.families.{task_type}.oracle"
     listener = None
-    if task_type.isidentifier() and find_spec(name):
+    if task_type.isidentifier() and find_spec(name.rpartition(".")[0]) and find_spec(name):
         listener = getattr(import_module(name), "LISTENER", None)
     if not isinstance(listener, Listener):
         raise ValueError(
-            f"`task_type` {task_type!r} has no oracle; add dataset_builder/oracle/{task_type}.py with a `LISTENER`."
+            f"`task_type` {task_type!r} has no oracle; add dataset_builder/families/{task_type}/oracle.py "
+            "with a `LISTENER`."
         )
     return listener
 

@@ -416,7 +416,7 @@ def revision(
 
     [cyan]hf-duplex bench revision --model runs/baseline --model runs/baseline@restart --split late --json late.json[/]
     """
-    from dataset_builder.build_config import load_build_config
+    from dataset_builder.build.config import load_build_config
 
     from ..evaluation import print_revision_table, run_revision_benchmark
     from ..evaluation.benchmarks.revision import read_specs
@@ -529,7 +529,7 @@ def ablations(
 
     [cyan]hf-duplex bench ablations examples/configs/ablations.yaml --out runs/ablations --samples 500[/]
     """
-    from dataset_builder.build_config import load_build_config
+    from dataset_builder.build.config import load_build_config
 
     from ..evaluation.benchmarks.ablations import read_plan, run_ablations
     from ..evaluation.benchmarks.revision import evaluator

@@ -3,7 +3,8 @@ Formalizers: from what was said to what was meant. Hesitations and stutters go, 
 words become digits: "Revenue was, um, fifty million. Correction, fifteen million." is "Revenue was 15 million."
 
 [`RuleFormalizer`] needs no model; where a speaker breaks off, and what takes the place of what, it asks
-`dataset_builder.disfluency`. [`ChatFormalizer`] asks any chat model, and the rules where it gives no usable answer.
+`dataset_builder.speech.disfluency`. [`ChatFormalizer`] asks any chat model, and the rules where it gives no usable
+answer.
 """
 
 import json
@@ -11,8 +12,8 @@ import logging
 import re
 from typing import Protocol
 
-from dataset_builder.disfluency import cue_kind, find_cue, repair, split_at_cue
-from dataset_builder.number_words import from_words
+from dataset_builder.speech.disfluency import cue_kind, find_cue, repair, split_at_cue
+from dataset_builder.world.number_words import from_words
 
 from ..runtime.chat_voice import ChatVoice, Message
 

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedTokenizerBase
 
 from dataset_builder import Sample
-from dataset_builder.stored import Shard, StoredDataset
+from dataset_builder.build.stored import Shard, StoredDataset
 
 from .encoding import EncodedSample, encode_sample
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dataset_builder import END
-from dataset_builder.disfl_qa import exact_match, load_disfl_qa, token_f1
+from dataset_builder.build.disfl_qa import exact_match, load_disfl_qa, token_f1
 
 from ..evaluation.metrics.statistics import paired_difference, ratio
 from ..evaluation.reporting.tables import NOTHING, comparison_table, figure_cell, markdown

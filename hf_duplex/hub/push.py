@@ -24,10 +24,10 @@ from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from dataset_builder.card import CARD
-from dataset_builder.check import check_dataset
-from dataset_builder.push import push_dataset
-from dataset_builder.stored import DATA, MANIFEST, StoredDataset
+from dataset_builder.build.card import CARD
+from dataset_builder.build.check import check_dataset
+from dataset_builder.build.push import push_dataset
+from dataset_builder.build.stored import DATA, MANIFEST, StoredDataset
 
 from .. import modeling  # noqa: F401  registers the three generators
 from .cards import NOT_MEASURED, WHAT, evaluated, name_in

@@ -294,7 +294,7 @@ def compile_step(model: DuplexAdapterForCausalLM) -> None:
     for layer in model.decoder.layers:
         layer.compile(dynamic=True)
     # The loss reads the logits once then, without a copy in full precision.
-    model.summed_loss = torch.compile(model.summed_loss)
+    model.summed_loss = torch.compile(model.summed_loss)  # type: ignore[method-assign]
 
 
 @torch.no_grad()

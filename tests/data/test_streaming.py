@@ -14,7 +14,7 @@ from toy_runs import toy_tokenizer
 from toy_shards import build
 
 from dataset_builder import Sample
-from dataset_builder.stored import StoredDataset
+from dataset_builder.build.stored import StoredDataset
 from hf_duplex.data import ShardDataset, ShardSampler, encode_sample, streaming
 
 

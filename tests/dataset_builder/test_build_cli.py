@@ -127,7 +127,7 @@ def test_ctrl_c_tells_how_to_resume(config, tmp_path, stub, monkeypatch):
     def interrupt(files):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dataset_builder.build.find_repeated", interrupt)
+    monkeypatch.setattr("dataset_builder.build.dataset.find_repeated", interrupt)
     done = data("build", "--config", config, "--out", tmp_path / "out", "--num_workers", 1, "--quiet")
     assert done.exit_code == 130
     assert done.stderr == "Stopped. 3 of 3 shards are kept; run the same command to resume.\n"
@@ -137,7 +137,7 @@ def test_all_cores_are_the_default(config, tmp_path, monkeypatch):
     given = {}
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(7)), raising=False)
     monkeypatch.setattr(
-        "dataset_builder.build.build_dataset",
+        "dataset_builder.build.dataset.build_dataset",
         lambda config, out, **options: given.update(options) or {"samples": 0, "redrawn": 0},
     )
     assert data("build", "--config", config, "--out", tmp_path, "--overwrite").exit_code == 0
@@ -147,7 +147,7 @@ def test_all_cores_are_the_default(config, tmp_path, monkeypatch):
 def test_inspect_passes_its_options_on(monkeypatch, tmp_path):
     given = {}
     monkeypatch.setattr(
-        "dataset_builder.inspect.inspect_dataset", lambda dir, **options: given.update(options, dir=dir)
+        "dataset_builder.build.inspect.inspect_dataset", lambda dir, **options: given.update(options, dir=dir)
     )
     done = data("inspect", tmp_path, "--split", "test", "--num", 2, "--start", 5, "--plots", "plots.png")
     assert done.exit_code == 0, done.output
@@ -163,9 +163,9 @@ def test_check_ends_with_status_one_if_it_fails(monkeypatch, tmp_path, ok):
         given.update(options, dir=dir)
         return SimpleNamespace(ok=ok)
 
-    monkeypatch.setattr("dataset_builder.check.check_dataset", check_dataset)
+    monkeypatch.setattr("dataset_builder.build.check.check_dataset", check_dataset)
     monkeypatch.setattr(
-        "dataset_builder.check.print_report", lambda report, console: console.print(f"ok: {report.ok}")
+        "dataset_builder.build.check.print_report", lambda report, console: console.print(f"ok: {report.ok}")
     )
     done = data("check", tmp_path, "--oracle", 9, "--quiet")
     assert done.exit_code == (0 if ok else 1) and f"ok: {ok}" in done.stdout
@@ -174,7 +174,7 @@ def test_check_ends_with_status_one_if_it_fails(monkeypatch, tmp_path, ok):
 
 def test_push_prints_the_address(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "dataset_builder.push.push_dataset",
+        "dataset_builder.build.push.push_dataset",
         lambda dir, repo_id, *, private, token: f"{dir} {repo_id} {private} {token}",
     )
     done = data("push", tmp_path, "me/mine", "--private", "--token", "secret")
@@ -210,11 +210,11 @@ def test_bench_measures_memory(config, tmp_path):
 
 
 def test_the_slope_is_in_megabytes_a_million_samples(monkeypatch, config):
-    from dataset_builder.bench import measure_memory
+    from dataset_builder.build.bench import measure_memory
 
     def build_one(config, size, num_workers):
         return {"samples": size, "seconds": 1.0, "parent": 100 + size / 1e5, "worker": 80.0}
 
-    monkeypatch.setattr("dataset_builder.bench._build_one", build_one)
+    monkeypatch.setattr("dataset_builder.build.bench._build_one", build_one)
     slope = measure_memory(str(config), [10_000, 100_000, 1_000_000], 2)["slope"]
     assert slope["parent"] == pytest.approx(10) and slope["worker"] == pytest.approx(0, abs=1e-6)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from dataset_builder import SPLITS
-from dataset_builder.build_config import CONFIGS, BuildConfig, differences, load_build_config
+from dataset_builder.build.config import CONFIGS, BuildConfig, differences, load_build_config
 
 
 GOOD = {"name": "mine", "splits": {"train": 100, "test": 10}}

@@ -11,10 +11,10 @@ import pytest
 from build_stub import contents, small_config, stub_fixture, stub_row  # noqa: F401
 from filelock import FileLock
 
-import dataset_builder.shards as shards
-from dataset_builder.build import build_dataset, finished_shards
-from dataset_builder.shards import MAX_ATTEMPTS, BuildError, plan_shards
-from dataset_builder.splits import split_config
+import dataset_builder.build.shards as shards
+from dataset_builder.build.dataset import build_dataset, finished_shards
+from dataset_builder.build.shards import MAX_ATTEMPTS, BuildError, plan_shards
+from dataset_builder.build.splits import split_config
 
 
 def quietly(config, folder, **options):
@@ -183,7 +183,7 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path, stub):
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_build_of_another_config_is_left_alone(tmp_path, stub, monkeypatch, finished):
     if not finished:
-        monkeypatch.setattr("dataset_builder.build.find_repeated", lambda files: 1 / 0)
+        monkeypatch.setattr("dataset_builder.build.dataset.find_repeated", lambda files: 1 / 0)
     try:
         quietly(small_config(), tmp_path)
     except ZeroDivisionError:
@@ -245,7 +245,7 @@ def test_a_second_build_is_kept_out(tmp_path, stub):
 
 def test_a_leak_fails_the_build(tmp_path, stub, monkeypatch):
     stub.prompts = 450
-    monkeypatch.setattr("dataset_builder.build.find_repeated", lambda files: {})
+    monkeypatch.setattr("dataset_builder.build.dataset.find_repeated", lambda files: {})
     with pytest.raises(BuildError, match=r"leaks: data/.*row \d+ and data/.*row \d+ have the same prompt"):
         quietly(small_config(), tmp_path)
     with pytest.raises(BuildError, match="leaks"):

@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from dataset_builder.pairs import PAIR_FIELDS, find_repeated, pair_hash
+from dataset_builder.build.pairs import PAIR_FIELDS, find_repeated, pair_hash
 
 
 def row(prompt, *updates):

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from build_stub import small_config, stub_fixture, stub_row  # noqa: F401
 
-from dataset_builder.pairs import pair_hash
-from dataset_builder.shards import (
+from dataset_builder.build.pairs import pair_hash
+from dataset_builder.build.shards import (
     ROWS_PER_GROUP,
     BuildError,
     ShardMaker,
@@ -90,7 +90,7 @@ def test_redrawn_rows_give_the_bytes_of_a_shard_made_with_them(maker, tmp_path, 
 def test_a_row_has_only_so_many_attempts(maker, monkeypatch):
     shard = plan_shards(maker.config)[-1]
     maker.make(shard, ignore)
-    monkeypatch.setattr("dataset_builder.shards.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("dataset_builder.build.shards.MAX_ATTEMPTS", 1)
     maker.redraw(shard, [7], ignore)
     with pytest.raises(BuildError, match="`splits.train` asks for more .* index 207 .*widen `num_facts`"):
         maker.redraw(shard, [7], ignore)
@@ -151,7 +151,7 @@ def test_records_never_tell_of_an_older_shard(maker, tmp_path, monkeypatch):
     shard = plan_shards(maker.config)[-1]
     maker.make(shard, ignore)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("dataset_builder.shards.np.save", interrupt)
+        patch.setattr("dataset_builder.build.shards.np.save", interrupt)
         maker.redraw(shard, [4], ignore)
     assert maker.look(shard, ignore) is None
     pairs, rows = np.load(maker.pairs_file(shard)), pq.read_table(tmp_path / shard.file).to_pylist()
@@ -188,7 +188,7 @@ def tokenizer(tmp_path):
 
 
 def test_a_tokenizer_adds_the_token_form(maker, tmp_path, tokenizer):
-    from dataset_builder.tokens import TOKEN_SCHEMA, load_tokenizer, token_row
+    from dataset_builder.build.tokens import TOKEN_SCHEMA, load_tokenizer, token_row
 
     plain = plan_shards(maker.config)[-1]
     maker.make(plain, ignore)

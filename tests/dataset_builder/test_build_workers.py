@@ -10,10 +10,10 @@ import pytest
 from build_stub import contents
 
 from dataset_builder import SPLITS
-from dataset_builder.build import build_dataset
-from dataset_builder.build_config import BuildConfig, load_build_config
-from dataset_builder.shards import BuildError, ShardMaker, plan_shards
-from dataset_builder.workers import Task, Workers
+from dataset_builder.build.config import BuildConfig, load_build_config
+from dataset_builder.build.dataset import build_dataset
+from dataset_builder.build.shards import BuildError, ShardMaker, plan_shards
+from dataset_builder.build.workers import Task, Workers
 
 
 NARROW = {"families": ["variable_substitution"], "num_facts": [1, 1], "num_questions": [1, 1], "num_updates": [0, 0]}
@@ -29,7 +29,9 @@ def config():
 def short_card():
     """A card of one line, since plots take longer than all else."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataset_builder.card.write_card", lambda folder: (folder / "README.md").write_text("card\n"))
+        patch.setattr(
+            "dataset_builder.build.card.write_card", lambda folder: (folder / "README.md").write_text("card\n")
+        )
         yield
 
 
@@ -54,7 +56,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(config, built, tmp_pa
     )
     out = tmp_path / "out"
     script = (
-        "import sys, time, dataset_builder.build as build\n"
+        "import sys, time, dataset_builder.build.dataset as build\n"
         "from dataset_builder.cli import app\n"
         "build.find_repeated = lambda files: time.sleep(60)\n"  # so that there is something left to be stopped
         "app(sys.argv[1:])\n"
@@ -154,7 +156,8 @@ def test_every_split_loads_by_its_name(tmp_path):
 
 def test_the_builder_needs_neither_torch_nor_datasets(tmp_path):
     script = (
-        "import sys, dataset_builder.build, dataset_builder.bench, dataset_builder.cli, dataset_builder.workers\n"
+        "import sys, dataset_builder.build.dataset, dataset_builder.build.bench, dataset_builder.cli\n"
+        "import dataset_builder.build.workers\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'datasets', 'hf_duplex', 'transformers')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dataset_builder import Builder, BuilderConfig
-from dataset_builder.names import POOLS, draw, is_novel
+from dataset_builder.world.names import POOLS, draw, is_novel
 
 
 @pytest.mark.parametrize(

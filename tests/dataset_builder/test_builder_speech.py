@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_builder import END, FAMILIES, Builder, BuilderConfig, Heard, speak
-from dataset_builder.discourse import Speech
 from dataset_builder.reading import CUT, threads
-from dataset_builder.scene import GOING, Scene, Sentence, phrase
-from dataset_builder.world import NONE, Fact, needing
-from dataset_builder.writing import Writing
+from dataset_builder.speech.discourse import Speech
+from dataset_builder.speech.writing import Writing
+from dataset_builder.world.facts import NONE, Fact, needing
+from dataset_builder.world.scene import GOING, Scene, Sentence, phrase
 
 
 LEADS = re.compile(r"\b(wait|sorry|no|hold on|correction|scratch that)[,:]", re.IGNORECASE)

@@ -12,10 +12,10 @@ from small_data import SPLITS, change_manifest, small_rows, write_dataset
 
 from dataset_builder import KINDS
 from dataset_builder import SPLITS as ALL_SPLITS
-from dataset_builder.build_config import BuildConfig
-from dataset_builder.card import column_meanings, size_category, write_card
-from dataset_builder.schema import SCHEMA
-from dataset_builder.splits import DESCRIPTIONS
+from dataset_builder.build.card import column_meanings, size_category, write_card
+from dataset_builder.build.config import BuildConfig
+from dataset_builder.build.schema import SCHEMA
+from dataset_builder.build.splits import DESCRIPTIONS
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_the_same_data_gives_the_same_card_and_another_licence_is_told(folder, t
     for name in ("README.md", "plots.png"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
     tokenizer = {"file": "tokenizer.json", "sha256": "ab" * 32}
-    monkeypatch.setattr("dataset_builder.plots.plot_dataset", lambda *_, **__: None)
+    monkeypatch.setattr("dataset_builder.build.plots.plot_dataset", lambda *_, **__: None)
     change_manifest(again, lambda manifest: manifest["config"].update(license="mit", tokenizer=tokenizer))
     write_card(again)
     card = DatasetCard.load(again / "README.md")

@@ -9,14 +9,14 @@ import pytest
 from hub_stub import hub_stub
 from small_data import SPLITS, change_rows, small_rows, write_dataset
 
-from dataset_builder.card import write_card
-from dataset_builder.push import push_dataset
+from dataset_builder.build.card import write_card
+from dataset_builder.build.push import push_dataset
 
 
 PUSH_AND_LOAD = """
 import json, sys
 from datasets import load_dataset
-from dataset_builder.push import push_dataset
+from dataset_builder.build.push import push_dataset
 address = push_dataset(sys.argv[1], "tester/worlds")
 loaded = {split: rows["prompt"][:] for split, rows in load_dataset("tester/worlds").items()}
 print(json.dumps({"address": address, "loaded": loaded}))
@@ -32,7 +32,7 @@ def rows():
 def folder(rows, tmp_path_factory):
     folder = write_dataset(tmp_path_factory.mktemp("push") / "small", rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataset_builder.plots.plot_dataset", lambda _, path, **__: path.write_bytes(b"PNG"))
+        patch.setattr("dataset_builder.build.plots.plot_dataset", lambda _, path, **__: path.write_bytes(b"PNG"))
         write_card(folder)
     (folder / ".build").mkdir()
     (folder / ".build" / "recipe.json").write_text("{}")

@@ -11,10 +11,11 @@ import small_data
 from rich.console import Console
 from small_data import SPLITS, change_manifest, change_rows, change_shard, small_rows, write_dataset
 
-from dataset_builder import FAMILIES, BuilderConfig, balance, leaks
-from dataset_builder.check import check_dataset, print_report
-from dataset_builder.kinds import KINDS
-from dataset_builder.tally import Tally
+from dataset_builder import FAMILIES, BuilderConfig
+from dataset_builder.build import balance, leaks
+from dataset_builder.build.check import check_dataset, print_report
+from dataset_builder.build.tally import Tally
+from dataset_builder.world.kinds import KINDS
 
 
 TRAIN, SECOND, TEST = (

@@ -7,7 +7,7 @@ import pytest
 from small_data import small_rows
 
 from dataset_builder import SPLITS
-from dataset_builder.consistency import contradictions
+from dataset_builder.build.consistency import contradictions
 
 
 TARGET = "x is 5. 2x is -- wait, x is 6: 2x is 12.<eos>"

@@ -14,9 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from dataset_builder.cli import app
-from dataset_builder.discourse import END
-from dataset_builder.disfl_qa import (
+from dataset_builder.build.disfl_qa import (
     copy_baseline,
     coverage,
     exact_match,
@@ -26,8 +24,10 @@ from dataset_builder.disfl_qa import (
     summary,
     token_f1,
 )
-from dataset_builder.disfluency import Split, cue_kind, find_cue, repair, split_at_cue
-from dataset_builder.schema import SCHEMA
+from dataset_builder.build.schema import SCHEMA
+from dataset_builder.cli import app
+from dataset_builder.speech.discourse import END
+from dataset_builder.speech.disfluency import Split, cue_kind, find_cue, repair, split_at_cue
 
 
 ITEMS = {

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from dataset_builder.discourse import END
-from dataset_builder.disfl_qa import load_disfl_qa
-from dataset_builder.disfl_qa_words import WORD, shape, with_other_words
+from dataset_builder.build.disfl_qa import load_disfl_qa
+from dataset_builder.build.disfl_qa_words import WORD, shape, with_other_words
+from dataset_builder.speech.discourse import END
 
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
     # Of a few questions, what comes twice is grammar.
-    monkeypatch.setattr("dataset_builder.disfl_qa_words.COMMON", 5)
+    monkeypatch.setattr("dataset_builder.build.disfl_qa_words.COMMON", 5)
     questions = {
         "a": {"original": "Who ruled Sicily in 1250?", "disfluent": "Who ruled Naples no sorry Sicily in 1250?"},
         "b": {"original": "Who built the bridge?", "disfluent": "Who painted no I mean who built the bridge?"},

@@ -8,17 +8,17 @@ import random
 import pytest
 
 from dataset_builder import FAMILIES, Builder, BuilderConfig, split_config
-from dataset_builder.balance import possible_kinds
-from dataset_builder.build import build_dataset
-from dataset_builder.build_config import BuildConfig
-from dataset_builder.check import check_dataset
-from dataset_builder.consistency import contradictions
-from dataset_builder.discourse import END
+from dataset_builder.build.balance import possible_kinds
+from dataset_builder.build.check import check_dataset
+from dataset_builder.build.config import BuildConfig
+from dataset_builder.build.consistency import contradictions
+from dataset_builder.build.dataset import build_dataset
+from dataset_builder.build.schema import SCHEMA
 from dataset_builder.families.everyday import SPLITS, split_of
-from dataset_builder.kinds import KINDS, OF_EVERYDAY
+from dataset_builder.families.everyday.reader import account, find, forms, read
 from dataset_builder.oracle import disagreements
-from dataset_builder.reading.everyday import account, find, forms, read
-from dataset_builder.schema import SCHEMA
+from dataset_builder.speech.discourse import END
+from dataset_builder.world.kinds import KINDS, OF_EVERYDAY
 
 
 ALONE = BuilderConfig(families=("everyday",), seed=4)

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from dataset_builder import FAMILIES, Builder, BuilderConfig, Heard, speak
-from dataset_builder.families import business_questions as questions
-from dataset_builder.families import business_terms as terms
-from dataset_builder.families import business_wordings as wordings
-from dataset_builder.kinds import CHANGING
-from dataset_builder.number_words import from_words, to_words
-from dataset_builder.splits import split_config
+from dataset_builder.build.splits import split_config
+from dataset_builder.families.business_insight import questions as questions
+from dataset_builder.families.business_insight import terms as terms
+from dataset_builder.families.business_insight import wordings as wordings
+from dataset_builder.world.kinds import CHANGING
+from dataset_builder.world.number_words import from_words, to_words
 
 
 FAMILY = FAMILIES["business_insight"]

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_builder import END, Builder, BuilderConfig, Heard, speak
-from dataset_builder.families import constraint_terms as terms
-from dataset_builder.families import constraint_updates as changes
-from dataset_builder.families import constraint_wordings as wordings
-from dataset_builder.families.constraint_terms import ITEMS, TERMS
-from dataset_builder.grammar import Wordings
-from dataset_builder.kinds import CHANGING
-from dataset_builder.reading.constraint_revision import read
-from dataset_builder.splits import split_config
-from dataset_builder.world import NONE, World
+from dataset_builder.build.splits import split_config
+from dataset_builder.families.constraint_revision import terms as terms
+from dataset_builder.families.constraint_revision import updates as changes
+from dataset_builder.families.constraint_revision import wordings as wordings
+from dataset_builder.families.constraint_revision.reader import read
+from dataset_builder.families.constraint_revision.terms import ITEMS, TERMS
+from dataset_builder.speech.grammar import Wordings
+from dataset_builder.world.facts import NONE, World
+from dataset_builder.world.kinds import CHANGING
 
 
 BASE = BuilderConfig(families=("constraint_revision",), seed=11)

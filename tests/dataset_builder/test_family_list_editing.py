@@ -5,12 +5,15 @@ import re
 
 import pytest
 
-from dataset_builder import FAMILIES, Builder, BuilderConfig, names
-from dataset_builder.families import list_editing, list_edits, list_questions
-from dataset_builder.kinds import KINDS
-from dataset_builder.oracle.list_editing import LISTENER
-from dataset_builder.splits import split_config
-from dataset_builder.world import NONE
+from dataset_builder import FAMILIES, Builder, BuilderConfig
+from dataset_builder.build.splits import split_config
+from dataset_builder.families.list_editing import edits as list_edits
+from dataset_builder.families.list_editing import questions as list_questions
+from dataset_builder.families.list_editing import task as list_editing
+from dataset_builder.families.list_editing.oracle import LISTENER
+from dataset_builder.world import names
+from dataset_builder.world.facts import NONE
+from dataset_builder.world.kinds import KINDS
 
 
 NUM = 120

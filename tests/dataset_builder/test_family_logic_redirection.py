@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_builder import END, Builder, BuilderConfig, Heard, speak
+from dataset_builder.build.splits import split_config
 from dataset_builder.families import FAMILIES
-from dataset_builder.families import logic_redirection as module
-from dataset_builder.families import logic_wordings as wordings
-from dataset_builder.reading.logic_redirection import read
-from dataset_builder.splits import split_config
-from dataset_builder.world import NONE
+from dataset_builder.families.logic_redirection import task as module
+from dataset_builder.families.logic_redirection import wordings as wordings
+from dataset_builder.families.logic_redirection.reader import read
+from dataset_builder.world.facts import NONE
 
 
 NAME = "logic_redirection"

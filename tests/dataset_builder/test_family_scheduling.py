@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from dataset_builder import SPLITS, Builder, BuilderConfig, split_config
+from dataset_builder.build.consistency import contradictions
 from dataset_builder.builder import speak
-from dataset_builder.consistency import contradictions
-from dataset_builder.families.schedule import CLOCK as CLOCKS
-from dataset_builder.families.schedule import LATEST, RANGES, split
-from dataset_builder.families.schedule_terms import THINGS
-from dataset_builder.families.scheduling import Scheduling
-from dataset_builder.grammar import UPDATES
-from dataset_builder.reading.scheduling import read
-from dataset_builder.world import NONE
+from dataset_builder.families.scheduling.calendar import CLOCK as CLOCKS
+from dataset_builder.families.scheduling.calendar import LATEST, RANGES, split
+from dataset_builder.families.scheduling.reader import read
+from dataset_builder.families.scheduling.task import Scheduling
+from dataset_builder.families.scheduling.terms import THINGS
+from dataset_builder.speech.grammar import UPDATES
+from dataset_builder.world.facts import NONE
 
 
 BASE = BuilderConfig(families=("scheduling",), seed=4)

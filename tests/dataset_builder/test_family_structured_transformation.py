@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_builder import END, Builder, BuilderConfig, Heard, speak, split_config
-from dataset_builder.world import NONE
+from dataset_builder.world.facts import NONE
 
 
 CONFIG = BuilderConfig(families=("structured_transformation",), seed=5)

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from small_data import SPLITS, small_rows, write_dataset
 
-from dataset_builder.inspect import STYLES, describe, inspect_dataset, legend, parts_of_characters, render
-from dataset_builder.schema import SCHEMA
-from dataset_builder.spans import claim_of_characters
-from dataset_builder.stored import StoredDataset
-from dataset_builder.tally import BINS, PLACES, Tally, reactions, take_stock
+from dataset_builder.build.inspect import STYLES, describe, inspect_dataset, legend, parts_of_characters, render
+from dataset_builder.build.schema import SCHEMA
+from dataset_builder.build.stored import StoredDataset
+from dataset_builder.build.tally import BINS, PLACES, Tally, reactions, take_stock
+from dataset_builder.speech.spans import claim_of_characters
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 
 from dataset_builder import FAMILIES, SPLITS, Builder, BuilderConfig, split_config, split_of
-from dataset_builder.kinds import HELD_OUT, KINDS, PHASE_3, WITHOUT_EFFECT
-from dataset_builder.splits import DESCRIPTIONS
+from dataset_builder.build.splits import DESCRIPTIONS
+from dataset_builder.world.kinds import HELD_OUT, KINDS, PHASE_3, WITHOUT_EFFECT
 
 
 BASE = BuilderConfig(seed=2)

@@ -9,9 +9,9 @@ from small_data import small_rows
 from transformers import AutoTokenizer
 
 from dataset_builder import END
-from dataset_builder.consistency import contradictions
-from dataset_builder.spans import claim_of_characters
-from dataset_builder.tokens import TOKEN_SCHEMA, load_tokenizer, token_row
+from dataset_builder.build.consistency import contradictions
+from dataset_builder.build.tokens import TOKEN_SCHEMA, load_tokenizer, token_row
+from dataset_builder.speech.spans import claim_of_characters
 from hf_duplex.data.encoding import token_positions
 from hf_duplex.modeling import encode_prompt, encode_updates
 from hf_duplex.released import SHIPPED, WORKSPACE

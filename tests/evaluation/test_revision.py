@@ -10,8 +10,8 @@ from toy_runs import VOCAB_SIZE, toy_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dataset_builder import BuilderConfig
-from dataset_builder.build import build_dataset
-from dataset_builder.build_config import BuildConfig
+from dataset_builder.build.config import BuildConfig
+from dataset_builder.build.dataset import build_dataset
 from hf_duplex import WorkspaceConfig
 from hf_duplex.evaluation import print_revision_table, run_revision_benchmark
 from hf_duplex.evaluation.benchmarks.revision import read_specs

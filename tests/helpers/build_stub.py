@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builder.build_config import BuildConfig
+from dataset_builder.build.config import BuildConfig
 
 
 def stub_row(config, index, attempt, prompts):
@@ -67,9 +67,11 @@ class StubBuilder:
 def stub_fixture(monkeypatch):
     """Builds in this process are of stub samples, with a card of one line; gives the class, to be set."""
     builder = type("Stub", (StubBuilder,), {})
-    monkeypatch.setattr("dataset_builder.shards.Builder", builder)
+    monkeypatch.setattr("dataset_builder.build.shards.Builder", builder)
     monkeypatch.setattr("os.fsync", lambda file: None)  # which takes longer than all else
-    monkeypatch.setattr("dataset_builder.card.write_card", lambda folder: (folder / "README.md").write_text("card\n"))
+    monkeypatch.setattr(
+        "dataset_builder.build.card.write_card", lambda folder: (folder / "README.md").write_text("card\n")
+    )
     return builder
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder import Builder, BuilderConfig, split_config
-from dataset_builder.schema import SCHEMA
+from dataset_builder.build.schema import SCHEMA
 
 
 SPLITS = {"train": 60, "test": 30, "retraction": 20}

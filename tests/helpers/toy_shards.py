@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builder import shards
-from dataset_builder.build import build_dataset
-from dataset_builder.build_config import BuildConfig
+from dataset_builder.build import shards
+from dataset_builder.build.config import BuildConfig
+from dataset_builder.build.dataset import build_dataset
 
 
 BUILDER = {"num_facts": [1, 2], "num_questions": [1, 2], "num_updates": [0, 2]}

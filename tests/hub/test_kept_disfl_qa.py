@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from dataset_builder.disfl_qa import load_disfl_qa, scores
+from dataset_builder.build.disfl_qa import load_disfl_qa, scores
 from hf_duplex.hub.__main__ import app
 from hf_duplex.hub.disfl_qa import by_model, difference, keep_disfl_qa, read_disfl_qa, scores_of
 

@@ -15,7 +15,7 @@ from small_data import change_rows, small_rows, write_dataset  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from typer.testing import CliRunner
 
-from dataset_builder.card import write_card as write_data_card
+from dataset_builder.build.card import write_card as write_data_card
 from hf_duplex.cli.app import app
 from hf_duplex.hub import push_folder
 from hf_duplex.hub.code import PACKAGE
@@ -102,7 +102,7 @@ def sharded(tmp_path_factory):
 def dataset(tmp_path_factory):
     folder = write_dataset(tmp_path_factory.mktemp("data") / "small", {"test": small_rows("test", 6)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dataset_builder.plots.plot_dataset", lambda _, path, **__: path.write_bytes(b"PNG"))
+        patch.setattr("dataset_builder.build.plots.plot_dataset", lambda _, path, **__: path.write_bytes(b"PNG"))
         write_data_card(folder)
     return folder
 

@@ -48,7 +48,8 @@ def capital(tokens: list[Token]) -> list[Token]:
 def undoubled(lead: list[Token], behind: Token) -> list[Token]:
     """Words of repair without the last one if what follows begins with it."""
     words = [str(token.pieces[-1]).strip(",.:;").lower() for token in (lead[-1], behind)]
-    return lead[:-1] if words[0] == words[1] and len(behind.pieces) == 1 else lead
+    # "Got it, it ends at five" is no stutter.
+    return lead[:-1] if words[0] == words[1] != "it" and len(behind.pieces) == 1 else lead
 
 
 def lowered(token: Token) -> Token:

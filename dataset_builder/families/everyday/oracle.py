@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...oracle.everyday import arithmetic, wrong_places
+from .rows_oracle import arithmetic, wrong_places
 from .wordings import EFFECTS, domain
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from ...kinds import PHASE_3
-from ...reading.everyday import find
-from ...world import NONE
+from ...world.facts import NONE
+from ...world.kinds import PHASE_3
 from .expressions import compiled
+from .reader import find
 from .sample import sample
 from .values import Date, Day, Money, Time, filtered, item_name, show
 from .wordings import Scenario, domain

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...discourse import END
+from ...speech.discourse import END
 from .templates import Span, Template, Token, Written
 from .values import item_name
 from .wordings import Line

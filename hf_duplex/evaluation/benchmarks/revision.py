@@ -56,7 +56,7 @@ def stored_samples(folder: str | Path, split: str, samples: int) -> list[Sample]
     Raises:
         ValueError: There is no such data set, or it has no such split.
     """
-    from dataset_builder.stored import StoredDataset
+    from dataset_builder.build.stored import StoredDataset
 
     dataset = StoredDataset(folder)
     if split not in dataset.splits:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dataset_builder import FAMILIES
 from dataset_builder.reading.repairs import Repair, spoken, written
-from dataset_builder.world import NONE
+from dataset_builder.world.facts import NONE
 
 
 class Judged(NamedTuple):

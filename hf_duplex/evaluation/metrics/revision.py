@@ -9,7 +9,7 @@ counts; a metric is a ratio of two of them, summed over conversations (`RATIOS`)
 from collections.abc import Sequence
 
 from dataset_builder.reading.repairs import begins
-from dataset_builder.world import NONE
+from dataset_builder.world.facts import NONE
 
 from .judging import Hearing, Judged
 from .wellformed import incoherences

@@ -13,7 +13,7 @@ from dataset_builder import END, FAMILIES
 from dataset_builder.oracle import NotUnderstood
 from dataset_builder.oracle.account import Account
 from dataset_builder.oracle.listener import Conversation, hear
-from dataset_builder.world import NONE
+from dataset_builder.world.facts import NONE
 
 from ...runtime.live import LiveText
 

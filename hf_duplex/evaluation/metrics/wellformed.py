@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dataset_builder import END, FAMILIES
 from dataset_builder.reading import CUT, threads
-from dataset_builder.world import NONE
+from dataset_builder.world.facts import NONE
 
 from .judging import Hearing
 

@@ -1,0 +1,1 @@
+"""Figures of a company, and what follows from them."""

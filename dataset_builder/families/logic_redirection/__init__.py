@@ -1,0 +1,1 @@
+"""Arguments from premises that may fall."""

@@ -1,0 +1,1 @@
+"""Variables with values, and sums of them."""

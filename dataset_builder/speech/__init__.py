@@ -1,0 +1,1 @@
+"""How things are said: the rule of speech, the grammar of updates, and disfluencies."""

@@ -106,10 +106,11 @@ def disfl_qa_command(
 def trials_command(
     folder: str,
     runs: list[str] = typer.Argument(default_factory=list),  # noqa: B008
-    whole_splits: bool = typer.Option(False, help="Leave out of revision.json what the page does not tell."),
+    results: str | None = typer.Option(None, help="A results file of bench revision to take into trials.csv."),
+    trial: str | None = typer.Option(None, help="What the trial of these results is called."),
 ) -> None:
-    """Draw the page of a folder of trials anew, training runs taken into it first."""
-    draw_trials(folder, runs, whole_splits)
+    """Draw the page of trials anew, training runs and results taken into it first."""
+    draw_trials(folder, runs, results, trial)
 
 
 @app.command("report")

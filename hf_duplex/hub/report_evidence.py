@@ -288,10 +288,16 @@ def read_evidence(cards: Path, trials: Path) -> Evidence:
         results,
         {path.name: _of(path, "ablations") for path in json_files(cards / "ablations")},
         read_disfl_qa(cards / "disfl_qa"),
-        {path.parent.name: json.loads(path.read_text()) for path in sorted(cards.glob("*/speed.json"))},
+        {name: speed for name, speed in _speeds(cards) if speed.get("benchmark", "speed") == "speed"},
         tried,
         trainings,
     )
+
+
+def _speeds(cards: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What was measured of each model's speed; an adapter's, which is held against its base, is none of these."""
+    for path in sorted(cards.glob("*/speed.json")):
+        yield path.parent.name, json.loads(path.read_text())
 
 
 def _trials(paths: Sequence[Path]) -> list[dict[str, Any]]:

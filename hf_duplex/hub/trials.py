@@ -1,23 +1,28 @@
 """
-Trials: what was trained on the way to a release. Their facts are kept in one file, and drawn as a page of tables.
+Trials: what was tried on the way to a release, drawn as one page from one tidy table.
 
     python -m hf_duplex.hub trials docs/trials runs/workspace runs/baseline
+    python -m hf_duplex.hub trials docs/trials --results revision.json --trial depth
 """
 
+import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.reporting.tables import GROUPINGS, comparison_table, markdown
+from ..evaluation.reporting.tables import markdown
 from ..record import write_json
-from .tables import basis, fill, read_results, revision_table
+from .tables import fill, read_results
 
 
 # What a table tells of a trial, from its training.json.
 FACTS = ("parameters", "samples", "steps", "batch_size", "learning_rate", "seed", "train_loss", "eval_loss")
 # Compared in the page, of all that a benchmark measures.
+COLUMNS = ("trial", "model", "split", "metric", "value", "low", "high", "n", "seeds")
 HEADLINES = ("revision_accuracy", "contradiction_rate", "recovery", "retention", "answer_accuracy")
+# What the page shows of a trial.
+SHOWN = (*HEADLINES, "exact_match")
 
 
 def read_trial(run: str | Path) -> dict[str, Any]:
@@ -65,41 +70,97 @@ def trials_table(trials: Sequence[dict[str, Any]]) -> str:
     return markdown([*head, "training loss", "held-out loss"], rows)
 
 
-def draw_trials(folder: str | Path, runs: Sequence[str | Path] = (), whole_splits: bool = False) -> None:
+def tidy_rows(trial: str, results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
-    Draws the page of a folder of trials, `README.md`, from its `trials.json` and `revision.json`.
+    What `hf-duplex bench revision` measured in a trial, as rows of [`COLUMNS`]: one for each model, split and headline
+    metric, then one for each difference between two models on a whole split.
+    """
+    rows = []
+    for name, model in results["models"].items():
+        for split, found in model["splits"].items():
+            for metric in HEADLINES:
+                one = found["metrics"][metric]
+                low, high = one["interval"] or (None, None)
+                rows.append([trial, name, split, metric, one["value"], low, high, one["n"], one["seeds"]])
+    for one in results["comparisons"]:
+        if one["metric"] in HEADLINES and not one.get("family"):
+            low, high = one["interval"] or (None, None)
+            names = f"{one['a']} - {one['b']}"
+            rows.append([trial, names, one["split"], one["metric"], one["value"], low, high, one["n"], None])
+    return [dict(zip(COLUMNS, map(cell, row), strict=True)) for row in rows]
+
+
+def cell(value: Any) -> str:
+    """A value as the table holds it."""
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of trials; none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(rows: Sequence[dict[str, str]], path: Path) -> None:
+    """Writes the rows as [`read_table`] reads them."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def tried_table(rows: Sequence[dict[str, str]]) -> str:
+    """A row for each model and split of each trial, a column for each headline metric with its interval."""
+    found: dict[tuple[str, str, str, str], dict[str, str]] = {}
+    for row in rows:
+        if row["seeds"]:
+            low, high = row["low"], row["high"]
+            told = "–" if not row["value"] else f"{float(row['value']):.3f}"
+            told += f" ({float(low):.2f}–{float(high):.2f})" if low else ""
+            found.setdefault((row["trial"], row["model"], row["split"], row["seeds"]), {})[row["metric"]] = told
+    cells = [[*key, *(values.get(metric, "–") for metric in SHOWN)] for key, values in found.items()]
+    return markdown(["trial", "model", "split", "seeds", *(name.replace("_", " ") for name in SHOWN)], cells)
+
+
+def draw_trials(
+    folder: str | Path,
+    runs: Sequence[str | Path] = (),
+    results: str | Path | None = None,
+    trial: str | None = None,
+) -> None:
+    """
+    Draws the page of trials, `README.md`, from `trials.json` (the runs) and `trials.csv` (what was measured).
 
     Args:
-        folder (`str` or `Path`): The folder; its page has places marked `trials`, `revision` and `comparison`.
+        folder (`str` or `Path`): The folder; its page has places marked `trials` and `tried`.
         runs (`Sequence[str | Path]`, *optional*): Training runs to take into `trials.json` first; one of the same name
             is replaced.
-        whole_splits (`bool`, *optional*, defaults to `False`): Keep in `revision.json` what the page tells, whole
-            splits and their comparisons, and not what each is made of, which is most of the file.
+        results (`str` or `Path`, *optional*): A results file of `hf-duplex bench revision` to take into `trials.csv`.
+        trial (`str`, *optional*): What the trial of `results` is called; one of the same name is replaced.
 
     Raises:
-        ValueError: A run is not finished, or the folder lacks a file.
+        ValueError: A run is not finished, the folder lacks a file, or only one of `results` and `trial` is given.
     """
     folder = Path(folder)
-    for name in ("README.md", "revision.json"):
-        if not (folder / name).is_file():
-            raise ValueError(f"`folder`: {folder} has no {name}, which the page is drawn from.")
+    if not (folder / "README.md").is_file():
+        raise ValueError(f"`folder`: {folder} has no README.md, which the page is drawn into.")
+    if (results is None) != (trial is None):
+        raise ValueError("`results` and `trial` go together: a results file, and what its trial is called.")
     added = [read_trial(run) for run in runs]
     path = folder / "trials.json"
     before = json.loads(path.read_text())["trials"] if path.is_file() else []
-    trials = [trial for trial in before if trial["name"] not in {new["name"] for new in added}] + added
+    trials = [one for one in before if one["name"] not in {new["name"] for new in added}] + added
     if not trials:
         raise ValueError(f"`runs` is empty, and {folder} holds no trials yet: name the folders of training runs.")
-    results = read_results(folder / "revision.json")
-    entries = [entry for entry in results["comparisons"] if entry["metric"] in HEADLINES and not entry.get("family")]
+    rows = read_table(folder / "trials.csv")
+    if results is not None and trial is not None:
+        rows = [row for row in rows if row["trial"] != trial] + tidy_rows(trial, read_results(Path(results)))
     text = fill((folder / "README.md").read_text(), "trials", trials_table(trials))
-    text = fill(text, "revision", f"{revision_table(results)}\n\n{basis(results)}\n\n`{results['command']}`")
-    text = fill(text, "comparison", comparison_table({"comparisons": entries}))
+    text = fill(text, "tried", tried_table(rows))
     if added:
         write_json({"trials": trials}, path)
-    if whole_splits:
-        for model in results["models"].values():
-            for split, found in model["splits"].items():
-                model["splits"][split] = {name: value for name, value in found.items() if name not in GROUPINGS}
-        results["comparisons"] = entries
-        write_json(results, folder / "revision.json")
+    if results is not None:
+        write_table(rows, folder / "trials.csv")
     (folder / "README.md").write_text(text)

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -364,3 +365,12 @@ def test_the_command_draws_report_and_figures_small_and_the_same_each_time(tmp_p
     write_report(tmp_path, TRIALS)
     assert (tmp_path / "REPORT.md").read_text() == report
     assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == pictures
+
+
+def test_the_report_that_ships_is_drawn_from_the_files_beside_it(tmp_path):
+    ignored = shutil.ignore_patterns("*.safetensors", "*.py", "*.png")
+    cards = shutil.copytree(TRIALS.parents[1] / "model_cards", tmp_path / "model_cards", ignore=ignored)
+    shipped = (cards / "REPORT.md").read_text()
+    (cards / "REPORT.md").unlink()
+    write_report(cards, TRIALS)
+    assert (cards / "REPORT.md").read_text() == shipped, "run `python -m hf_duplex.hub report`"

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_duplex.evaluation.reporting.tables import GROUPINGS
-from hf_duplex.hub.trials import HEADLINES, draw_trials
+from hf_duplex.hub.trials import draw_trials, read_table
 
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +17,7 @@ WHOLE = ROOT / "model_cards" / "comparison" / "updates_16x.json"
 
 @pytest.fixture
 def folder(tmp_path):
-    return Path(shutil.copytree(PAGE, tmp_path / "trials", ignore=shutil.ignore_patterns("wordings")))
+    return Path(shutil.copytree(PAGE, tmp_path / "trials"))
 
 
 def finished_run(folder: Path, name: str, trial: dict, **changes) -> Path:
@@ -35,19 +34,22 @@ def test_the_page_is_drawn_from_its_files(folder):
     assert (folder / "README.md").read_text() == before
 
 
-def test_what_splits_are_made_of_is_left_out_if_asked_to(folder):
-    path = folder / "revision.json"
-    shutil.copy(WHOLE, path)
-    results = json.loads(path.read_text())
+def test_results_are_taken_into_the_table_and_replace_those_of_the_same_trial(folder):
+    before = read_table(folder / "trials.csv")
+    draw_trials(folder, results=WHOLE, trial="sixteen times")
+    rows = [row for row in read_table(folder / "trials.csv") if row["trial"] == "sixteen times"]
+    results = json.loads(WHOLE.read_text())
     name, model = next(iter(results["models"].items()))
-    wanted = {key: value for key, value in model["splits"]["long"].items() if key not in GROUPINGS}
-    told = [entry for entry in results["comparisons"] if entry["metric"] in HEADLINES and not entry.get("family")]
-    assert wanted != model["splits"]["long"] and len(told) < len(results["comparisons"])
-    draw_trials(folder)
-    assert json.loads(path.read_text()) == results
-    draw_trials(folder, whole_splits=True)
-    kept = json.loads(path.read_text())
-    assert kept["models"][name]["splits"]["long"] == wanted and kept["comparisons"] == told
+    wanted = model["splits"]["long"]["metrics"]["revision_accuracy"]
+    (row,) = [
+        one for one in rows if (one["model"], one["split"], one["metric"]) == (name, "long", "revision_accuracy")
+    ]
+    assert float(row["value"]) == pytest.approx(wanted["value"], abs=1e-4) and int(row["n"]) == wanted["n"]
+    assert [float(row["low"]), float(row["high"])] == pytest.approx(wanted["interval"], abs=1e-4)
+    assert any(" - " in one["model"] for one in rows)
+    assert f"| sixteen times | {name} | long |" in (folder / "README.md").read_text()
+    draw_trials(folder, results=WHOLE, trial="sixteen times")
+    assert read_table(folder / "trials.csv") == [*before, *rows]
 
 
 def test_a_run_is_taken_in_under_its_name_and_replaces_the_one_before(folder, tmp_path):
@@ -80,12 +82,18 @@ def test_trials_come_in_the_order_of_their_loss_and_say_what_sets_them_apart(fol
 
 @pytest.mark.parametrize(
     ("missing", "message"),
-    [("revision.json", "has no revision.json"), ("README.md", "has no README.md"), ("trials.json", "`runs` is empty")],
+    [("README.md", "has no README.md"), ("trials.json", "`runs` is empty")],
 )
 def test_a_folder_that_lacks_a_file_is_refused(folder, missing, message):
     (folder / missing).unlink()
     with pytest.raises(ValueError, match=message):
         draw_trials(folder)
+
+
+@pytest.mark.parametrize("given", [{"trial": "depth"}, {"results": WHOLE}])
+def test_results_without_a_name_are_refused(folder, given):
+    with pytest.raises(ValueError, match="`results` and `trial` go together"):
+        draw_trials(folder, **given)
 
 
 def test_a_run_that_is_not_finished_is_refused_and_changes_nothing(folder, tmp_path):

@@ -6,7 +6,7 @@ from .config import SPLITS, BuilderConfig
 from .families import FAMILIES
 from .reading import Claim
 from .speech.discourse import END
-from .speech.updates import Heard
+from .speech.updates import PlacedUpdate
 from .world.kinds import KINDS
 
 
@@ -18,7 +18,7 @@ __all__ = [
     "Builder",
     "BuilderConfig",
     "Claim",
-    "Heard",
+    "PlacedUpdate",
     "Sample",
     "speak",
     "split_config",

@@ -12,7 +12,7 @@ from .config import BuilderConfig
 from .families import EVERYDAY, FAMILIES, Family
 from .speech.discourse import Speech
 from .speech.grammar import DISTRUST, KEEP_GOING, SPEAKERS
-from .speech.updates import Heard, Listener, Mix
+from .speech.updates import Listener, Mix, PlacedUpdate
 from .world.facts import Fact
 from .world.kinds import PHASE_3
 from .world.scene import GOING, Scene
@@ -112,11 +112,11 @@ def split_of(prompt: str) -> str:
     return _EIGHTHS[hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0] % 8]
 
 
-def speak(family: Family, scene: Scene, updates: Sequence[Heard]) -> Speech:
+def speak(family: Family, scene: Scene, updates: Sequence[PlacedUpdate]) -> Speech:
     """Says a scene to its end while the given updates come, sorted by position."""
     speech = family.speech(scene)
     for place in sorted({update.position for update in updates}):
-        speech.hear(place, [update.changes for update in updates if update.position == place])
+        speech.receive(place, [update.changes for update in updates if update.position == place])
     speech.speak()
     return speech
 
@@ -140,7 +140,7 @@ class Builder:
             return self._everyday(index, attempt)
         return self._row(index, attempt, self._converse(name))
 
-    def scene(self, index: int, attempt: int = 0) -> tuple[Family, Scene, list[Heard]]:
+    def scene(self, index: int, attempt: int = 0) -> tuple[Family, Scene, list[PlacedUpdate]]:
         """What the sample of that index is made from: `speak(family, scene, updates)` says its target. The family
         `everyday` has no scenes."""
         name = self._family(index, attempt)
@@ -286,7 +286,7 @@ class Conversation:
         self.rng, self.config, self.family = rng, config, family
         self.speech = family.speech(scene)
         self.listener = Listener(rng, family, scene, config, mix, speakers)
-        self.heard: list[Heard] = []
+        self.heard: list[PlacedUpdate] = []
         self.effects: list[tuple[int, bool]] = []
         self._known_end: int | None = None
 
@@ -351,9 +351,9 @@ class Conversation:
         group = []
         for number in range(size):
             kind, (text, source, changes) = listener.stop() if stop else listener.draw(speech, first and number == 0)
-            group.append(Heard(position, text, kind, source, changes))
+            group.append(PlacedUpdate(position, text, kind, source, changes))
         earliest = speech.length
-        taken_back = speech.hear(position, [update.changes for update in group])
+        taken_back = speech.receive(position, [update.changes for update in group])
         if any(update.changes for update in group):
             self._known_end = None
         stale = {fact for key in taken_back for fact in speech.world.depends(key)}

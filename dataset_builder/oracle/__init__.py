@@ -13,7 +13,7 @@ with `reader.py` beside it; import nothing else of this package but `world.facts
 from __future__ import annotations
 
 from .checks import disagreements
-from .listener import Listener, NotUnderstood, Said, State, listener_for
+from .listener import Listener, NotUnderstood, State, StatedValue, listener_for
 
 
-__all__ = ["Listener", "NotUnderstood", "Said", "State", "disagreements", "listener_for"]
+__all__ = ["Listener", "NotUnderstood", "State", "StatedValue", "disagreements", "listener_for"]

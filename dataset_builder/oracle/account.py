@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from ..reading import Claim, threads
 from ..reading.repairs import Repair, spoken, written
-from .listener import Conversation, Said
+from .listener import Conversation, StatedValue
 
 
 class Statement(NamedTuple):
     """A claim, the values it speaks at their places in the whole text, and the version of each of these."""
 
     claim: Claim
-    parts: tuple[Said, ...]
+    parts: tuple[StatedValue, ...]
     versions: tuple[int, ...]
 
 
@@ -81,7 +81,9 @@ class Account:
             places = owners.get(claim.start) or range(len(self.text))
             own = places[bisect_left(places, claim.start) : bisect_left(places, claim.end)]
             said = "".join([self.text[place] for place in own])
-            parts = tuple(Said(part.key, part.value, own[part.place]) for part in self.listener.parts(claim, said))
+            parts = tuple(
+                StatedValue(part.key, part.value, own[part.place]) for part in self.listener.parts(claim, said)
+            )
             made.append(Statement(claim, parts, tuple(self.conversation.version(part.place) for part in parts)))
         return sorted(made, key=lambda statement: statement.claim.end)
 

@@ -13,7 +13,7 @@ from ..reading import Claim
 from ..reading.repairs import Repair
 from ..world.facts import NONE
 from .account import Account, Moment, Statement
-from .listener import NotUnderstood, Said, hear
+from .listener import NotUnderstood, StatedValue, read_row
 
 
 END = "<eos>"
@@ -34,7 +34,7 @@ def disagreements(row: Mapping[str, Any]) -> list[str]:
     if row.get("task_type") == "everyday":
         return everyday.disagreements(row)
     try:
-        conversation = hear(row)
+        conversation = read_row(row)
     except NotUnderstood as error:
         return [f"The prompt is not understood: {error}"]
     account = Account(conversation)
@@ -231,7 +231,7 @@ def _about_to_be_cut(account: Account, moment: Moment) -> bool:
 
 def _gone_stale(account: Account, key: str, moment: Moment) -> bool:
     """Whether what was said last of a question, as far as it was said, has just become wrong."""
-    said: list[Said] = []
+    said: list[StatedValue] = []
     for statement in account.statements:
         if statement.claim.key == key:
             said = [part for part in statement.parts if part.place <= moment.place] or said

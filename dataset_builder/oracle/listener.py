@@ -1,6 +1,6 @@
 """What a listener understands: whom to believe, what each update changes, what a retraction takes back.
 
-A family says what its prompts and updates mean in a [`Listener`]; [`hear`] follows a whole conversation with it.
+A family says what its prompts and updates mean in a [`Listener`]; [`read_row`] follows a whole conversation with it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class State:
         )
 
 
-class Said(NamedTuple):
+class StatedValue(NamedTuple):
     """A value that a claim speaks: `place` is where its word stands in the text that was read."""
 
     key: str
@@ -152,13 +152,13 @@ class Listener(ABC):
         """A sentence for whatever else is wrong with a text in this family."""
         return []
 
-    def parts(self, claim: Claim, said: str) -> list[Said]:
+    def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """
         The values that a claim speaks, each of which must hold when its word begins.
 
         Args:
             claim (`Claim`): As `read` gave it.
-            said (`str`): Its text, without what interrupted it. `Said.place` counts in this.
+            said (`str`): Its text, without what interrupted it. `StatedValue.place` counts in this.
 
         By default that is the claim's value in the last word that has it, or the last word if none does.
         """
@@ -167,7 +167,7 @@ class Listener(ABC):
         while place > 0 and not (_apart(said[place - 1 : place + 1]) and _apart(said[place + len(value) - 1 :][:2])):
             place = said.rfind(value, 0, place + len(value) - 1)
         place = place if place >= 0 else len(said.rstrip()) - 1
-        return [Said(claim.key, claim.value, place)]
+        return [StatedValue(claim.key, claim.value, place)]
 
 
 def _apart(pair: str) -> bool:
@@ -224,7 +224,7 @@ def listener_for(task_type: str) -> Listener:
     return listener
 
 
-def hear(row: Mapping[str, Any]) -> Conversation:
+def read_row(row: Mapping[str, Any]) -> Conversation:
     """
     Follows the prompt and the updates of a row.
 

@@ -97,7 +97,7 @@ class Utterance:
 
 class Speech:
     """
-    Says a scene word by word (`speak`) and hears updates on the way (`hear`).
+    Says a scene word by word (`speak`) and hears updates on the way (`receive`).
 
     Attributes:
         version (`int`): How many updates were heard.
@@ -158,7 +158,7 @@ class Speech:
                 self.repairs[-1].end = self.length
                 self._repair = None
 
-    def hear(self, position: int, updates: Iterable[Changes]) -> list[str]:
+    def receive(self, position: int, updates: Iterable[Changes]) -> list[str]:
         """Speaks up to `position`, then takes in the updates that arrive there. Returns the keys of all that a repair
         now takes back."""
         self.speak(position)

@@ -17,7 +17,7 @@ from .discourse import Changes, Speech
 from .grammar import CHATTER, SAYS, STOP, TAKE_BACK, TAKE_BACK_LAST
 
 
-class Heard(NamedTuple):
+class PlacedUpdate(NamedTuple):
     """An update: where it is heard, what is said by whom, and what it changes."""
 
     position: int

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..runtime.checkpoints import is_from_scratch, open_model, set_threads
-from ..runtime.live import Heard, LiveText
+from ..runtime.live import AppliedUpdate, LiveText
 from ..runtime.slots import beliefs
 
 
@@ -145,7 +145,7 @@ class Chat:
             self.failure, self._speaker = error, None
 
 
-def heard_line(heard: Heard) -> str:
+def heard_line(heard: AppliedUpdate) -> str:
     """What an update did, in one line."""
     parts = [f"v{heard.version}", heard.text, f"{heard.ms:.0f} ms to the next token"]
     if heard.moves.doubted:
@@ -159,7 +159,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self.pieces: list[tuple[str, str]] = []
-        self._known: list[Heard] = []
+        self._known: list[AppliedUpdate] = []
 
     def follow(self, text: LiveText) -> list[tuple[str, str]]:
         """Adds what the newest token brought, and returns it."""

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..released import WORKSPACE
-from ..runtime.chat_voice import ChatVoice, Message
+from ..runtime.chat_generator import ChatGenerator, Message
 from ..runtime.checkpoints import find_checkpoint, load_checkpoint
-from ..runtime.listeners import is_adapter, words_of
+from ..runtime.listeners import codec_of, is_adapter
 from ..runtime.live import LiveText
 
 
@@ -238,7 +238,7 @@ class LiveAdvisor:
         return cls(*load_checkpoint(find_checkpoint(name, WORKSPACE, "--advisor"), "--advisor"), brief=brief)
 
     def check(self, context: str) -> None:
-        longest, words = self.model.config.max_message_length, words_of(self.model, self.tokenizer)
+        longest, words = self.model.config.max_message_length, codec_of(self.model, self.tokenizer)
         for update in edit_updates([Edit("", context, ""), Edit("", "-", context)]):
             length = len(words.update(update))
             if length > longest:
@@ -259,7 +259,7 @@ class ChatAdvice:
         messages (`list[dict[str, str]]`): The conversation so far.
     """
 
-    def __init__(self, voice: ChatVoice, brief: Brief, contexts: Mapping[str, str], max_new_tokens: int):
+    def __init__(self, voice: ChatGenerator, brief: Brief, contexts: Mapping[str, str], max_new_tokens: int):
         self.voice, self.max_new_tokens = voice, max_new_tokens
         self.said = ""
         self._due = True
@@ -306,18 +306,18 @@ class ChatAdvisor:
     Any chat model of transformers.
 
     Args:
-        voice ([`ChatVoice`]): The model.
+        voice ([`ChatGenerator`]): The model.
         brief ([`Brief`], *optional*): What it is asked to do.
         max_new_tokens (`int`, *optional*, defaults to 120): Longest insight.
     """
 
-    def __init__(self, voice: ChatVoice, brief: Brief | None = None, max_new_tokens: int = 120):
+    def __init__(self, voice: ChatGenerator, brief: Brief | None = None, max_new_tokens: int = 120):
         self.voice, self.brief, self.max_new_tokens = voice, brief or Brief(), max_new_tokens
 
     @classmethod
     def from_name(cls, name: str, brief: Brief | None = None) -> "ChatAdvisor":
         """With the chat model of this folder or Hub name."""
-        return cls(ChatVoice.from_name(name, "--advisor"), brief)
+        return cls(ChatGenerator.from_name(name, "--advisor"), brief)
 
     def check(self, context: str) -> None:
         """A chat model takes any text."""

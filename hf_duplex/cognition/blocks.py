@@ -175,7 +175,7 @@ class BlockGraph:
         self._tell("linked", child, on)
         return self._void(block)
 
-    def hear(self, block: str, text: str) -> None:
+    def receive(self, block: str, text: str) -> None:
         """Adds what was said, word for word. What it means is another matter: see [`change`]."""
         found = self[block]
         self._check_unlocked(found)

@@ -15,7 +15,7 @@ from typing import Protocol
 from dataset_builder.speech.disfluency import cue_kind, find_cue, repair, split_at_cue
 from dataset_builder.world.number_words import from_words
 
-from ..runtime.chat_voice import ChatVoice, Message
+from ..runtime.chat_generator import ChatGenerator, Message
 
 
 logger = logging.getLogger(__name__)
@@ -92,17 +92,17 @@ class ChatFormalizer:
     says so.
 
     Args:
-        voice ([`ChatVoice`]): The model.
+        voice ([`ChatGenerator`]): The model.
         max_new_tokens (`int`, *optional*, defaults to 200): Longest answer.
     """
 
-    def __init__(self, voice: ChatVoice, max_new_tokens: int = 200):
+    def __init__(self, voice: ChatGenerator, max_new_tokens: int = 200):
         self.voice, self.max_new_tokens, self.rules = voice, max_new_tokens, RuleFormalizer()
 
     @classmethod
     def from_name(cls, name: str) -> "ChatFormalizer":
         """With the chat model of this folder or Hub name."""
-        return cls(ChatVoice.from_name(name, "--formalizer"))
+        return cls(ChatGenerator.from_name(name, "--formalizer"))
 
     def formalize(self, context: str, text: str) -> str:
         asked = json.dumps({"understood_so_far": context, "said_now": text}, ensure_ascii=False)

@@ -180,7 +180,7 @@ class CognitiveSession:
         with self._changed:
             block, hearing = self._graph[last], self._hearings[last]
             before = block.formalized_context
-            self._graph.hear(last, text)
+            self._graph.receive(last, text)
             if not block.is_open:
                 # What was said into a block that was over is an edit, and can be undone as one.
                 hearing.before.append((before, len(block.raw_input)))

@@ -21,7 +21,7 @@ from dataset_builder.build.disfl_qa import exact_match, load_disfl_qa, token_f1
 from ..evaluation.metrics.statistics import paired_difference, ratio
 from ..evaluation.reporting.tables import NOTHING, comparison_table, figure_cell, markdown
 from ..record import write_json
-from .places import without_places
+from .paths import without_paths
 
 
 RULES = {"copy": "copying the input", "repair": "a rule written by hand"}
@@ -59,7 +59,7 @@ def condense(results: Mapping[str, Any], meant: Sequence[str]) -> dict[str, Any]
     kept = {name: value for name, value in results.items() if name != "said"} | {"wrong": wrong}
     if problem := disagreement(kept):
         raise ValueError(f"`results` {problem}: is this the data set that it was scored on?")
-    return kept | {"settings": without_places(kept.get("settings", {}))}
+    return kept | {"settings": without_paths(kept.get("settings", {}))}
 
 
 def disagreement(results: Mapping[str, Any]) -> str | None:

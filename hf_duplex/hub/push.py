@@ -52,7 +52,7 @@ HUB_ERRORS = (HTTPError, ConnectionError, RuntimeError)
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentFiles:
     """
     What went to the Hub, or would.
 
@@ -81,7 +81,7 @@ def push_folder(
     revision: str | None = None,
     token: str | None = None,
     dry_run: bool = False,
-) -> Sent:
+) -> SentFiles:
     """
     Sends a model folder, or a data set that was built, to the Hub.
 
@@ -116,7 +116,7 @@ def push_folder(
         send(files, repo_id, f"{folder.name}: weights, code, tokenizer, card", private, revision, token)
     sizes = {name: len(held) if isinstance(held, bytes) else held.stat().st_size for name, held in files.items()}
     at = f"/tree/{revision}" if revision else ""
-    return Sent(sizes, f"{HfApi().endpoint}/{repo_id}{at}", dry_run)
+    return SentFiles(sizes, f"{HfApi().endpoint}/{repo_id}{at}", dry_run)
 
 
 def check_name(repo_id: str) -> None:
@@ -135,7 +135,7 @@ def check_branch(revision: str | None) -> None:
         raise ValueError(f"`revision`: {revision!r} is not the name of a branch; use letters, digits, - and _.")
 
 
-def push_built(folder: Path, repo_id: str, private: bool, token: str | None, dry_run: bool) -> Sent:
+def push_built(folder: Path, repo_id: str, private: bool, token: str | None, dry_run: bool) -> SentFiles:
     """
     What `hf-duplex data push` does.
 
@@ -152,7 +152,7 @@ def push_built(folder: Path, repo_id: str, private: bool, token: str | None, dry
         raise ValueError(f"`folder`: {folder} fails its check, so it cannot be pushed. {errors[0]}")
     paths = [folder / CARD, folder / MANIFEST, *folder.rglob("*.png"), *(folder / DATA).rglob("*.parquet")]
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(paths)}
-    return Sent(sizes, f"{HfApi().endpoint}/datasets/{repo_id}", dry_run)
+    return SentFiles(sizes, f"{HfApi().endpoint}/datasets/{repo_id}", dry_run)
 
 
 def model_files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:

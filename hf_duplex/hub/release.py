@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ..record import rounded, write_json
 from .cards import name_in, write_card
-from .places import without_places
+from .paths import without_paths
 from .tables import read_results
 
 
@@ -29,7 +29,7 @@ def released_facts(training: dict[str, Any]) -> dict[str, Any]:
     facts = {name: value for name, value in training.items() if name != "log"}
     log = [entry for entry in training.get("log", []) if "eval_loss" in entry]
     facts["eval_losses"] = [{"step": entry["step"], "eval_loss": entry["eval_loss"]} for entry in log]
-    return dict(without_places(facts))
+    return dict(without_paths(facts))
 
 
 def released_config(run: Path, n_slots: int | None, sliding_window: int | None = None) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from ..evaluation.metrics.statistics import PERMUTATIONS, RESAMPLES
 from ..evaluation.reporting.tables import ablation_table, markdown, metrics_table
 from .disfl_qa import by_model, differences_table, scores_table
-from .places import without_places
+from .paths import without_paths
 from .report_cells import cells
 from .report_evidence import DUAL_STREAM, Condition, Evidence, read_evidence
 from .report_figures import draw_figures
@@ -56,7 +56,7 @@ def write_report(cards: str | Path = "model_cards", trials: str | Path = "docs/t
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     path = cards / "REPORT.md"
     text = environment.from_string(TEMPLATE.read_text()).render(facts)
-    path.write_text(without_places(text).rstrip() + "\n")
+    path.write_text(without_paths(text).rstrip() + "\n")
     return path
 
 

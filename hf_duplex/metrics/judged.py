@@ -7,7 +7,7 @@ from typing import Any
 import evaluate
 from datasets import Features, List, Value
 
-from ..evaluation.metrics.judging import Hearing
+from ..evaluation.metrics.judging import JudgedText
 from ..evaluation.metrics.revision import RATIOS, Counts
 
 
@@ -87,7 +87,7 @@ class JudgedMetric(evaluate.Metric, ABC):
             if len(batch[name]) != len(texts):
                 raise ValueError(f"`{name}` has {len(batch[name])} entries for {len(texts)} texts; give one each.")
         for number, text in enumerate(texts):
-            Hearing(rows[number], text, batch["heard_at"][number], True)  # refuses what does not fit together
+            JudgedText(rows[number], text, batch["heard_at"][number], True)  # refuses what does not fit together
         super().add_batch(predictions=texts, references=rows, **kwargs)
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
@@ -99,18 +99,18 @@ class JudgedMetric(evaluate.Metric, ABC):
     def _compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any]: ...
 
 
-def hear(
+def judged_texts(
     texts: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     heard_at: Sequence[Sequence[int]],
     ended: Sequence[bool] | None = None,
-) -> list[Hearing]:
+) -> list[JudgedText]:
     """Conversations as a judge hears them. Without `ended`, for metrics that do not ask, all count as ended."""
     ends = [True] * len(texts) if ended is None else ended
-    return [Hearing(*heard) for heard in zip(rows, texts, heard_at, ends, strict=True)]
+    return [JudgedText(*heard) for heard in zip(rows, texts, heard_at, ends, strict=True)]
 
 
-def shares(hearings: Sequence[Hearing], count: Callable[[Hearing], Counts], *names: str) -> dict[str, Any]:
+def shares(hearings: Sequence[JudgedText], count: Callable[[JudgedText], Counts], *names: str) -> dict[str, Any]:
     """
     Metrics as ratios of counts that are summed over conversations: each by its name (None where nothing counts), and
     the counts themselves.

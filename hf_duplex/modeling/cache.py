@@ -18,7 +18,7 @@ SPARE = 64
 
 
 @dataclass
-class Room:
+class Buffer:
     """
     Where keys and values are written, shared by all branches of a stream that have written nothing apart.
 
@@ -34,16 +34,16 @@ class Room:
     front: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
-def empty_room(keys: torch.Tensor, values: torch.Tensor, columns: int, taken: int) -> Room:
+def empty_buffer(keys: torch.Tensor, values: torch.Tensor, columns: int, taken: int) -> Buffer:
     """A room for keys and values of these shapes, for so many columns and `SPARE` more."""
     free = (new.new_empty(*new.shape[:2], columns + SPARE, new.shape[3]) for new in (keys, values))
-    return Room(next(free), next(free), taken)
+    return Buffer(next(free), next(free), taken)
 
 
 class Grown(tuple):
     """A pair of keys and values `(batch, kv_heads, n, head_dim)` in a room that may have free columns behind them."""
 
-    room: Room | None = None
+    buffer: Buffer | None = None
 
 
 def grown(pair: tuple | None, keys: torch.Tensor, values: torch.Tensor) -> tuple:
@@ -51,16 +51,16 @@ def grown(pair: tuple | None, keys: torch.Tensor, values: torch.Tensor) -> tuple
     columns = 0 if pair is None else pair[0].shape[2]
     if torch.is_grad_enabled():
         return (keys, values) if pair is None else tuple(torch.cat(both, dim=2) for both in zip(pair, (keys, values)))
-    end, room = columns + keys.shape[2], getattr(pair, "room", None)
-    usable = room is not None and (torch.is_inference_mode_enabled() or not room.keys.is_inference())
-    if room is None or not usable or room.taken != columns or end > room.keys.shape[2]:
-        room = empty_room(keys, values, end, columns)
+    end, buffer = columns + keys.shape[2], getattr(pair, "room", None)
+    usable = buffer is not None and (torch.is_inference_mode_enabled() or not buffer.keys.is_inference())
+    if buffer is None or not usable or buffer.taken != columns or end > buffer.keys.shape[2]:
+        buffer = empty_buffer(keys, values, end, columns)
         if pair is not None:
-            room.keys[:, :, :columns], room.values[:, :, :columns] = pair
-    room.keys[:, :, columns:end], room.values[:, :, columns:end] = keys, values
-    room.taken = end
-    made = Grown((room.keys[:, :, :end], room.values[:, :, :end]))
-    made.room = room
+            buffer.keys[:, :, :columns], buffer.values[:, :, :columns] = pair
+    buffer.keys[:, :, columns:end], buffer.values[:, :, columns:end] = keys, values
+    buffer.taken = end
+    made = Grown((buffer.keys[:, :, :end], buffer.values[:, :, :end]))
+    made.buffer = buffer
     return made
 
 
@@ -82,7 +82,7 @@ class GrowingLayer(DynamicLayer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.front: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._room: Room | None = None
+        self._room: Buffer | None = None
         self._shown: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
@@ -99,31 +99,31 @@ class GrowingLayer(DynamicLayer):
         slots = 0 if self.front is None else self.front[0].shape[2]
         start = slots + self.get_seq_length()
         end = start + key_states.shape[2]
-        room = self._room
-        if room is None or not self._may_write(room, slots, start, end):
-            room = self._room = self._moved(key_states, value_states, slots, start, end)
-        room.keys[:, :, start:end], room.values[:, :, start:end] = key_states, value_states
-        room.taken = end
-        self.keys, self.values = self._shown = room.keys[:, :, slots:end], room.values[:, :, slots:end]
-        return room.keys[:, :, :end], room.values[:, :, :end]
+        buffer = self._room
+        if buffer is None or not self._may_write(buffer, slots, start, end):
+            buffer = self._room = self._moved(key_states, value_states, slots, start, end)
+        buffer.keys[:, :, start:end], buffer.values[:, :, start:end] = key_states, value_states
+        buffer.taken = end
+        self.keys, self.values = self._shown = buffer.keys[:, :, slots:end], buffer.values[:, :, slots:end]
+        return buffer.keys[:, :, :end], buffer.values[:, :, :end]
 
-    def _may_write(self, room: Room, slots: int, start: int, end: int) -> bool:
-        usable = torch.is_inference_mode_enabled() or not room.keys.is_inference()
-        if room.front is not self.front or end > room.keys.shape[2] or not usable:
+    def _may_write(self, buffer: Buffer, slots: int, start: int, end: int) -> bool:
+        usable = torch.is_inference_mode_enabled() or not buffer.keys.is_inference()
+        if buffer.front is not self.front or end > buffer.keys.shape[2] or not usable:
             return False
         keys, values = self._shown
         # Whoever reorders or crops a layer puts other tensors in place of those that it shows.
-        return self.keys is keys and self.values is values and room.taken == start
+        return self.keys is keys and self.values is values and buffer.taken == start
 
-    def _moved(self, keys: torch.Tensor, values: torch.Tensor, slots: int, start: int, end: int) -> Room:
+    def _moved(self, keys: torch.Tensor, values: torch.Tensor, slots: int, start: int, end: int) -> Buffer:
         """A room that holds the slots and its own columns, and has place up to column `end` and `SPARE` more."""
-        room = empty_room(keys, values, end, start)
-        room.front = self.front
+        buffer = empty_buffer(keys, values, end, start)
+        buffer.front = self.front
         if self.front is not None:
-            room.keys[:, :, :slots], room.values[:, :, :slots] = self.front
+            buffer.keys[:, :, :slots], buffer.values[:, :, :slots] = self.front
         if start > slots:
-            room.keys[:, :, slots:start], room.values[:, :, slots:start] = self.keys, self.values
-        return room
+            buffer.keys[:, :, slots:start], buffer.values[:, :, slots:start] = self.keys, self.values
+        return buffer
 
     @property
     def nbytes(self) -> int:

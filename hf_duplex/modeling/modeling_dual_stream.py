@@ -12,13 +12,13 @@ from transformers.utils.output_capturing import capture_outputs
 from .cache import DuplexCache
 from .configuration_duplex import DualStreamConfig
 from .encoder import MessageEncoder
-from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, with_nothing
+from .layers import CrossInputs, DuplexCrossDecoderLayer, EmittedAttention, with_null_column
 from .layout import Layout
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import Streams, visible_versions
-from .update_validity import NOT_HELD
+from .update_validity import LOG_ZERO
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class DualStreamModel(DuplexModel):
             past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids, layout=layout
         )
         if prompt_ids is None and update_ids is None and layout is None:
-            embeds = self.take_notice(self.embed(input_ids, inputs_embeds), attention_mask, cache)
-            heard = self.heard_by(cache, embeds)
+            embeds = self.mark_update(self.embed(input_ids, inputs_embeds), attention_mask, cache)
+            heard = self.cross_inputs(cache, embeds)
             hidden_states = self.decode(embeds, attention_mask, cache, heard, **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
@@ -131,10 +131,10 @@ class DualStreamModel(DuplexModel):
         # Along the line: what stands before the emitted stream knows no update.
         return Layout(line, predictor, messages, torch.zeros_like(line).scatter(1, predictor, known))
 
-    def heard_in(self, layout: Layout) -> Heard:
+    def heard_in(self, layout: Layout) -> CrossInputs:
         if layout.messages is None:
             return self.nothing_heard(layout.line.shape[0])
-        return self.heard_by_each(*self.all_versions(layout.messages), layout.known)
+        return self.cross_inputs_by_version(*self.all_versions(layout.messages), layout.known)
 
     def all_versions(self, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
@@ -144,29 +144,29 @@ class DualStreamModel(DuplexModel):
         states = self.encoder(self.embed_tokens(messages.ids), messages.message, messages.offset)
         states = states + self.message_index(messages.message.clamp(min=0))
         held = messages.held()
-        bias = torch.zeros(held.shape, device=states.device).masked_fill(~held, NOT_HELD)
+        bias = torch.zeros(held.shape, device=states.device).masked_fill(~held, LOG_ZERO)
         return states, nn.functional.pad(bias, (1, 0))[:, None]
 
-    def nothing_heard(self, batch_size: int) -> Heard:
+    def nothing_heard(self, batch_size: int) -> CrossInputs:
         """An empty second stream."""
         empty = self.embed_tokens.weight.new_zeros(batch_size, 0, self.config.hidden_size)
-        return Heard(empty.new_zeros(batch_size, 1, 1, 1), states=empty)
+        return CrossInputs(empty.new_zeros(batch_size, 1, 1, 1), states=empty)
 
-    def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
+    def cross_inputs(self, cache: DuplexCache | None, embeds: torch.Tensor) -> CrossInputs:
         if cache is not None and cache.cross is not None:
-            return Heard(cache.cross_bias, key_values=cache.cross)
+            return CrossInputs(cache.cross_bias, key_values=cache.cross)
         heard = self.nothing_heard(embeds.shape[0])
         if cache is None:
             return heard
-        cache.cross = [with_nothing(layer.cross_attn.project(heard.states)) for layer in self.layers]
+        cache.cross = [with_null_column(layer.cross_attn.project(heard.states)) for layer in self.layers]
         cache.cross_bias = heard.bias
-        return Heard(cache.cross_bias, key_values=cache.cross)
+        return CrossInputs(cache.cross_bias, key_values=cache.cross)
 
-    def hear(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
+    def read_messages(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
         """Appends updates `(batch, updates, length)` to the second stream of a cache."""
         past = cache.memory or UpdateStream(mask.new_zeros(ids.shape[0], 0), torch.zeros_like(cache.version))
         states = self.encode_updates(ids, mask, past.count).flatten(1, 2)
-        before = self.heard_by(cache, states).key_values or []
+        before = self.cross_inputs(cache, states).key_values or []
         new = [layer.cross_attn.project(states) for layer in self.layers]
         memory = UpdateStream(torch.cat([past.mask, mask.flatten(1)], dim=1), past.count + mask.any(-1).sum(-1))
         bias = torch.zeros(memory.mask.shape, device=ids.device).masked_fill(~memory.mask, -torch.inf)
@@ -189,7 +189,7 @@ class DualStreamForCausalLM(DuplexForCausalLM):
     model_class = DualStreamModel
 
     def read_updates(self, cache, ids, mask):
-        self.model.hear(cache, ids, mask)
+        self.model.read_messages(cache, ids, mask)
         cache.version = cache.version + mask.any(-1).sum(-1)
         cache.notice = mask.flatten(1).any(1)
         return []

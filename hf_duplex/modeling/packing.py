@@ -44,14 +44,14 @@ class PackedMessages:
 
     def heard(self) -> torch.BoolTensor:
         """Which messages each version has heard, `(batch, versions, messages)`."""
-        return self.numbers < self.heard_by_version()[..., None]
+        return self.numbers < self.messages_by_version()[..., None]
 
     def held(self) -> torch.BoolTensor:
         """Which tokens are of a message that a version has heard, `(batch, versions, tokens)`."""
-        heard = self.message[:, None] < self.heard_by_version()[..., None]
+        heard = self.message[:, None] < self.messages_by_version()[..., None]
         return heard & self.mask[:, None]
 
-    def heard_by_version(self) -> torch.LongTensor:
+    def messages_by_version(self) -> torch.LongTensor:
         """How many messages each version has heard, `(batch, versions)`."""
         return self.first[:, None] + self.versions
 
@@ -133,6 +133,6 @@ def reach_mask(offset: torch.LongTensor, width: int) -> torch.BoolTensor:
 def gather_versions(values: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
     """Of what is known after each message, `(batch, 1 + messages, ...)`, what each version knows."""
     # A row with fewer updates than others has fewer versions: it repeats its last one, which no token asks for.
-    index = messages.heard_by_version().clamp(max=values.shape[1] - 1)
+    index = messages.messages_by_version().clamp(max=values.shape[1] - 1)
     index = index.reshape(*index.shape, *[1] * (values.dim() - 2)).expand(*index.shape, *values.shape[2:])
     return values.gather(1, index)

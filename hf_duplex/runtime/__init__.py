@@ -1,12 +1,13 @@
 """
-The live runtime: what happens while a model speaks and is spoken to. It imports nothing before it is needed.
+Live sessions: tokens come out of a model while updates go in. It imports nothing before it is needed.
 
-- to talk to a model: `duplex_session`, `aio`; to many: `server`, below it `batching`, `rows`, `voice`, `listeners`
+- to talk to a model: `duplex_session`, `aio`; to many: `server`, below it `batching`, `rows`, `session_row`;
+  how texts become its tokens: `listeners`
 - to know what became of an update: `receipts`, `history`, `versions`
 - to outlive the process: `event_log`, `replay`
 - to bound what it takes: `limits`, `sampling`
 - to decide when it speaks: `deciding`
-- to watch one text in a terminal: `live`, `slots`; to find and load a model: `checkpoints`, `chat_voice`
+- to watch one text in a terminal: `live`, `slots`; to find and load a model: `checkpoints`, `chat_generator`
 """
 
 from importlib import import_module

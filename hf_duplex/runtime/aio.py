@@ -16,8 +16,8 @@ from .duplex_session import DuplexSession
 from .receipts import Receipt
 from .replay import Replay
 from .server import Server
+from .session_row import Token
 from .versions import Snapshot, VersionDiff
-from .voice import Token
 
 
 class AsyncDuplexSession:

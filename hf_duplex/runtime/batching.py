@@ -1,7 +1,7 @@
 """
 Continuous batching: conversations that join and leave a running batch over one model.
 
-A [`Batch`] knows nothing of texts, logs and locks. Each of its rows is a [`Speaker`], which it asks for updates and
+A [`Batch`] knows nothing of texts, logs and locks. Each of its rows is a [`BatchRow`], which it asks for updates and
 tells tokens. It speaks by `generate`, a few steps at a time; between two calls rows come and go. A row's words never
 depend on who else is in the batch: it chooses by its own settings, and hears its own updates alone.
 """
@@ -13,11 +13,11 @@ import torch
 from transformers import LogitsProcessorList, StoppingCriteriaList
 
 from ..modeling import DuplexCache, Interrupt
-from .listeners import Words
+from .listeners import TextCodec
 from .rows import join, settle, take_rows
 
 
-class Speaker(Protocol):
+class BatchRow(Protocol):
     """A row of a batch."""
 
     prompt_ids: list[int]
@@ -47,7 +47,7 @@ class Speaker(Protocol):
 class Step(NamedTuple):
     """What one row said in a step: the token, and the version that it knows."""
 
-    speaker: Speaker
+    speaker: BatchRow
     token: int
     version: int
 
@@ -57,15 +57,15 @@ class Batch:
     Rows that speak together.
 
     Args:
-        model (`PreTrainedModel`): A model that listens, as from [`~listeners.listening`].
-        words (`Words`): Its words.
-        speakers (`Sequence[Speaker]`): One for each row. Their prompts are read when it first runs.
+        model (`PreTrainedModel`): A model that listens, as from [`~listeners.open_input`].
+        words (`TextCodec`): Its words.
+        speakers (`Sequence[BatchRow]`): One for each row. Their prompts are read when it first runs.
         after_step (`Callable[[list[Step]], bool]`): Called after each step with what the rows said; whether to let
             [`run`] return now.
     """
 
     def __init__(
-        self, model: Any, words: Words, speakers: Sequence[Speaker], after_step: Callable[[list[Step]], bool]
+        self, model: Any, words: TextCodec, speakers: Sequence[BatchRow], after_step: Callable[[list[Step]], bool]
     ):
         self.model, self.words, self.after_step = model, words, after_step
         self.speakers = list(speakers)

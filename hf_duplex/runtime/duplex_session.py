@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 from . import history as kinds
 from .deciding import Decider, Policy
 from .event_log import Event, EventLog, LogError
-from .history import History, Said, Sent
+from .history import EmittedToken, History, QueuedUpdate
 from .limits import Limits, Rate, Refusal, check_text
 from .listeners import encode_told, stream_length
 from .receipts import Receipt, guarded, settle_heard, settle_receipts
 from .replay import Replay, replay
 from .sampling import Sampling
+from .session_row import SessionRow, Token, TokenTexts
 from .versions import Snapshot, VersionDiff, version_diff
-from .voice import Token, TokenTexts, Voice
 
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class DuplexSession:
         self.failure: str | None = None
         self.released: str | None = None
         self.observed: dict[str, list[str]] = {}
-        self.voice: Voice | None = None
+        self.voice: SessionRow | None = None
         self.read_until = 0
         self.touched = server.clock()
         self.owns_server = False
@@ -87,9 +87,9 @@ class DuplexSession:
         A session by itself. With no `log` it is written down in memory, and ends with the process; for the other
         arguments, and for what is raised, see [`Server`] and [`Server.open`].
         """
-        from .server import alone
+        from .server import in_own_server
 
-        return alone(model, tokenizer, log, lambda server: server.open(prompt, **options))
+        return in_own_server(model, tokenizer, log, lambda server: server.open(prompt, **options))
 
     @classmethod
     def reopen(
@@ -99,9 +99,9 @@ class DuplexSession:
         A session by itself, as its log holds it; the last one of the log if `id` is not given. For the other
         arguments, and for what is raised, see [`Server`] and [`Server.restore`].
         """
-        from .server import alone
+        from .server import in_own_server
 
-        return alone(
+        return in_own_server(
             model, tokenizer, log, lambda server: server.restore(server.latest if id is None else id, **options)
         )
 
@@ -440,7 +440,7 @@ class DuplexSession:
             self.voice = None
         self.server.wake(self)
 
-    def _said(self, said: Said) -> None:
+    def _said(self, said: EmittedToken) -> None:
         text = self._texts.add(said.id)
         self.tokens.append(Token(len(self.tokens), said.id, text, said.version))
         if said.heard is not None:
@@ -479,7 +479,7 @@ class DuplexSession:
         if most is not None and self.columns(waiting) + tokens + 1 >= most:
             raise Refusal(f"the session is as long as the model can read ({most} tokens): start another one.")
 
-    def columns(self, more: list[Sent] | None = None) -> int:
+    def columns(self, more: list[QueuedUpdate] | None = None) -> int:
         """Tokens that its model reads in one stream, with updates that are to come."""
         return stream_length(self.server.model, self.history, more or [])
 

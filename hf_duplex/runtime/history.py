@@ -17,7 +17,7 @@ PAUSED, RESUMED, STOPPED = "paused", "resumed", "stopped"
 UNDONE, RESTORED = "undone", "restored"
 
 
-class Sent(NamedTuple):
+class QueuedUpdate(NamedTuple):
     """An update as it was taken: its number in its session, what was said by whom, and its tokens."""
 
     number: int
@@ -26,7 +26,7 @@ class Sent(NamedTuple):
     ids: list[int]
 
 
-class Said(NamedTuple):
+class EmittedToken(NamedTuple):
     """An emitted token, the version that it knows, and the number of the update that it is the first to know."""
 
     id: int
@@ -52,11 +52,11 @@ class History:
     """
 
     opened: dict[str, Any] = field(default_factory=dict)
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[QueuedUpdate] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     undone: set[int] = field(default_factory=set)
     dropped: set[int] = field(default_factory=set)
-    said: list[Said] = field(default_factory=list)
+    said: list[EmittedToken] = field(default_factory=list)
     ends: frozenset[int] = frozenset()
     most: int = 1
     ended: bool = False
@@ -90,10 +90,10 @@ class History:
             self.opened = data
             self.ends, self.most = frozenset(data["ends"]), data["sampling"]["max_new_tokens"]
         elif kind == SENT:
-            self.sent.append(Sent(data["number"], data["text"], data["source"], data["ids"]))
+            self.sent.append(QueuedUpdate(data["number"], data["text"], data["source"], data["ids"]))
             self.waiting.append(data["number"])
         elif kind == TOKEN:
-            token = Said(data["id"], data["version"], data.get("heard"), data.get("ms"))
+            token = EmittedToken(data["id"], data["version"], data.get("heard"), data.get("ms"))
             self.said.append(token)
             self._count(token)
             if token.heard is not None:
@@ -117,14 +117,14 @@ class History:
         """Number and step of each update that was heard and stands, in order."""
         return [(token.heard, step) for step, token in enumerate(self.said) if token.heard is not None]
 
-    def _count(self, token: Said) -> None:
+    def _count(self, token: EmittedToken) -> None:
         if self.ended:
             # Whoever speaks after the end was woken by something that it heard.
             self._spoken, self.ended = 0, False
         self._spoken += 1
         self.ended = token.id in self.ends or self._spoken >= self.most
 
-    def _say_no_more_than(self, said: list[Said]) -> None:
+    def _say_no_more_than(self, said: list[EmittedToken]) -> None:
         self.said, self._spoken, self.ended = said, 0, False
         for token in said:
             self._count(token)

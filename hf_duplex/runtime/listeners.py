@@ -14,11 +14,11 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..modeling import ChatFormat, encode_prompt, encode_update, listen
-from .history import History, Sent
+from .history import History, QueuedUpdate
 from .limits import Refusal
 
 
-class Words(Protocol):
+class TextCodec(Protocol):
     """How texts become tokens of a model, and back."""
 
     ends: list[int]
@@ -34,7 +34,7 @@ class Words(Protocol):
         """Text of emitted tokens, without control tokens."""
 
 
-class DuplexWords:
+class DuplexCodec:
     """Texts as our own generators read them: clause by clause, an update opened by its own token."""
 
     def __init__(self, model: Any, tokenizer: Any):
@@ -55,7 +55,7 @@ class DuplexWords:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
-class ChatWords:
+class ChatCodec:
     """
     Texts as a pretrained model reads them: the prompt is a message of the user, an update the user's next one, as
     [`~hf_duplex.ChatFormat`] lays them out.
@@ -98,7 +98,7 @@ def padding(model: Any, tokenizer: Any, ends: list[int]) -> int:
     return next(token for token in found if token is not None)
 
 
-def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
+def open_input(model: Any, tokenizer: Any) -> tuple[Any, TextCodec]:
     """
     A model that listens, and its words. The model that is handed over stays as it is, and shares its weights.
 
@@ -120,7 +120,7 @@ def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
         listener = listen(model)
     else:
         listener = copy.copy(model)
-    words = words_of(listener, tokenizer)
+    words = codec_of(listener, tokenizer)
     # What a session wants is in its own settings: penalties and the like would see another's tokens.
     listener.generation_config = GenerationConfig(
         bos_token_id=model.config.get_text_config().bos_token_id,
@@ -130,14 +130,14 @@ def listening(model: Any, tokenizer: Any) -> tuple[Any, Words]:
     return listener, words
 
 
-def words_of(model: Any, tokenizer: Any) -> Words:
+def codec_of(model: Any, tokenizer: Any) -> TextCodec:
     """
     The words of one of our generators or of a duplex adapter.
 
     Raises:
         ValueError: The tokenizer cannot write an update for it.
     """
-    return ChatWords(model, tokenizer) if is_adapter(model) else DuplexWords(model, tokenizer)
+    return ChatCodec(model, tokenizer) if is_adapter(model) else DuplexCodec(model, tokenizer)
 
 
 def is_adapter(model: Any) -> bool:
@@ -150,7 +150,7 @@ def is_workspace(model: Any) -> bool:
     return model.config.model_type == "duplex_workspace" or getattr(model, "keeps_workspace", False)
 
 
-def stream_length(model: Any, history: History, more: Sequence[Sent] = ()) -> int:
+def stream_length(model: Any, history: History, more: Sequence[QueuedUpdate] = ()) -> int:
     """Tokens that a model reads in one stream: what it said, and unless it has a workspace, what it heard too."""
     said = 1 + len(history.said)
     if is_workspace(model):
@@ -160,7 +160,7 @@ def stream_length(model: Any, history: History, more: Sequence[Sent] = ()) -> in
     return said + len(history.opened["prompt_ids"]) + sum(len(update.ids) for update in [*heard, *more])
 
 
-def encode_told(words: Words, text: str, longest: int) -> list[int]:
+def encode_told(words: TextCodec, text: str, longest: int) -> list[int]:
     """
     Tokens of an update.
 

@@ -17,7 +17,7 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from ..modeling import DuplexCache, Interrupt, Workspace
-from .listeners import is_adapter, words_of
+from .listeners import codec_of, is_adapter
 from .slots import Moves, moves
 
 
@@ -31,7 +31,7 @@ class Token:
 
 
 @dataclass
-class Heard:
+class AppliedUpdate:
     """
     An update that reached the model.
 
@@ -83,7 +83,7 @@ class LiveText(BaseStreamer):
             raise ValueError(f"`max_new_tokens` must be at least 1, got {max_new_tokens}.")
         self.model, self.tokenizer, self.prompt = model, tokenizer, prompt.strip()
         self.on_step, self.on_token, self.max_new_tokens = on_step, on_token, max_new_tokens
-        self.words = words_of(model, tokenizer)
+        self.words = codec_of(model, tokenizer)
         self.prompt_ids, self.start_id = self.words.prompt(self.prompt)
         longest = model.config.get_text_config().max_position_embeddings - max_new_tokens
         if len(self.prompt_ids) > longest:
@@ -93,7 +93,7 @@ class LiveText(BaseStreamer):
         self.cache = DuplexCache()
         self.sequences: torch.Tensor | None = None
         self.tokens: list[Token] = []
-        self.heard: list[Heard] = []
+        self.heard: list[AppliedUpdate] = []
         self.ended = False
         self.first_token_ms = 0.0
         self._text = ""
@@ -245,7 +245,7 @@ class LiveText(BaseStreamer):
             text, length, since = self._pending
             memory, self._pending = self._before[-1][0].memory, None
             known = moves(memory, self.cache.memory, self.tokenizer) if isinstance(memory, Workspace) else Moves()
-            self.heard.append(Heard(text, len(self.tokens), self.version, 1e3 * (now - since), length, known))
+            self.heard.append(AppliedUpdate(text, len(self.tokens), self.version, 1e3 * (now - since), length, known))
         token = int(value.view(-1)[-1])
         text = self.words.decode([*(entry.id for entry in self.tokens), token])
         # Half a character waits for its other half.

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from .history import History, Said
+from .history import EmittedToken, History
 
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Receipt:
         return f"Receipt({known})"
 
 
-def settle_heard(receipt: Receipt, said: Said, step: int) -> None:
+def settle_heard(receipt: Receipt, said: EmittedToken, step: int) -> None:
     """Its update was heard: `said` is the first token that knows it, and has the number `step`."""
     receipt.milliseconds = said.milliseconds
     receipt.settle(APPLIED, step=step, version=said.version)

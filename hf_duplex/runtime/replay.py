@@ -6,7 +6,7 @@ import torch
 
 from .batching import Batch, Step
 from .history import History
-from .sampling import Chooser, Sampling
+from .sampling import Sampling, TokenSampler
 
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class Replay(NamedTuple):
 
 
 class Reciter:
-    """A [`~batching.Speaker`] that hears what a session heard, and chooses its own words, as many as that said."""
+    """A [`~batching.BatchRow`] that hears what a session heard, and chooses its own words, as many as that said."""
 
     def __init__(self, history: History):
         self.history = history
         self.prompt_ids: list[int] = history.opened["prompt_ids"]
         self.start_id: int = history.opened["start_id"]
-        self.chooser = Chooser(Sampling(**history.opened["sampling"]))
+        self.chooser = TokenSampler(Sampling(**history.opened["sampling"]))
         self.tokens: list[int] = []
         self.versions: list[int] = []
         self.gone = self.live = False

@@ -47,7 +47,7 @@ class Sampling:
         return asdict(self)
 
 
-class Chooser:
+class TokenSampler:
     """Chooses the tokens of one session, by its settings."""
 
     def __init__(self, sampling: Sampling):

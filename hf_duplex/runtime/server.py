@@ -23,9 +23,9 @@ from .duplex_session import DuplexSession, SessionError
 from .event_log import EventLog, LogError
 from .history import History
 from .limits import Limits, Refusal, check_text
-from .listeners import fingerprint, listening
+from .listeners import fingerprint, open_input
 from .sampling import Sampling
-from .voice import Voice
+from .session_row import SessionRow
 
 
 ROWS = 32
@@ -66,7 +66,7 @@ class Server:
     ):
         if rows < 1 or max_sessions < 1:
             raise ValueError(f"`rows` and `max_sessions` must be at least 1, got {rows} and {max_sessions}.")
-        self.model, self.words = listening(model, tokenizer)
+        self.model, self.words = open_input(model, tokenizer)
         self.tokenizer, self.limits, self.rows, self.max_sessions = tokenizer, limits or Limits(), rows, max_sessions
         self.clock = clock
         self.fingerprint = fingerprint(model)
@@ -81,7 +81,7 @@ class Server:
         self.batches: list[Batch] = []
         self._news: set[DuplexSession] = set()
         self._urgent = self._closing = False
-        self._gauges: dict[Voice, PressureGauge] = {}
+        self._gauges: dict[SessionRow, PressureGauge] = {}
         self._swept = clock()
         self._thread = threading.Thread(
             target=_speak, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
@@ -296,7 +296,7 @@ class Server:
         with self.lock:
             self._tidy()
             new = [session for session in self._sessions.values() if session.is_due and session.voice is None]
-            voices = [Voice(session) for session in new]
+            voices = [SessionRow(session) for session in new]
             for session, voice in zip(new, voices, strict=True):
                 session.voice = voice
         for start in range(0, len(voices), self.rows):
@@ -360,7 +360,7 @@ class Server:
         """Lets go of a batch. With a reason, who was speaking in it has failed; the others do not even notice."""
         with self.lock:
             for voice in batch.speakers:
-                assert isinstance(voice, Voice)
+                assert isinstance(voice, SessionRow)
                 speaking = voice.speaking
                 voice.gone = True
                 if voice.session.voice is voice:
@@ -373,7 +373,7 @@ class Server:
         now = self.clock()
         with self.lock:
             entries: list[tuple[DuplexSession, str, dict[str, Any]]] = []
-            voices = [step.speaker for step in steps if isinstance(step.speaker, Voice)]
+            voices = [step.speaker for step in steps if isinstance(step.speaker, SessionRow)]
             for voice, step in zip(voices, steps, strict=True):
                 # What is known was measured and written down before: it is counted alone.
                 gauge = self._gauges.get(voice)
@@ -397,7 +397,7 @@ class Server:
         return self._urgent or self._closing
 
 
-def alone(
+def in_own_server(
     model: Any,
     tokenizer: Any,
     log: EventLog | str | Path | None,

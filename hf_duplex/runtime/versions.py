@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..modeling import Workspace, WorkspaceChange, split_messages
-from .history import Sent
+from .history import QueuedUpdate
 from .listeners import is_adapter, is_workspace
 from .slots import Moves, moves
 
@@ -75,7 +75,12 @@ def workspace_after(model: Any, messages: Sequence[list[int]], steps: Sequence[i
 
 
 def version_diff(
-    model: Any, tokenizer: Any, prompt_ids: list[int], heard: Sequence[tuple[Sent, int]], before: int, after: int
+    model: Any,
+    tokenizer: Any,
+    prompt_ids: list[int],
+    heard: Sequence[tuple[QueuedUpdate, int]],
+    before: int,
+    after: int,
 ) -> VersionDiff:
     """
     What happened between two versions of a session; `heard` holds each update that it received, and at which step.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from ..cognition.blocks import CognitiveBlock
-from ..runtime.live import Heard
+from ..runtime.live import AppliedUpdate
 from .room import Version, View
 
 
@@ -96,7 +96,7 @@ def words(found: Sequence[str]) -> str:
     return text(" ".join(found[:WORDS])) + (f" and {rest} more" if rest > 0 else "") if found else "–"
 
 
-def moved(heard: Sequence[tuple[str, Heard]]) -> str:
+def moved(heard: Sequence[tuple[str, AppliedUpdate]]) -> str:
     """What each update moved in the workspace, the newest first."""
     if not heard:
         return '<p class="hint">An update that reaches the workspace shows here what it doubted and what it wrote.</p>'

@@ -16,7 +16,7 @@ from ..pressure.balance import weigh
 from ..pressure.controller import provider_for
 from ..pressure.pressure import compute_residual_intent
 from ..pressure.signals import Signals
-from ..runtime.live import Heard
+from ..runtime.live import AppliedUpdate
 
 
 CHUNK = 100
@@ -54,7 +54,7 @@ class Meter:
     """
 
     samples: list[Pressures] = field(default_factory=list)
-    heard: list[tuple[str, Heard]] = field(default_factory=list)
+    heard: list[tuple[str, AppliedUpdate]] = field(default_factory=list)
 
     def add(self, sample: Pressures) -> None:
         self.samples = [*self.samples[1 - MOST_SAMPLES :], sample]

@@ -18,7 +18,7 @@ from torch import nn
 
 # Tokens that are computed at once; the memory of a step is that of so many.
 TOKENS_AT_ONCE = 1 << 16
-NOBODYS = ("messages.numbers", "messages.versions")
+SHARED_BY_ROWS = ("messages.numbers", "messages.versions")
 
 
 @dataclass
@@ -61,7 +61,7 @@ def in_parts(batch: dict, most: int = TOKENS_AT_ONCE) -> list[dict]:
         return {
             name: cut(value, start)
             if isinstance(value, dict)
-            else (value if name in NOBODYS else value[start : start + size])
+            else (value if name in SHARED_BY_ROWS else value[start : start + size])
             for name, value in values.items()
         }
 

@@ -17,9 +17,9 @@ from .cache import DuplexCache
 from .configuration_duplex import DuplexConfig
 from .generation import DuplexGenerationMixin
 from .layers import (
+    CrossInputs,
     DuplexCrossDecoderLayer,
     DuplexDecoderLayer,
-    Heard,
     ShortConvolution,
     causal_mask,
     left_pad_shift,
@@ -84,7 +84,7 @@ class DuplexModel(DuplexPreTrainedModel):
         inputs_embeds: torch.Tensor,
         attention_mask: torch.Tensor | None,
         cache: DuplexCache | None,
-        heard: Heard | None = None,
+        heard: CrossInputs | None = None,
         **kwargs,
     ) -> torch.Tensor:
         """
@@ -95,7 +95,7 @@ class DuplexModel(DuplexPreTrainedModel):
             attention_mask (`torch.Tensor` of shape `(batch, cached + length)`, *optional*):
                 Non-zero where a column, cached or new, holds a token.
             cache (`DuplexCache`, *optional*): The stream so far, extended in place.
-            heard (`Heard`, *optional*): What cross-attention attends to.
+            heard (`CrossInputs`, *optional*): What cross-attention attends to.
 
         Returns:
             Hidden states `(batch, length, hidden_size)`.
@@ -146,7 +146,7 @@ class DuplexModel(DuplexPreTrainedModel):
         """The same of [`~streams.Streams`]; here the emitted stream alone, for a decoder that hears nothing."""
         return Layout(streams.input_ids)
 
-    def heard_in(self, layout: Layout) -> Heard | None:
+    def heard_in(self, layout: Layout) -> CrossInputs | None:
         """What each column of a layout attends to beside its own line; nothing here."""
         return None
 
@@ -161,7 +161,7 @@ class DuplexModel(DuplexPreTrainedModel):
             return hidden_states
         return hidden_states.gather(1, layout.predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
 
-    def take_notice(self, embeds: torch.Tensor, attention_mask, cache: DuplexCache | None) -> torch.Tensor:
+    def mark_update(self, embeds: torch.Tensor, attention_mask, cache: DuplexCache | None) -> torch.Tensor:
         """Marks the first of new columns `(batch, length, hidden_size)` in the rows that have heard an update."""
         if self.notice is None or cache is None or cache.notice is None:
             return embeds
@@ -170,16 +170,18 @@ class DuplexModel(DuplexPreTrainedModel):
         cache.notice = None
         return embeds + marked[..., None] * self.notice
 
-    def heard_by_each(self, states: torch.Tensor, bias: torch.Tensor, known: torch.LongTensor) -> Heard:
+    def cross_inputs_by_version(
+        self, states: torch.Tensor, bias: torch.Tensor, known: torch.LongTensor
+    ) -> CrossInputs:
         """What each emitted token attends to, by the version that it knows, `(batch, length)`."""
         fused = bias.shape[1] in (1, self.config.num_key_value_heads)
         # Versions that nobody knows fill up the width of a head to a multiple of 8, which fused attention wants.
         fill = -(self.config.head_dim + bias.shape[2]) % 8
         if fused and self.config.head_dim + bias.shape[2] + fill <= LARGEST_HEAD:
             known = nn.functional.one_hot(known, bias.shape[2] + fill).to(bias.dtype)
-            return Heard(nn.functional.pad(bias, (0, 0, 0, fill)), states=states, known=known)
+            return CrossInputs(nn.functional.pad(bias, (0, 0, 0, fill)), states=states, known=known)
         known = nn.functional.one_hot(known, bias.shape[2]).to(bias.dtype)
-        return Heard(known[:, None] @ bias, states=states)
+        return CrossInputs(known[:, None] @ bias, states=states)
 
     def _self_attention_mask(self, positions, attention_mask, length, dtype):
         columns, window = positions.shape[1], self.config.sliding_window

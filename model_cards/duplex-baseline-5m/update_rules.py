@@ -10,7 +10,7 @@ from torch import nn
 from transformers import initialization as init
 
 from .packing import PackedMessages, gather_versions
-from .update_validity import NOT_HELD
+from .update_validity import LOG_ZERO
 from .workspace import Workspace
 
 
@@ -85,7 +85,7 @@ class LatentSlots(nn.Module):
 
         Returns:
             Slots `(batch, versions * n_slots, hidden_size)`, and the logarithm of their validity at each version,
-            `(batch, versions, versions * n_slots)`: zero for a version's own slots, `NOT_HELD` for the others.
+            `(batch, versions, versions * n_slots)`: zero for a version's own slots, `LOG_ZERO` for the others.
         """
         slots = self.slots.expand(states.shape[0], -1, -1).to(states.dtype)
         after_each = [slots]
@@ -96,7 +96,7 @@ class LatentSlots(nn.Module):
             after_each.append(slots)
         versions = gather_versions(torch.stack(after_each, dim=1), messages)
         own = torch.eye(versions.shape[1], device=states.device).repeat_interleave(self.n_slots, dim=1)
-        log_validity = (1 - own) * NOT_HELD
+        log_validity = (1 - own) * LOG_ZERO
         return versions.flatten(1, 2), log_validity.expand(states.shape[0], -1, -1)
 
     def init_weights(self, std: float) -> None:

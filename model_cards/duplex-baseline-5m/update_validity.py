@@ -20,7 +20,7 @@ from .workspace import Workspace
 
 
 # The logarithm of a validity that leaves nothing: finite, since it is added up and multiplied.
-NOT_HELD = -1e4
+LOG_ZERO = -1e4
 LARGEST_SCORE = 30.0
 
 
@@ -139,14 +139,14 @@ class ValidityUpdate(nn.Module):
             messages ([`~packing.PackedMessages`]): Which message each slot is of.
 
         Returns:
-            The slots, and the logarithm of their validity at each version, `(batch, versions, slots)`: `NOT_HELD`
+            The slots, and the logarithm of their validity at each version, `(batch, versions, slots)`: `LOG_ZERO`
             where a version does not hold a slot.
         """
         doubt = self._doubts(slots, messages)
         if slots.shape[1] > self.n_slots:
             return slots, self._believed_after_each(doubt, messages)
         log_validity = -(messages.heard().to(doubt.dtype) @ doubt)
-        return slots, log_validity.masked_fill(~messages.held(), NOT_HELD)
+        return slots, log_validity.masked_fill(~messages.held(), LOG_ZERO)
 
     def _doubts(self, slots: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
         """The doubt that each message casts on each older slot, `(batch, messages, slots)`; none on the others."""
@@ -172,7 +172,7 @@ class ValidityUpdate(nn.Module):
         written = (messages.message[:, None] <= numbers) & messages.mask[:, None]
         log_validity = (-doubt.cumsum(dim=1)).masked_fill(~written, -torch.inf)
         log_validity = nn.functional.pad(self._forget(log_validity), (0, 0, 1, 0), value=-torch.inf)
-        return gather_versions(log_validity, messages).clamp(min=NOT_HELD)
+        return gather_versions(log_validity, messages).clamp(min=LOG_ZERO)
 
     def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:
         """Drops, version after version, what a workspace of N slots would have: (b, versions, s) -> the same."""

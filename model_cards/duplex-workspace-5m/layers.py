@@ -172,7 +172,7 @@ class CrossAttention(nn.Module):
 
 
 @dataclass
-class Heard:
+class CrossInputs:
     """
     What cross-attention attends to: states of every version side by side in training, keys and values kept by the
     cache while generating; and a bias for each, the logarithm of how far it is believed.
@@ -192,7 +192,7 @@ class Heard:
     known: torch.Tensor | None = None
 
 
-def with_nothing(key_values: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def with_null_column(key_values: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Adds one column of zeros in front: what there is to attend to when nothing was heard, and to ignore the rest."""
     return tuple(nn.functional.pad(tensor, (0, 0, 1, 0)) for tensor in key_values)
 
@@ -252,7 +252,7 @@ class DuplexCrossDecoderLayer(DuplexDecoderLayer):
     def forward(self, hidden_states, states=None, bias=None, key_values=None, known=None, **kwargs):
         hidden_states = self.attend_to_itself(hidden_states, **kwargs)
         if key_values is None:
-            key_values = with_nothing(self.cross_attn.project(states))
+            key_values = with_null_column(self.cross_attn.project(states))
         heard, _ = self.cross_attn(self.cross_attention_layernorm(hidden_states), key_values, bias, known)
         hidden_states = hidden_states + self.cross_gate.tanh() * heard
         return self.feed_forward(hidden_states)

@@ -10,7 +10,7 @@ from .cache import DuplexCache
 from .configuration_duplex import WorkspaceConfig
 from .encoder import MessageEncoder
 from .interrupts import check_ids
-from .layers import DuplexCrossDecoderLayer, EmittedAttention, Heard, padding_that_matters, with_nothing
+from .layers import CrossInputs, DuplexCrossDecoderLayer, EmittedAttention, padding_that_matters, with_null_column
 from .layout import Layout
 from .messages import split_messages
 from .modeling_duplex import DuplexForCausalLM, DuplexModel
@@ -135,8 +135,8 @@ class WorkspaceModel(DuplexModel):
             past_key_values, use_cache, prompt_ids=prompt_ids, update_ids=update_ids, layout=layout
         )
         if prompt_ids is None and update_ids is None and layout is None:
-            embeds = self.take_notice(self.embed(input_ids, inputs_embeds), attention_mask, cache)
-            hidden_states = self.decode(embeds, attention_mask, cache, self.heard_by(cache, embeds), **kwargs)
+            embeds = self.mark_update(self.embed(input_ids, inputs_embeds), attention_mask, cache)
+            hidden_states = self.decode(embeds, attention_mask, cache, self.cross_inputs(cache, embeds), **kwargs)
             return BaseModelOutputWithPast(last_hidden_state=hidden_states, past_key_values=cache)
 
         if layout is None:
@@ -160,9 +160,9 @@ class WorkspaceModel(DuplexModel):
         messages = pack_messages(prompt, updates, config.message_separator_token_id, config.max_message_length)
         return Layout(streams.input_ids, messages=messages, known=known)
 
-    def heard_in(self, layout: Layout) -> Heard:
+    def heard_in(self, layout: Layout) -> CrossInputs:
         assert layout.messages is not None and layout.known is not None
-        return self.heard_by_each(*self.all_versions(layout.messages), layout.known)
+        return self.cross_inputs_by_version(*self.all_versions(layout.messages), layout.known)
 
     def all_versions(self, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
@@ -173,7 +173,7 @@ class WorkspaceModel(DuplexModel):
         slots, log_validity = self.update_rule.all_versions(states, messages)
         bias = log_validity[:, None]
         if self.recency is not None:
-            age = messages.heard_by_version()[..., None] - messages.numbers
+            age = messages.messages_by_version()[..., None] - messages.numbers
             # Of the messages first, since tokens of one are equally old.
             recency = self.recency_of(age).to(bias.dtype)
             bias = bias + recency @ messages.members(bias.dtype)[:, None]
@@ -188,7 +188,7 @@ class WorkspaceModel(DuplexModel):
     def project(self, workspace: Workspace) -> list:
         """Keys and values of a workspace's slots, a pair for each layer."""
         slots = self.slot_norm(workspace.slots)
-        return [with_nothing(layer.cross_attn.project(slots)) for layer in self.layers]
+        return [with_null_column(layer.cross_attn.project(slots)) for layer in self.layers]
 
     def project_changes(self, workspace: Workspace, before: Workspace, key_values: list) -> list:
         """Keys and values of a workspace's slots, given those of an earlier one: a state that was there keeps them."""
@@ -222,14 +222,14 @@ class WorkspaceModel(DuplexModel):
             bias = bias + self.recency_of((workspace.version[:, None] - writer)[:, None])
         return nn.functional.pad(bias, (1, 0))
 
-    def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
+    def cross_inputs(self, cache: DuplexCache | None, embeds: torch.Tensor) -> CrossInputs:
         if cache is not None and cache.cross is not None:
-            return Heard(cache.cross_bias, key_values=cache.cross)
+            return CrossInputs(cache.cross_bias, key_values=cache.cross)
         workspace = self.update_rule.initial(embeds.shape[0])
         if cache is None:
-            return Heard(self.cross_bias(workspace), states=self.slot_norm(workspace.slots))
+            return CrossInputs(self.cross_bias(workspace), states=self.slot_norm(workspace.slots))
         cache.cross, cache.cross_bias = self.project(workspace), self.cross_bias(workspace)
-        return Heard(cache.cross_bias, key_values=cache.cross)
+        return CrossInputs(cache.cross_bias, key_values=cache.cross)
 
     def set_workspace(self, cache: DuplexCache, workspace: Workspace) -> None:
         """Makes `workspace` what the generator behind `cache` knows from its next token on."""
@@ -240,7 +240,7 @@ class WorkspaceModel(DuplexModel):
         cache.cross_bias = self.cross_bias(workspace)
         cache.memory, cache.version = workspace, workspace.version
 
-    def hear(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
+    def read_messages(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
         """Folds messages `(batch, messages, length)` into a cache's workspace, touching the rows that hear any."""
         rows = mask.flatten(1).any(1).nonzero()[:, 0]
         if cache.memory is None or cache.cross is None or len(rows) == len(ids):
@@ -275,11 +275,11 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
         return self.model.update_workspace(message_ids, message_mask, workspace)
 
     def read_prompt(self, cache, ids, mask):
-        self.model.hear(cache, *self.model.split_prompt(ids, mask))
+        self.model.read_messages(cache, *self.model.split_prompt(ids, mask))
         return []
 
     def read_updates(self, cache, ids, mask):
-        self.model.hear(cache, ids, mask)
+        self.model.read_messages(cache, ids, mask)
         cache.notice = mask.flatten(1).any(1)
         return []
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from .packing import PackedMessages, gather_versions
-from .update_validity import NOT_HELD, ValidityUpdate
+from .update_validity import LOG_ZERO, ValidityUpdate
 from .workspace import Workspace
 
 
@@ -83,7 +83,7 @@ class DefeasibleUpdate(ValidityUpdate):
         between = share @ members.transpose(1, 2) / members.sum(-1).clamp(min=1)[:, None]  # (b, doubter, doubted)
         belief = self._beliefs(between, messages.heard().to(share.dtype))
         log_validity = log_one_minus(share[:, None] * belief[..., None]).sum(2)
-        return slots, log_validity.masked_fill(~messages.held(), NOT_HELD)
+        return slots, log_validity.masked_fill(~messages.held(), LOG_ZERO)
 
     def _beliefs(self, doubt: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """
@@ -103,7 +103,7 @@ class DefeasibleUpdate(ValidityUpdate):
         doubts = doubt.new_zeros(*there.shape, self.remembered)
         present = torch.zeros_like(there)
         heard = torch.zeros_like(messages.first)
-        after_each = [torch.full_like(doubt[:, 0], NOT_HELD)]
+        after_each = [torch.full_like(doubt[:, 0], LOG_ZERO)]
         for number in range(doubt.shape[1]):
             own = there & (messages.message == number)
             here = own.any(-1)
@@ -115,5 +115,5 @@ class DefeasibleUpdate(ValidityUpdate):
             validity = validity.masked_fill(~present, -torch.inf)
             if there.shape[1] > self.n_slots:
                 present = present & torch.zeros_like(present).scatter(1, self._most_valid(validity), True)
-            after_each.append(validity.masked_fill(~present, NOT_HELD))
+            after_each.append(validity.masked_fill(~present, LOG_ZERO))
         return gather_versions(torch.stack(after_each, dim=1), messages)

@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from hf_duplex.cognition.advisor import Brief, ChatAdvisor, Edit, LiveAdvisor, edit_updates, system_event
 from hf_duplex.cognition.session import CognitiveSession
 from hf_duplex.released import BASELINE, SHIPPED, WORKSPACE
-from hf_duplex.runtime.chat_voice import ChatVoice
+from hf_duplex.runtime.chat_generator import ChatGenerator
 from hf_duplex.runtime.checkpoints import load_checkpoint
 from hf_duplex.runtime.live import LiveText
 
@@ -145,7 +145,7 @@ def voice():
         bos_token_id=None,
         max_position_embeddings=512,
     )
-    return ChatVoice(LlamaForCausalLM(config).eval(), tokenizer)
+    return ChatGenerator(LlamaForCausalLM(config).eval(), tokenizer)
 
 
 def test_a_chat_model_speaks_word_by_word_and_can_be_stopped(voice):

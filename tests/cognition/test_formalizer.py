@@ -90,7 +90,7 @@ def test_nothing_that_is_said_breaks_it(text):
     assert isinstance(RuleFormalizer().formalize("Revenue was 50 million.", text), str)
 
 
-class Voice:
+class SessionRow:
     def __init__(self, answer):
         self.answer, self.messages = answer, []
 
@@ -100,7 +100,7 @@ class Voice:
 
 
 def test_a_chat_model_formalizes_in_json():
-    voice = Voice('Sure: {"transcription_raw": "um fifty", "formalized_intent": "Revenue was 50 million."} Done.')
+    voice = SessionRow('Sure: {"transcription_raw": "um fifty", "formalized_intent": "Revenue was 50 million."} Done.')
     assert ChatFormalizer(voice).formalize("Cost is 2.", "um fifty") == "Revenue was 50 million."
     assert "formalized_intent" in voice.messages[0]["content"]
     assert json.loads(voice.messages[1]["content"]) == {"understood_so_far": "Cost is 2.", "said_now": "um fifty"}
@@ -111,5 +111,5 @@ def test_a_chat_model_formalizes_in_json():
 )
 def test_without_a_usable_answer_the_rules_formalize_and_it_is_told(answer, caplog):
     assert read_intent(answer) is None
-    assert ChatFormalizer(Voice(answer)).formalize("", "Revenue was, um, 50 million") == "Revenue was 50 million."
+    assert ChatFormalizer(SessionRow(answer)).formalize("", "Revenue was, um, 50 million") == "Revenue was 50 million."
     assert "the rules formalize instead" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_builder import END, FAMILIES, Builder, BuilderConfig, Heard, speak
+from dataset_builder import END, FAMILIES, Builder, BuilderConfig, PlacedUpdate, speak
 from dataset_builder.reading import CUT, threads
 from dataset_builder.speech.discourse import Speech
 from dataset_builder.speech.writing import Writing
@@ -51,7 +51,7 @@ class Plain:
 
 
 def heard(updates):
-    return [Heard(position, "", "correction", "user", ((fact, value),)) for position, fact, value in updates]
+    return [PlacedUpdate(position, "", "correction", "user", ((fact, value),)) for position, fact, value in updates]
 
 
 def say(*updates, scene=SCENE, family=Plain):
@@ -176,7 +176,7 @@ def test_what_is_said_before_an_update_does_not_depend_on_it(builder, index):
     for number, update in enumerate(updates):
         speech = family.speech(scene)
         for place in sorted({earlier.position for earlier in updates[:number]}):
-            speech.hear(place, [earlier.changes for earlier in updates[:number] if earlier.position == place])
+            speech.receive(place, [earlier.changes for earlier in updates[:number] if earlier.position == place])
         speech.speak(update.position)
         assert speech.text[: update.position] == whole[: update.position]
 
@@ -202,8 +202,8 @@ def test_an_update_that_is_undone_at_once_leaves_no_trace(builder, index, positi
     undone = tuple((fact, scene.facts[fact].value) for fact, _ in changes[0])
     position = min(position, len(plain.text) - len(END))
     there_and_back = [
-        Heard(position, "", "correction", "user", changes[0]),
-        Heard(position, "", "retraction", "user", undone),
+        PlacedUpdate(position, "", "correction", "user", changes[0]),
+        PlacedUpdate(position, "", "retraction", "user", undone),
     ]
     assert speak(family, scene, there_and_back).text == plain.text
 
@@ -220,7 +220,7 @@ def test_an_update_that_is_undone_in_the_end_leaves_the_world_and_the_answers_as
     without = speak(family, scene, others)
     back = tuple((fact, without.world.values[fact]) for fact, _ in last.changes)
     whole = speak(family, scene, updates)
-    undone = speak(family, scene, [*updates, Heard(len(whole.text), "", "retraction", "user", back)])
+    undone = speak(family, scene, [*updates, PlacedUpdate(len(whole.text), "", "retraction", "user", back)])
     assert undone.world.values == without.world.values
     answers = [{claim.key: claim.value for claim in speech.claims} for speech in (undone, without)]
     for key in scene.questions:
@@ -237,7 +237,7 @@ def test_updates_anywhere(builder, index, data):
     plain = speak(family, scene, [])  # which may state a thing twice, as a reason for another
     places = data.draw(st.lists(st.integers(0, len(plain.text)), min_size=len(updates), max_size=len(updates)))
     moved = [
-        Heard(position, update.text, update.kind, update.source, update.changes)
+        PlacedUpdate(position, update.text, update.kind, update.source, update.changes)
         for position, update in zip(sorted(places), updates, strict=True)
     ]
     speech = speak(family, scene, moved)

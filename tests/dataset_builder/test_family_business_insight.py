@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dataset_builder import FAMILIES, Builder, BuilderConfig, Heard, speak
+from dataset_builder import FAMILIES, Builder, BuilderConfig, PlacedUpdate, speak
 from dataset_builder.build.splits import split_config
 from dataset_builder.families.business_insight import questions as questions
 from dataset_builder.families.business_insight import terms as terms
@@ -314,7 +314,7 @@ def test_a_short_correction_changes_the_advice():
 
     def say(position, value):
         changes = (("revenue of the company", value),)
-        return speak(family, scene, [Heard(position, "", "correction", "user", changes)])
+        return speak(family, scene, [PlacedUpdate(position, "", "correction", "user", changes)])
 
     speeches = [say(0, good), say(0, bad), say(500, bad)]
     said = [[claim.value for claim in FAMILY.read(speech.text) if claim.key in scene.questions] for speech in speeches]

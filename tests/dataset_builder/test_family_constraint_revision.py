@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_builder import END, Builder, BuilderConfig, Heard, speak
+from dataset_builder import END, Builder, BuilderConfig, PlacedUpdate, speak
 from dataset_builder.build.splits import split_config
 from dataset_builder.families.constraint_revision import terms as terms
 from dataset_builder.families.constraint_revision import updates as changes
@@ -106,9 +106,9 @@ def test_shares_fit_whatever_comes_when(index, big, data):
     for position, fact, number, gone in sorted(draws, key=lambda draw: draw[0]):
         value = str(number) if TERMS[fact].role == "count" else f"${number}"
         can_go = {"invalidation", "constraint", "addition"} & set(scene.facts[fact].kinds)
-        heard.append(Heard(position, "", "correction", "user", ((fact, NONE if gone and can_go else value),)))
+        heard.append(PlacedUpdate(position, "", "correction", "user", ((fact, NONE if gone and can_go else value),)))
     if scene.endless:
-        heard.append(Heard(length, "", "stop", "user", (("going on", "no"),)))
+        heard.append(PlacedUpdate(length, "", "stop", "user", (("going on", "no"),)))
     speech = speak(family, scene, heard)
     check(speech.world, scene.questions)
     assert speech.text.endswith(END)
@@ -158,7 +158,7 @@ def test_a_lower_budget_is_seen_and_explained():
         if "budget" not in before or spent < 2:
             continue
         lower = f"${spent // 2}"
-        change = Heard(plain.length, "", "correction", "user", (("budget", lower),))
+        change = PlacedUpdate(plain.length, "", "correction", "user", (("budget", lower),))
         repair = speak(family, scene, [change]).text[plain.length :]
         claims = read(repair)
         assert (claims[0].key, claims[0].value) == ("budget", lower)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_builder import END, Builder, BuilderConfig, Heard, speak
+from dataset_builder import END, Builder, BuilderConfig, PlacedUpdate, speak
 from dataset_builder.build.splits import split_config
 from dataset_builder.families import FAMILIES
 from dataset_builder.families.logic_redirection import task as module
@@ -267,7 +267,7 @@ def test_what_does_not_depend_on_a_change_is_neither_altered_nor_repeated(made, 
         opposite = "zorben" if " if " in fact else module._opposite(values[fact])
         new = data.draw(st.sampled_from([NONE, opposite])) if values[fact] != NONE else "zorben"
         values[fact] = new
-        heard.append(Heard(place, "", "correction", "user", ((fact, new),)))
+        heard.append(PlacedUpdate(place, "", "correction", "user", ((fact, new),)))
     speech = speak(family, scene, heard)
 
     def untouched(claims):
@@ -288,7 +288,7 @@ def test_an_assumption_that_is_withdrawn_at_the_end_is_followed_to_its_last_cons
     for fact in scene.facts:
         if fact not in told or " if " in fact:
             continue
-        speech = speak(family, scene, [Heard(plain.length, "", "invalidation", "user", ((fact, NONE),))])
+        speech = speak(family, scene, [PlacedUpdate(plain.length, "", "invalidation", "user", ((fact, NONE),))])
         after = [claim for claim in speech.claims if claim.start >= plain.length]
         changed = [key for key, value in told.items() if speech.world.values[key] != value]
         assert len(speech.repairs) == (1 if told[fact] != NONE else 0)

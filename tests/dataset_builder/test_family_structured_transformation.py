@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_builder import END, Builder, BuilderConfig, Heard, speak, split_config
+from dataset_builder import END, Builder, BuilderConfig, PlacedUpdate, speak, split_config
 from dataset_builder.world.facts import NONE
 
 
@@ -71,7 +71,7 @@ def test_json_parses_wherever_the_updates_come(index, data):
     length = len(speak(family, scene, []).text)
     places = data.draw(st.lists(st.integers(0, length), min_size=len(updates), max_size=len(updates)))
     moved = [
-        Heard(place, update.text, update.kind, update.source, update.changes)
+        PlacedUpdate(place, update.text, update.kind, update.source, update.changes)
         for place, update in zip(sorted(places), updates, strict=True)
     ]
     check(scene, speak(family, scene, moved))

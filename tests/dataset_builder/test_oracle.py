@@ -14,7 +14,7 @@ import dataset_builder.oracle
 from dataset_builder import FAMILIES, Builder, BuilderConfig, split_config
 from dataset_builder.oracle import __main__ as command
 from dataset_builder.oracle import disagreements, listener_for
-from dataset_builder.oracle.listener import hear
+from dataset_builder.oracle.listener import read_row
 
 
 ORACLES = [name for name in FAMILIES if importlib.util.find_spec(f"dataset_builder.families.{name}.oracle")]
@@ -68,7 +68,7 @@ def test_it_agrees_with_every_gold_text(family, split):
 @pytest.mark.parametrize("family", ORACLES)
 def test_the_timeline_tells_what_it_works_out(family, split):
     for row in samples(family, split):
-        conversation = hear(row)
+        conversation = read_row(row)
         for key in conversation.states[0].questions:
             told = {entry["version"]: entry["value"] for entry in row["timeline"] if entry["key"] == key}
             value = ""

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from hf_duplex.evaluation.benchmarks.cases import score
 from hf_duplex.evaluation.contestants.chat_model import ChatModel, mark_turn
 from hf_duplex.evaluation.contestants.models import load_contestant
-from hf_duplex.evaluation.metrics.judging import Hearing
+from hf_duplex.evaluation.metrics.judging import JudgedText
 
 
 PAD, EOS = 0, 2
@@ -165,7 +165,7 @@ def fact(*updates, target):
 def test_a_turn_that_is_cut_is_judged_by_its_own_words(said, place, claims):
     row = fact((place, "capital of Norland", "Zug"), target="The capital of Norland is Velm for the time being.<eos>")
     (transcript,) = perform(Actor(said), row)
-    hearing = Hearing(row.to_row(), transcript.text, transcript.heard_at, transcript.ended)
+    hearing = JudgedText(row.to_row(), transcript.text, transcript.heard_at, transcript.ended)
     assert [claim.value for claim in hearing.claims] == claims
     assert [claim.version for claim in hearing.claims] == [0, 1][: len(claims)]
 

@@ -258,12 +258,12 @@ def test_validity_is_told_of_other_slots_at_every_step():
         return cross_bias(workspace)
 
     with torch.no_grad():
-        model.hear(cache, messages, mask)
+        model.read_messages(cache, messages, mask)
         own = cache.memory.log_validity.clone()
         model.cross_bias = note
         for token in (5, 6):
             embeds = model.embed_tokens(torch.full((2, 1), token))
-            assert torch.equal(model.heard_by(cache, embeds).bias, cross_bias(replace_validity(cache, told[-1])))
+            assert torch.equal(model.cross_inputs(cache, embeds).bias, cross_bias(replace_validity(cache, told[-1])))
             model(inputs_embeds=embeds, past_key_values=cache)
     first, again, second, _ = told
     assert torch.equal(first, again) and not torch.equal(first, second)

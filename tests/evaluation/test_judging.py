@@ -3,12 +3,12 @@
 import pytest
 from hand_made import CAPITAL, CORRECTED, CURRENCY, CUSCO, LIMA, PESO, WAIT, chile
 
-from hf_duplex.evaluation.metrics.judging import Hearing, Truth
+from hf_duplex.evaluation.metrics.judging import JudgedText, Truth
 
 
 def test_a_claim_is_held_against_what_had_been_heard():
     text = LIMA + WAIT + PESO
-    first, second, third = Hearing(CORRECTED, text, [len(LIMA)], True).claims
+    first, second, third = JudgedText(CORRECTED, text, [len(LIMA)], True).claims
     assert (first.key, first.value, first.version, first.true, first.changed_by) == (CAPITAL, "Lima", 0, "Lima", 0)
     assert (second.value, second.version, second.true, second.outdated) == ("Cusco", 1, "Cusco", {"Lima"})
     assert (third.key, third.right, third.changed_by) == (CURRENCY, True, 0)
@@ -17,21 +17,21 @@ def test_a_claim_is_held_against_what_had_been_heard():
 @pytest.mark.parametrize(("heard", "right"), [(" is", False), (" is L", True)])
 def test_an_update_inside_the_value_comes_too_late_for_it(heard, right):
     place = LIMA.index(" is") + len(heard)
-    assert Hearing(CORRECTED, LIMA, [place], True).claims[0].right is right
+    assert JudgedText(CORRECTED, LIMA, [place], True).claims[0].right is right
 
 
 def test_a_value_that_came_back_is_not_outdated():
     row = chile(("correction", {CAPITAL: "Cusco"}), ("retraction", {CAPITAL: "Lima"}))
-    (claim,) = Hearing(row, LIMA, [0, 0], True).claims
+    (claim,) = JudgedText(row, LIMA, [0, 0], True).claims
     assert claim.right and claim.outdated == {"Cusco"} and claim.changed_by == 2
 
 
 def test_what_has_no_truth_is_no_claim():
-    assert not Hearing(CORRECTED, "The capital of Peru is Lima.", [0], True).claims
+    assert not JudgedText(CORRECTED, "The capital of Peru is Lima.", [0], True).claims
 
 
 def test_a_repair_is_found_with_what_it_claims():
-    hearing = Hearing(CORRECTED, LIMA + WAIT, [len(LIMA)], True)
+    hearing = JudgedText(CORRECTED, LIMA + WAIT, [len(LIMA)], True)
     assert [hearing.repair_of(claim) is not None for claim in hearing.claims] == [False, True]
 
 
@@ -52,4 +52,4 @@ def test_of_one_version_the_last_value_counts():
 )
 def test_what_does_not_fit_together_is_refused(row, heard_at, argument):
     with pytest.raises(ValueError, match=argument):
-        Hearing(row, CUSCO, heard_at, True)
+        JudgedText(row, CUSCO, heard_at, True)

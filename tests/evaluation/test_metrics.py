@@ -5,7 +5,7 @@ from hand_made import CONFIRMED, CORRECTED, CUSCO, DISTRUSTED, LIMA, PESO, QUITO
 
 from dataset_builder import FAMILIES, Builder, BuilderConfig, split_config
 from hf_duplex.evaluation.benchmarks.cases import token_places
-from hf_duplex.evaluation.metrics.judging import Hearing
+from hf_duplex.evaluation.metrics.judging import JudgedText
 from hf_duplex.evaluation.metrics.revision import LOWER_IS_BETTER, RATIOS, all_counts, latencies
 
 
@@ -107,7 +107,7 @@ TABLE = {
 def test_a_made_up_model_gets_the_score_worked_out_by_hand(name):
     row, before, after, ended, expected, late = TABLE[name]
     text = before + after + ("<eos>" if ended else "")
-    hearing = Hearing(row, text, [len(before)], bool(ended))
+    hearing = JudgedText(row, text, [len(before)], bool(ended))
     counts = all_counts(hearing)
     assert tuple(tuple(counts[name] for name in names) for names in COUNTS) == expected
     assert latencies(hearing, token_places(text)) == late
@@ -119,11 +119,11 @@ def test_gold_texts_score_full_marks(family, split):
     config = split_config(BuilderConfig(families=(family,)), split)
     for sample in Builder(config).samples(12):
         places = [update["position"] for update in sample.updates]
-        counts = all_counts(Hearing(sample.to_row(), sample.target, places, True))
+        counts = all_counts(JudgedText(sample.to_row(), sample.target, places, True))
         for metric, (part, whole) in RATIOS.items():
             assert counts[part] == (0 if metric in LOWER_IS_BETTER else counts[whole]), (metric, sample.index)
 
 
 def test_every_count_of_a_ratio_is_counted():
-    counts = all_counts(Hearing(CORRECTED, CUSCO, [0], True))
+    counts = all_counts(JudgedText(CORRECTED, CUSCO, [0], True))
     assert {name for names in RATIOS.values() for name in names} <= set(counts)

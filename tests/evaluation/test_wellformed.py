@@ -3,7 +3,7 @@
 import pytest
 from hand_made import CUSCO, LIMA, PESO, chile, row
 
-from hf_duplex.evaluation.metrics.judging import Hearing
+from hf_duplex.evaluation.metrics.judging import JudgedText
 from hf_duplex.evaluation.metrics.wellformed import adds_up, incoherences
 
 
@@ -38,7 +38,7 @@ def test_arithmetic(sentence, expected):
 )
 def test_json(text, expected):
     made = row("structured_transformation", {"age": "43", "born": "1987"}, [], ["age", "born"])
-    assert incoherences(Hearing(made, text, [], True)) == expected
+    assert incoherences(JudgedText(made, text, [], True)) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_json(text, expected):
     ],
 )
 def test_sentences(text, ended, expected):
-    assert incoherences(Hearing(chile(), text, [], ended)) == expected
+    assert incoherences(JudgedText(chile(), text, [], ended)) == expected

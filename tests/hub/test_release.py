@@ -18,7 +18,7 @@ from hf_duplex.evaluation import run_revision_benchmark
 from hf_duplex.evaluation.reporting.tables import difference_cell, figure_cell, p_cell
 from hf_duplex.hub import release, write_card
 from hf_duplex.hub.cards import families_of, name_in
-from hf_duplex.hub.places import without_places
+from hf_duplex.hub.paths import without_paths
 from hf_duplex.hub.tables import REVISION_COLUMNS
 from hf_duplex.released import DUAL_STREAM, RELEASED, SHIPPED
 
@@ -254,7 +254,7 @@ def test_a_window_without_a_token_is_refused(runs, tmp_path):
 
 
 def test_facts_tell_no_place_of_the_machine_that_trained():
-    told = without_places({"command": "train a.yaml --output_dir /big/disk/w --lr 1/2", "dirs": ["/x/y", "runs/z", 3]})
+    told = without_paths({"command": "train a.yaml --output_dir /big/disk/w --lr 1/2", "dirs": ["/x/y", "runs/z", 3]})
     assert told == {"command": "train a.yaml --output_dir runs/w --lr 1/2", "dirs": ["runs/y", "runs/z", 3]}
 
 

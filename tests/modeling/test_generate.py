@@ -85,7 +85,7 @@ def test_several_sequences_for_each_prompt(name):
     torch.testing.assert_close(single.logits[0][0], output.logits[-1][3], atol=1e-4, rtol=0)
 
 
-class Heard(BaseStreamer):
+class CrossInputs(BaseStreamer):
     def __init__(self):
         self.tokens, self.ended = [], False
 
@@ -98,7 +98,7 @@ class Heard(BaseStreamer):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_streamer_gets_every_emitted_token_and_no_incoming_one(name):
-    streamer = Heard()
+    streamer = CrossInputs()
     output = greedy(tiny_model(name), prompt_ids=PROMPT, interrupt_callback=Schedule(UPDATES), streamer=streamer, n=9)
     assert streamer.tokens == output.sequences[0].tolist()
     assert streamer.ended

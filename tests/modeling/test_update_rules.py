@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny_models import FIRST_WORD, RULES, VOCAB, AtOnce, greedy, pad_messages, tiny_model, words
 
 from hf_duplex.modeling.packing import pack_messages
-from hf_duplex.modeling.update_validity import NOT_HELD
+from hf_duplex.modeling.update_validity import LOG_ZERO
 
 
 def update(model, *messages, workspace=None):
@@ -111,7 +111,7 @@ def check_all_versions(model, ids, mask, first=0):
     for workspace in folds[first:]:
         for row, version in enumerate(workspace.version.tolist()):
             at_version = log_validity[row, version - int(prompt[row])]
-            held, kept = at_version > NOT_HELD, workspace.log_validity[row].isfinite()
+            held, kept = at_version > LOG_ZERO, workspace.log_validity[row].isfinite()
             torch.testing.assert_close(slots[row, held], workspace.slots[row, kept], atol=1e-4, rtol=1e-5)
             torch.testing.assert_close(at_version[held], workspace.log_validity[row, kept], atol=1e-4, rtol=0)
     return folds

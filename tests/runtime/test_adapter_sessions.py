@@ -14,7 +14,7 @@ from hf_duplex.runtime.batching import Batch  # noqa: E402
 from hf_duplex.runtime.duplex_session import DuplexSession, SessionError  # noqa: E402
 from hf_duplex.runtime.event_log import EventLog  # noqa: E402
 from hf_duplex.runtime.limits import Limits, Refusal  # noqa: E402
-from hf_duplex.runtime.listeners import listening  # noqa: E402
+from hf_duplex.runtime.listeners import open_input  # noqa: E402
 from hf_duplex.runtime.server import Server  # noqa: E402
 
 
@@ -97,7 +97,7 @@ def draw(rng):
 @pytest.mark.parametrize("n_slots", [2048, 32])
 @each_kind
 def test_rows_that_come_and_go_are_what_they_are_alone(mode, scope, n_slots):
-    model, spoken = listening(adapter(mode, scope, n_slots=n_slots), chat_tokenizer())
+    model, spoken = open_input(adapter(mode, scope, n_slots=n_slots), chat_tokenizer())
     spoken.ends, model.generation_config.eos_token_id = [], None
     rng = random.Random(f"{mode} {scope} {n_slots}")
     speakers = [draw(rng) for _ in range(10)]
@@ -131,7 +131,7 @@ def test_rows_that_come_and_go_are_what_they_are_alone(mode, scope, n_slots):
 
 @each_kind
 def test_a_row_that_is_taken_out_frees_what_the_others_need(mode, scope):
-    model, spoken = listening(adapter(mode, scope), chat_tokenizer())
+    model, spoken = open_input(adapter(mode, scope), chat_tokenizer())
     spoken.ends, model.generation_config.eos_token_id = [], None
     rng = random.Random(0)
     speakers = [Scripted(random_tokens(rng, 6), {2: random_tokens(rng, 3)}, 20) for _ in range(8)]

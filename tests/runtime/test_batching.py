@@ -20,9 +20,9 @@ from tiny_models import (  # noqa: E402
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from hf_duplex.runtime.batching import Batch  # noqa: E402
-from hf_duplex.runtime.listeners import listening  # noqa: E402
+from hf_duplex.runtime.listeners import open_input  # noqa: E402
 from hf_duplex.runtime.rows import join, settle, take_rows  # noqa: E402
-from hf_duplex.runtime.sampling import Chooser, Sampling  # noqa: E402
+from hf_duplex.runtime.sampling import Sampling, TokenSampler  # noqa: E402
 
 
 def stock(name):
@@ -38,7 +38,7 @@ def stock(name):
 def prepared(name, ends=(EOS,), pad=PAD):
     """A model that listens; `ends` and `pad` as its words have them."""
     model = stock(name) if name in ("llama", "gpt2") else tiny_model(name)
-    listener, spoken = listening(model, tiny_tokenizer())
+    listener, spoken = open_input(model, tiny_tokenizer())
     spoken.ends, spoken.pad = list(ends), pad
     listener.generation_config.eos_token_id = list(ends) or None
     listener.generation_config.pad_token_id = pad
@@ -51,7 +51,7 @@ class Scripted:
     def __init__(self, prompt, updates, most, sampling=None):
         self.prompt_ids, self.start_id = prompt, BOS
         self.updates, self.most = dict(updates), most
-        self.chooser = Chooser(sampling or Sampling())
+        self.chooser = TokenSampler(sampling or Sampling())
         self.tokens, self.versions, self.logits = [], [], []
         self.gone = self.quiet = self.live = False
         self.ends = ()
@@ -190,11 +190,11 @@ def test_what_is_drawn_depends_on_no_neighbour(name):
 
 
 def test_chance_is_new_at_every_step_and_the_same_for_the_same_step():
-    chooser, scores = Chooser(Sampling(temperature=1.0, seed=1)), torch.zeros(1000)
+    chooser, scores = TokenSampler(Sampling(temperature=1.0, seed=1)), torch.zeros(1000)
     drawn = [chooser(scores, step) for step in range(20)]
     assert len(set(drawn)) > 15 and drawn[::-1] == [chooser(scores, step) for step in range(20)][::-1]
-    assert drawn != [Chooser(Sampling(temperature=1.0, seed=2))(scores, step) for step in range(20)]
-    narrow = Chooser(Sampling(temperature=1.0, top_k=3))
+    assert drawn != [TokenSampler(Sampling(temperature=1.0, seed=2))(scores, step) for step in range(20)]
+    narrow = TokenSampler(Sampling(temperature=1.0, top_k=3))
     assert {narrow(torch.arange(1000.0) / 10, step) for step in range(50)} == {997, 998, 999}
 
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hf_duplex.cognition.blocks import CognitiveBlock
-from hf_duplex.runtime.live import Heard
+from hf_duplex.runtime.live import AppliedUpdate
 from hf_duplex.runtime.slots import Doubted, Moves
 from hf_duplex.studio import board, gauges
 from hf_duplex.studio.metered import Meter, Pressures
@@ -92,7 +92,7 @@ def test_an_empty_page_says_what_to_type():
 
 def test_words_of_users_and_models_are_text():
     block = CognitiveBlock(EVIL, 0.0, EVIL, EVIL, insight=EVIL, insight_status="stable")
-    heard = Heard(EVIL, 3, 2, 12.0, 4, Moves(doubted=[Doubted(EVIL, 1.0, 0.1)], written=[EVIL]))
+    heard = AppliedUpdate(EVIL, 3, 2, 12.0, 4, Moves(doubted=[Doubted(EVIL, 1.0, 0.1)], written=[EVIL]))
     drawn = [
         board.board(view(block)),
         board.board(view(replace(block, is_locked=True))),
@@ -109,7 +109,9 @@ def test_words_of_users_and_models_are_text():
 
 def test_what_an_update_moved_is_named_the_newest_first():
     doubted = [Doubted(f"w{number}", 1.0, 0.25) for number in range(9)]
-    heard = [("1", Heard(text, 3, 2 + at, 12.4, 4, Moves(doubted, [], [], {}))) for at, text in enumerate("ab")]
+    heard = [
+        ("1", AppliedUpdate(text, 3, 2 + at, 12.4, 4, Moves(doubted, [], [], {}))) for at, text in enumerate("ab")
+    ]
     words = tags(board.moved(heard)).words
     assert words.index("v3b") < words.index("v2a") and "12 ms" in words
     assert "w5 1.00→0.25 and 3 more" in words and "w6" not in words

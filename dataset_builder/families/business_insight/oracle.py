@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from ...oracle.listener import Listener, NotUnderstood, Said, State
+from ...oracle.listener import Listener, NotUnderstood, State, StatedValue
 from ...reading import Claim
 from ...world.facts import NONE
 
@@ -298,7 +298,7 @@ class BusinessInsight(Listener):
     def may_say(self, state: State, key: str) -> bool:
         return key in state.questions or key in self.reasons(state)
 
-    def parts(self, claim: Claim, said: str) -> list[Said]:
+    def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """The figures and limits that a claim names on the way: "for Tarvik, 9 million minus 4 million is ..."."""
         found = super().parts(claim, said)
         amounts = [] if claim.value == NONE else list(_AMOUNT.finditer(said, 0, found[0].place))
@@ -307,9 +307,9 @@ class BusinessInsight(Listener):
         values = _values(said[: found[0].place])
         names = _named_before(claim.key, values)
         if len(names) != len(values):  # nobody knows what these stand for
-            return [Said(claim.key, said, found[0].place)]
+            return [StatedValue(claim.key, said, found[0].place)]
         told = zip(names, values, amounts, strict=True)
-        return [*(Said(name, value, match.start()) for name, value, match in told), *found]
+        return [*(StatedValue(name, value, match.start()) for name, value, match in told), *found]
 
 
 def _number(count: str) -> int:

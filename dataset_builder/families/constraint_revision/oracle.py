@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from ...oracle.listener import Listener, NotUnderstood, Said, State
+from ...oracle.listener import Listener, NotUnderstood, State, StatedValue
 from ...reading import Claim
 from ...world.facts import NONE
 
@@ -318,7 +318,7 @@ class ConstraintRevision(Listener):
     def may_say(self, state: State, key: str) -> bool:
         return key in state.questions or key == "budget" or key.removeprefix("left after ") in _shares(state)
 
-    def parts(self, claim: Claim, said: str) -> list[Said]:
+    def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """Every number on the way to a value: what is multiplied, summed up, or taken away, and why."""
         usual = super().parts(claim, said)
         if claim.key == "budget" or claim.key.startswith("left after "):
@@ -327,7 +327,7 @@ class ConstraintRevision(Listener):
             return [*_summed_up(claim, said), *usual]
         if claim.value == NONE:  # there is nothing then that it could be worked out from
             lost = (f"{what} {claim.key}" for what in ("price of", "units for", "cost of"))
-            return usual + [Said(key, NONE, usual[0].place) for key in lost]
+            return usual + [StatedValue(key, NONE, usual[0].place) for key in lost]
         return [*_worked_out(claim, said), *_given(claim, said)]
 
 
@@ -464,34 +464,34 @@ def _spoken(state: State, shares: dict[str, Share], key: str) -> str:
     return str(_number(state, item)) if named else NONE
 
 
-def _worked_out(claim: Claim, said: str) -> Iterator[Said]:
+def _worked_out(claim: Claim, said: str) -> Iterator[StatedValue]:
     """The numbers of "3 nights at $80 make $240, so the hotel gets $240" ahead of the share, and the link."""
     item = claim.key
     match = next(filter(None, (form.search(said) for form in _WORKED_OUT)), None)
     if not match:
         if said.count("$") > 1:  # it is worked out in a way that makes no sense
-            yield Said(item, said, len(said) - 1)
+            yield StatedValue(item, said, len(said) - 1)
         return
     named = match.groupdict()
     a_unit = f" a {named['unit']}" if named.get("unit") else ""
-    yield Said(f"price of {item}{a_unit}", match["price"], match.start("price"))
-    yield Said(f"{named.get('units') or 'units'} for {item}", match["count"], match.start("count"))
-    yield Said(f"cost of {item}", match["cost"], match.start("cost"))
+    yield StatedValue(f"price of {item}{a_unit}", match["price"], match.start("price"))
+    yield StatedValue(f"{named.get('units') or 'units'} for {item}", match["count"], match.start("count"))
+    yield StatedValue(f"cost of {item}", match["cost"], match.start("cost"))
     link = _LINK.match(said, match.end())
     if link and link[0] != "and":
-        yield Said(f"link to {item}", link[0], link.start())
+        yield StatedValue(f"link to {item}", link[0], link.start())
 
 
-def _given(claim: Claim, said: str) -> Iterator[Said]:
+def _given(claim: Claim, said: str) -> Iterator[StatedValue]:
     """The share with its reason: "the last $80"."""
     match = _SPOKEN.search(said)
     if match:
-        yield Said(f"words for {claim.key}", match[0], match.start())
+        yield StatedValue(f"words for {claim.key}", match[0], match.start())
     else:
-        yield Said(claim.key, claim.value, len(said) - 1)
+        yield StatedValue(claim.key, claim.value, len(said) - 1)
 
 
-def _summed_up(claim: Claim, said: str) -> Iterator[Said]:
+def _summed_up(claim: Claim, said: str) -> Iterator[StatedValue]:
     """The numbers of "$80 + $40 = $120" or "$200 - $120 = $80" ahead of the result."""
     chain = _CHAIN.search(said)
     if not chain:
@@ -508,9 +508,9 @@ def _summed_up(claim: Claim, said: str) -> Iterator[Said]:
     elif signs == {"-"} and len(numbers) == 2:
         meant = ["budget", "left"]
     if not meant:
-        yield Said(claim.key, chain["terms"], chain.start())
+        yield StatedValue(claim.key, chain["terms"], chain.start())
     for key, number in zip(meant, numbers, strict=False):
-        yield Said(key, number[0], chain.start() + number.start())
+        yield StatedValue(key, number[0], chain.start() + number.start())
 
 
 LISTENER = ConstraintRevision()

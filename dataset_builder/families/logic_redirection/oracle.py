@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ...oracle.account import Account, Statement
 from ...oracle.checks import said_twice, wrong_order, wrong_repairs
-from ...oracle.listener import Conversation, Listener, NotUnderstood, Said, State
+from ...oracle.listener import Conversation, Listener, NotUnderstood, State, StatedValue
 from ...reading import Claim, threads
 from ...world.facts import NONE
 
@@ -158,10 +158,10 @@ class LogicRedirection(Listener):
         rules = conversation.states[0].rules[_RULES]
         return [_plain(claim, rules) for claim in self.read(conversation.text)]
 
-    def parts(self, claim: Claim, said: str) -> list[Said]:
+    def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """It is the "yes" that speaks the value of an answer, and the last word that denies there is one."""
         answered = _ANSWERED.search(said)
-        return [Said(claim.key, claim.value, answered.end())] if answered else super().parts(claim, said)
+        return [StatedValue(claim.key, claim.value, answered.end())] if answered else super().parts(claim, said)
 
     def may_say(self, state: State, key: str) -> bool:
         """Only what was asked for, and what leads to it."""

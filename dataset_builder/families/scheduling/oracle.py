@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from ...oracle.listener import Conversation, Listener, NotUnderstood, Said, State
+from ...oracle.listener import Conversation, Listener, NotUnderstood, State, StatedValue
 from ...reading import CUT, Claim, threads
 from ...world.facts import NONE
 
@@ -216,7 +216,7 @@ class Scheduling(Listener):
                 found.append(f"{thread.text!r} makes no sense.")
         return found
 
-    def parts(self, claim: Claim, said: str) -> list[Said]:
+    def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """Everything in "9:30 plus 45 minutes is 10:15, so the review ends at 10:15" counts."""
         step = _RECKONED.search(said)
         if claim.value == NONE or not step:
@@ -226,10 +226,10 @@ class Scheduling(Listener):
         way = "on" if step[found["sign"]] in ("plus", "after") else "back"
         results = [match for match in re.finditer(_TIME, said) if match.start() != time]
         return [
-            Said(_FROM + claim.key, step[found["time"]], time),
-            Said(_BY + claim.key, step[found["minutes"]], minutes),
-            Said(_WAY + claim.key, way, sign),
-            *(Said(claim.key, match[0], match.start()) for match in results),
+            StatedValue(_FROM + claim.key, step[found["time"]], time),
+            StatedValue(_BY + claim.key, step[found["minutes"]], minutes),
+            StatedValue(_WAY + claim.key, way, sign),
+            *(StatedValue(claim.key, match[0], match.start()) for match in results),
         ]
 
 

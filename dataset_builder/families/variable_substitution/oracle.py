@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from math import prod
 
-from ...oracle.listener import Listener, NotUnderstood, Said, State
+from ...oracle.listener import Listener, NotUnderstood, State, StatedValue
 from ...reading import Claim
 from ...world.facts import NONE
 
@@ -83,7 +83,7 @@ class VariableSubstitution(Listener):
     def may_say(self, state: State, key: str) -> bool:
         return key in state.questions or key in state.facts or len(key) == 1
 
-    def parts(self, claim: Claim, said: str) -> list[Said]:
+    def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """Every number of a chain: "3x + 2 = 3 * 7 + 2 = 21 + 2 = 23" speaks x, 3x, and the answer."""
         link = _LINK.search(said)
         if claim.value == NONE or not link:
@@ -107,7 +107,7 @@ def _summands(expression: str) -> list[tuple[int, list[str]]]:
     return found
 
 
-def _step(key: str, step: str, at: int) -> list[Said]:
+def _step(key: str, step: str, at: int) -> list[StatedValue]:
     """What each number of a step stands for: the letters, then what they are multiplied to, then the answer."""
     whole, step_shape = _summands(key), _summands(step)
     numbers = list(re.finditer(r"(?<![^ ])-?\d+", step))
@@ -123,8 +123,8 @@ def _step(key: str, step: str, at: int) -> list[Said]:
     else:
         meant = products
     if len(meant) != len(numbers):
-        return [Said(key, step, at)]
-    return [Said(name, number[0], at + number.start()) for name, number in zip(meant, numbers, strict=True)]
+        return [StatedValue(key, step, at)]
+    return [StatedValue(name, number[0], at + number.start()) for name, number in zip(meant, numbers, strict=True)]
 
 
 LISTENER = VariableSubstitution()

@@ -14,7 +14,7 @@ from typing import Any
 
 from dataset_builder import END, Sample
 
-from ..metrics.judging import Hearing
+from ..metrics.judging import JudgedText
 from ..metrics.revision import all_counts, latencies
 from .conversation import Transcript
 
@@ -45,7 +45,7 @@ def score(sample: Sample, transcript: Transcript, model: str = "") -> Case:
     Raises:
         ValueError: The transcript does not belong to the sample.
     """
-    hearing = Hearing(sample.to_row(), transcript.text, transcript.heard_at, transcript.ended)
+    hearing = JudgedText(sample.to_row(), transcript.text, transcript.heard_at, transcript.ended)
     said = max(1, sample.target.find(END))
     return {
         "model": model,

@@ -18,7 +18,7 @@ from transformers.generation.streamers import BaseStreamer
 from ...modeling import ChatFormat, encode_update
 from ...runtime.checkpoints import describe_model, is_from_scratch
 from ...runtime.listeners import end_tokens, padding
-from ...runtime.live import Heard, LiveText, Token
+from ...runtime.live import AppliedUpdate, LiveText, Token
 from ..metrics.rules import Ruling, rule
 from ..metrics.verdict import Verdict, judge, with_ends
 from .scenes import Scene
@@ -83,7 +83,7 @@ class BaseAnswer(BaseStreamer):
         self.read, self.read_again = len(self.ids), len(self.ids) - len(newest)
         self.ends = end_tokens(base, tokenizer)
         self.tokens: list[Token] = []
-        self.heard: list[Heard] = []
+        self.heard: list[AppliedUpdate] = []
         self.text = ""
         self.ended = False
         self.first_token_ms = 0.0

@@ -29,8 +29,8 @@ from ...runtime.receipts import APPLIED, REFUSED, Receipt
 from ...runtime.replay import replay
 from ...runtime.sampling import Sampling
 from ...runtime.server import ROWS, Server
+from ...runtime.session_row import SessionRow
 from ...runtime.versions import prompt_messages, workspace_after
-from ...runtime.voice import Voice
 
 
 SENDERS = 4
@@ -104,7 +104,7 @@ def check_workspaces(server: Server) -> dict[str, int]:
         rows = [(batch, row) for batch in server.batches for row in range(len(batch))]
         for batch, row in rows:
             voice = batch.speakers[row]
-            assert isinstance(voice, Voice)
+            assert isinstance(voice, SessionRow)
             if voice.gone or voice.known is not None:
                 continue
             history = voice.session.history

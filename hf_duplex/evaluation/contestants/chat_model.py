@@ -85,7 +85,7 @@ class Talk:
         """How far the text has come when the next update comes."""
         return self.waiting[0][0] if self.waiting else float("inf")
 
-    def hear(self, until: float) -> int:
+    def receive(self, until: float) -> int:
         """Tells the model all updates that come until the text is so far; how many these were."""
         texts = []
         place = len(self.text)
@@ -211,13 +211,13 @@ class ChatModel:
     @torch.inference_mode()
     def hold(self, talks: Sequence[Talk], max_new_tokens: int) -> None:
         """Leads a batch of conversations to their ends, greedily; after so many tokens each turn is cut short."""
-        counts = [talk.hear(until=0) for talk in talks]
+        counts = [talk.receive(until=0) for talk in talks]
         speaking = list(talks)
         while speaking:
             self._take_turns(speaking, counts, max_new_tokens)
             speaking = [talk for talk in speaking if talk.waiting]
             # What is due has come; where a model is done too early, it is told what comes next.
-            counts = [talk.hear(until=max(talk.due, talk.measure(talk.said))) for talk in speaking]
+            counts = [talk.receive(until=max(talk.due, talk.measure(talk.said))) for talk in speaking]
 
     def _take_turns(self, talks: Sequence[Talk], counts: Sequence[int], max_new_tokens: int) -> None:
         """One turn of each conversation, after so many updates in each."""

@@ -45,7 +45,7 @@ from ...modeling import (
     listen,
 )
 from ...modeling.configuration_adapter import SCOPES
-from ...modeling.layers import Heard
+from ...modeling.layers import CrossInputs
 from ..benchmarks.conversation import Transcript, converse, converse_in_chat
 from .chat_model import ChatModel, check_chat
 from .relocation import RelocatedForCausalLM
@@ -358,8 +358,8 @@ class PermutedWorkspaceModel(WorkspaceModel):
     # How many orders take turns, by the number of tokens that a row has said.
     turns = 512
 
-    def heard_by(self, cache: DuplexCache | None, embeds: torch.Tensor) -> Heard:
-        heard = super().heard_by(cache, embeds)
+    def cross_inputs(self, cache: DuplexCache | None, embeds: torch.Tensor) -> CrossInputs:
+        heard = super().cross_inputs(cache, embeds)
         if cache is None or cache.memory is None:
             return heard
         columns = cache.get_seq_length() + embeds.shape[1]

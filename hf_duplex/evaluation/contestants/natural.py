@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from ...bases import SMOLLM2, find_base, load_base
 from ...modeling.configuration_adapter import SCOPES
 from ...released import RELEASED, SHIPPED
-from ...runtime.listeners import listening
+from ...runtime.listeners import open_input
 from ..benchmarks.conversation import Row, play_rows, unused_token
 from ..benchmarks.natural_scoring import NaturalCase, count_words
 from ..benchmarks.weight_noise import add_noise
@@ -71,7 +71,7 @@ class OpenInput:
     def __init__(self, name: str, model: Any, tokenizer: Any, baseline: bool):
         self.name, self.baseline = name, baseline
         self.parameters: int = model.num_parameters()
-        self.model, self.words = listening(model, tokenizer)
+        self.model, self.words = open_input(model, tokenizer)
         self.tokenizer = tokenizer
 
     def answer(self, cases: Sequence[NaturalCase], max_new_tokens: int) -> list[str]:

@@ -80,7 +80,7 @@ class Truth:
 
 
 @dataclass
-class Hearing:
+class JudgedText:
     """
     One conversation, as a judge hears it.
 

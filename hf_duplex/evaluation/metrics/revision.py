@@ -1,7 +1,7 @@
 """
 What counts as revision: six metrics, each a count over one conversation.
 
-Every function takes a [`Hearing`] (what was said, where in it each update was heard, what was true) and returns
+Every function takes a [`JudgedText`] (what was said, where in it each update was heard, what was true) and returns
 counts; a metric is a ratio of two of them, summed over conversations (`RATIOS`). They are defined in
 `docs/metrics.md`. Text that cannot be read is a failure, never a success.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataset_builder.reading.repairs import begins
 from dataset_builder.world.facts import NONE
 
-from .judging import Hearing, Judged
+from .judging import Judged, JudgedText
 from .wellformed import incoherences
 
 
@@ -42,7 +42,7 @@ LOWER_IS_BETTER = frozenset(
 )
 
 
-def all_counts(hearing: Hearing) -> Counts:
+def all_counts(hearing: JudgedText) -> Counts:
     """The counts of all metrics."""
     return (
         answers(hearing)
@@ -54,7 +54,7 @@ def all_counts(hearing: Hearing) -> Counts:
     )
 
 
-def _due(hearing: Hearing, key: str) -> bool:
+def _due(hearing: JudgedText, key: str) -> bool:
     """Whether a question has to be answered in the end. One that has no value may be passed over, and after a stop any
     may stay open; but what was said of it wrongly has to be taken back."""
     last = hearing.latest(key, len(hearing.text) + 1)
@@ -63,7 +63,7 @@ def _due(hearing: Hearing, key: str) -> bool:
     return not hearing.stopped and hearing.truth.value(key, hearing.last) != NONE
 
 
-def answers(hearing: Hearing) -> Counts:
+def answers(hearing: JudgedText) -> Counts:
     """What was said last of each question: `answers`, `answers_right`, and `answers_unread` (never, readably)."""
     counts = {"answers": 0, "answers_right": 0, "answers_unread": 0}
     for key in hearing.questions:
@@ -76,7 +76,7 @@ def answers(hearing: Hearing) -> Counts:
     return counts
 
 
-def revision(hearing: Hearing) -> Counts:
+def revision(hearing: JudgedText) -> Counts:
     """
     Claims after an update that depend on it (`revised`), and those that state the new value (`revised_right`). A
     question whose value an update changed, and which was not answered since though it had to be, counts as one that
@@ -90,7 +90,7 @@ def revision(hearing: Hearing) -> Counts:
     return {"revised": len(after) + missing, "revised_right": right}
 
 
-def _unanswered(hearing: Hearing, key: str) -> bool:
+def _unanswered(hearing: JudgedText, key: str) -> bool:
     """Whether a question whose value an update changed was not answered since, though it had to be."""
     changed_by = hearing.truth.changed_by(key, hearing.last)
     since = any(claim.key == key and claim.version >= changed_by for claim in hearing.claims)
@@ -99,7 +99,7 @@ def _unanswered(hearing: Hearing, key: str) -> bool:
     return bool(changed_by) and not since and not settled and _due(hearing, key)
 
 
-def contradiction(hearing: Hearing) -> Counts:
+def contradiction(hearing: JudgedText) -> Counts:
     """
     Claims after an update that changed them (`claims_after`) and still state what it replaced (`contradictions`),
     apart by whether the new value had been stated before (`contradictions_after`, behind the repair) or not yet
@@ -121,14 +121,14 @@ def contradiction(hearing: Hearing) -> Counts:
     return counts
 
 
-def coherence(hearing: Hearing) -> Counts:
+def coherence(hearing: JudgedText) -> Counts:
     """Whether the text holds together by itself (`coherent` of one of `conversations`), and what is wrong if not."""
     found = incoherences(hearing)
     names = ("unended", "loop", "unreadable", "arithmetic", "json")
     return {"conversations": 1, "coherent": int(not found)} | {name: int(name in found) for name in names}
 
 
-def _groups(hearing: Hearing) -> list[tuple[int, int, int]]:
+def _groups(hearing: JudgedText) -> list[tuple[int, int, int]]:
     """Updates that are heard at one place: the place, and the versions before and after."""
     places = dict.fromkeys(hearing.heard_at)
     return [
@@ -137,7 +137,7 @@ def _groups(hearing: Hearing) -> list[tuple[int, int, int]]:
     ]
 
 
-def _gone_stale(hearing: Hearing, place: int, before: int, after: int) -> dict[str, Judged]:
+def _gone_stale(hearing: JudgedText, place: int, before: int, after: int) -> dict[str, Judged]:
     """What was said last of each key, was right until the updates heard at a place, and is wrong since."""
     stale = {}
     for key in dict.fromkeys(claim.key for claim in hearing.claims):
@@ -148,11 +148,11 @@ def _gone_stale(hearing: Hearing, place: int, before: int, after: int) -> dict[s
     return stale
 
 
-def _next_claim(hearing: Hearing, key: str, place: int) -> Judged | None:
+def _next_claim(hearing: JudgedText, key: str, place: int) -> Judged | None:
     return next((claim for claim in hearing.claims if claim.key == key and claim.said_at >= place), None)
 
 
-def recovery(hearing: Hearing) -> Counts:
+def recovery(hearing: JudgedText) -> Counts:
     """
     When something that was said went stale (`stale_said`): was it taken back at once, once, cleanly, and restated
     right (`recovered`). The next thing that is claimed of it must be right, in a repair, with no other claim between;
@@ -170,7 +170,7 @@ def recovery(hearing: Hearing) -> Counts:
     return counts
 
 
-def _cleanly(hearing: Hearing, place: int, restated: Judged) -> bool:
+def _cleanly(hearing: JudgedText, place: int, restated: Judged) -> bool:
     if not restated.right:
         return False
     if _begins(hearing, restated) < place:
@@ -198,16 +198,16 @@ def _cleanly(hearing: Hearing, place: int, restated: Judged) -> bool:
     return begun_before and (not again or (hearing.written and hearing.stopped))
 
 
-def _repaired_again(hearing: Hearing, restated: Judged, claim: Judged) -> bool:
+def _repaired_again(hearing: JudgedText, restated: Judged, claim: Judged) -> bool:
     """Whether a claim that was just repaired is repaired once more though nothing was heard since."""
     return not hearing.written and claim.version == restated.version and hearing.repair_of(claim) is not None
 
 
-def _begins(hearing: Hearing, claim: Judged) -> int:
+def _begins(hearing: JudgedText, claim: Judged) -> int:
     return begins(hearing.text, claim.start) if hearing.written else claim.start
 
 
-def retention(hearing: Hearing) -> Counts:
+def retention(hearing: JudgedText) -> Counts:
     """
     Questions that no update touched (`unaffected`), and those answered right, each time, no more often than the gold
     text does (`kept`). The other side of it: updates that must change nothing (`harmless`), and those after which a
@@ -230,7 +230,7 @@ def retention(hearing: Hearing) -> Counts:
     return counts
 
 
-def _over_revised(hearing: Hearing, version: int) -> bool:
+def _over_revised(hearing: JudgedText, version: int) -> bool:
     start = hearing.heard_at[version - 1]
     stop = hearing.heard_at[version] if version < hearing.last else len(hearing.text) + 1
     pending = any(claim.version < version for claim in _wrong_last(hearing, start))
@@ -247,7 +247,7 @@ def _over_revised(hearing: Hearing, version: int) -> bool:
     return False
 
 
-def _wrong_last(hearing: Hearing, place: int) -> list[Judged]:
+def _wrong_last(hearing: JudgedText, place: int) -> list[Judged]:
     """What was said last of each key before a place and is not so, and what is being repaired there."""
     version = hearing.version_at(place)
     found = []
@@ -258,7 +258,7 @@ def _wrong_last(hearing: Hearing, place: int) -> list[Judged]:
     return found
 
 
-def latencies(hearing: Hearing, places: Sequence[int]) -> list[int | None]:
+def latencies(hearing: JudgedText, places: Sequence[int]) -> list[int | None]:
     """
     For each group of updates that changed something which was said, or had to be said since: the tokens between the
     first place that could reflect it and the first that does; None where nothing ever does.
@@ -267,7 +267,7 @@ def latencies(hearing: Hearing, places: Sequence[int]) -> list[int | None]:
     the new value. If not, where the first claim that depends on it is made.
 
     Args:
-        hearing ([`Hearing`]): The conversation.
+        hearing ([`JudgedText`]): The conversation.
         places (`Sequence[int]`): Where each token of the text begins, ascending.
     """
     found: list[int | None] = []
@@ -290,7 +290,7 @@ def latencies(hearing: Hearing, places: Sequence[int]) -> list[int | None]:
     return found
 
 
-def _place_to_react(hearing: Hearing, place: int) -> int:
+def _place_to_react(hearing: JudgedText, place: int) -> int:
     """Where the word under way at a place ends; in JSON, where the next member begins."""
     text = hearing.text
     if hearing.written:

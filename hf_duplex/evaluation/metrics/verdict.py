@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dataset_builder import END, FAMILIES
 from dataset_builder.oracle import NotUnderstood
 from dataset_builder.oracle.account import Account
-from dataset_builder.oracle.listener import Conversation, hear
+from dataset_builder.oracle.listener import Conversation, read_row
 from dataset_builder.world.facts import NONE
 
 from ...runtime.live import LiveText
@@ -94,7 +94,7 @@ def conversations(prompt: str, updates: Sequence[str], said: str, heard_at: Sequ
     understood = []
     for family in FAMILIES:
         try:
-            understood.append(hear({**row, "task_type": family}))
+            understood.append(read_row({**row, "task_type": family}))
         except NotUnderstood:
             continue
     return understood

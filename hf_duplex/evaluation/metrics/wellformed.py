@@ -11,7 +11,7 @@ from dataset_builder import END, FAMILIES
 from dataset_builder.reading import CUT, threads
 from dataset_builder.world.facts import NONE
 
-from .judging import Hearing
+from .judging import JudgedText
 
 
 FRAME_WORDS = 8
@@ -27,12 +27,13 @@ _CUT_SHORT = re.compile(rf" ?(?:[-+*]|plus|minus|times)? ?{CUT}")
 _SIGNS = {"plus": "+", "minus": "-", "times": "*"}
 
 
-def incoherences(hearing: Hearing) -> list[str]:
+def incoherences(hearing: JudgedText) -> list[str]:
     """
     What is wrong with a text in itself, a short name each: "unended", "loop", "unreadable", "arithmetic", "json".
 
     Args:
-        hearing ([`Hearing`]): The conversation; of its row only the family, and whether it was to go on until a stop.
+        hearing ([`JudgedText`]): The conversation; of its row only the family, and whether it was to go on
+            until a stop.
     """
     found = [] if hearing.ended else ["unended"]
     if not hearing.text.replace(END, "").strip():
@@ -73,7 +74,7 @@ def _loops(sentences: list[str]) -> bool:
     return any(len(set(said[at : at + LOOP])) == 1 for at in range(len(said) - LOOP + 1))
 
 
-def _says_nothing(hearing: Hearing, segment: str) -> bool:
+def _says_nothing(hearing: JudgedText, segment: str) -> bool:
     """Whether there is a whole sentence that claims nothing, other than an opening and a closing."""
     starts = [claim.start for claim in FAMILIES[hearing.row["task_type"]].read(segment)]
     frames = 0

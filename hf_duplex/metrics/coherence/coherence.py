@@ -6,7 +6,7 @@ from datasets import Value
 
 from hf_duplex.evaluation.metrics.perplexity import load_judge, perplexity
 from hf_duplex.evaluation.metrics.revision import coherence
-from hf_duplex.metrics.judged import JudgedMetric, hear, shares
+from hf_duplex.metrics.judged import JudgedMetric, judged_texts, shares
 
 
 class Coherence(JudgedMetric):
@@ -21,7 +21,7 @@ class Coherence(JudgedMetric):
 
     def _compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any]:
         heard_at, judge = kwargs["heard_at"], kwargs.get("perplexity_model")
-        found = shares(hear(predictions, references, heard_at, kwargs["ended"]), coherence, "coherence")
+        found = shares(judged_texts(predictions, references, heard_at, kwargs["ended"]), coherence, "coherence")
         if judge is not None:
             chosen = [(text, places[0]) for text, places in zip(predictions, heard_at, strict=True) if places]
             texts, starts = [text for text, _ in chosen], [start for _, start in chosen]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hf_duplex.evaluation.metrics.revision import revision
-from hf_duplex.metrics.judged import JudgedMetric, hear, shares
+from hf_duplex.metrics.judged import JudgedMetric, judged_texts, shares
 
 
 class RevisionAccuracy(JudgedMetric):
@@ -15,5 +15,5 @@ class RevisionAccuracy(JudgedMetric):
     )
 
     def _compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any]:
-        hearings = hear(predictions, references, kwargs["heard_at"])
+        hearings = judged_texts(predictions, references, kwargs["heard_at"])
         return shares(hearings, revision, "revision_accuracy")

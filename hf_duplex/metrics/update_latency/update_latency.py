@@ -5,7 +5,7 @@ from typing import Any
 from hf_duplex.evaluation.benchmarks.cases import token_places
 from hf_duplex.evaluation.metrics.revision import latencies
 from hf_duplex.evaluation.metrics.statistics import latency_summary
-from hf_duplex.metrics.judged import JudgedMetric, hear
+from hf_duplex.metrics.judged import JudgedMetric, judged_texts
 
 
 class UpdateLatency(JudgedMetric):
@@ -17,7 +17,7 @@ class UpdateLatency(JudgedMetric):
     )
 
     def _compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any]:
-        hearings = hear(predictions, references, kwargs["heard_at"])
+        hearings = judged_texts(predictions, references, kwargs["heard_at"])
         found = [latencies(hearing, token_places(hearing.text)) for hearing in hearings]
         summary = latency_summary(found)
         return {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ..pressure.measuring import PressureGauge
-from .history import Said
-from .sampling import Chooser
+from .history import EmittedToken
+from .sampling import TokenSampler
 
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class TokenTexts:
         return text[len(known) :]
 
 
-class Voice:
+class SessionRow:
     """
-    A session as a row of a batch (a [`~batching.Speaker`]). One that begins anew says first what was said before, and
+    A session as a row of a batch (a [`~batching.BatchRow`]). One that begins anew says first what was said before, and
     hears again what was heard at the same places; nobody is told of that.
     """
 
@@ -55,7 +55,7 @@ class Voice:
         self.session = session
         self.prompt_ids: list[int] = session.history.opened["prompt_ids"]
         self.start_id: int = session.history.opened["start_id"]
-        self.chooser = Chooser(session.sampling)
+        self.chooser = TokenSampler(session.sampling)
         self.position = 0
         self.gone = False
         self.live = False
@@ -64,7 +64,7 @@ class Voice:
         self.gauge = None if measure is None else PressureGauge(session.server.model, measure)
 
     @property
-    def known(self) -> Said | None:
+    def known(self) -> EmittedToken | None:
         """What it says next, if that was said before."""
         said = self.session.history.said
         return said[self.position] if self.position < len(said) else None

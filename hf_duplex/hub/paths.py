@@ -8,11 +8,11 @@ from typing import Any
 _ELSEWHERE = re.compile(r"(?<![\w./<])/(?:[^\s/,]+/)+([^\s/,]+)")
 
 
-def without_places(facts: Any) -> Any:
+def without_paths(facts: Any) -> Any:
     """Facts or a text, each absolute path in them told as `runs/<its last part>`: where something lay on the machine
     that made it means nothing elsewhere."""
     if isinstance(facts, dict):
-        return {name: without_places(value) for name, value in facts.items()}
+        return {name: without_paths(value) for name, value in facts.items()}
     if isinstance(facts, list):
-        return [without_places(value) for value in facts]
+        return [without_paths(value) for value in facts]
     return _ELSEWHERE.sub(r"runs/\1", facts) if isinstance(facts, str) else facts

@@ -25,7 +25,7 @@ class _Listening(StoppingCriteria):
         return torch.full((input_ids.shape[0],), done, dtype=torch.bool, device=input_ids.device)
 
 
-class ChatVoice:
+class ChatGenerator:
     """
     A causal language model, driven through the chat template of its tokenizer, greedily.
 
@@ -42,7 +42,7 @@ class ChatVoice:
         self.model, self.tokenizer = model, tokenizer
 
     @classmethod
-    def from_name(cls, name: str, argument: str) -> "ChatVoice":
+    def from_name(cls, name: str, argument: str) -> "ChatGenerator":
         """
         The model of a folder or Hub name; `argument` is what the user calls it, for errors.
 

@@ -16,23 +16,24 @@ from .duplex_session import DuplexSession
 from .receipts import Receipt
 from .replay import Replay
 from .server import Server
+from .session import Session
 from .session_row import Token
 from .versions import Snapshot, VersionDiff
 
 
 class AsyncDuplexSession:
     """
-    The asyncio face of a [`DuplexSession`], to be made and used in one event loop. What writes into the log is done in
+    The asyncio face of a [`Session`], to be made and used in one event loop. What writes into the log is done in
     a worker thread, so that a slow disk holds nobody up. Cancelling who waits for a token loses none.
 
     Args:
-        session (`DuplexSession`): The session, of any server.
+        session (`Session`): The session, of any server.
 
     Attributes:
-        session (`DuplexSession`): The same.
+        session (`Session`): The same.
     """
 
-    def __init__(self, session: DuplexSession):
+    def __init__(self, session: Session):
         self.session = session
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
@@ -59,7 +60,7 @@ class AsyncDuplexSession:
         return cls(await asyncio.to_thread(server.restore, id, **options))
 
     async def send(self, text: str | bytes, source: str = "user") -> Receipt:
-        """See [`DuplexSession.send`]."""
+        """See [`Session.send`]."""
         return await asyncio.to_thread(self.session.send, text, source)
 
     async def settled(self, receipt: Receipt) -> Receipt:
@@ -75,7 +76,7 @@ class AsyncDuplexSession:
         return receipt
 
     async def read(self) -> Token | None:
-        """See [`DuplexSession.read`]."""
+        """See [`Session.read`]."""
         while True:
             self._changed.clear()
             try:
@@ -88,35 +89,35 @@ class AsyncDuplexSession:
             yield token
 
     async def pause(self) -> None:
-        """See [`DuplexSession.pause`]."""
+        """See [`Session.pause`]."""
         await asyncio.to_thread(self.session.pause)
 
     async def resume(self) -> None:
-        """See [`DuplexSession.resume`]."""
+        """See [`Session.resume`]."""
         await asyncio.to_thread(self.session.resume)
 
     async def stop(self, reason: str = "it was stopped") -> None:
-        """See [`DuplexSession.stop`]."""
+        """See [`Session.stop`]."""
         await asyncio.to_thread(self.session.stop, reason)
 
     async def undo(self, receipt: Receipt) -> list[str]:
-        """See [`DuplexSession.undo`]."""
+        """See [`Session.undo`]."""
         return await asyncio.to_thread(self.session.undo, receipt)
 
     async def restore_snapshot(self, snapshot: Snapshot) -> None:
-        """See [`DuplexSession.restore`]."""
+        """See [`Session.restore`]."""
         await asyncio.to_thread(self.session.restore, snapshot)
 
     async def diff(self, before: int, after: int) -> VersionDiff:
-        """See [`DuplexSession.diff`]."""
+        """See [`Session.diff`]."""
         return await asyncio.to_thread(self.session.diff, before, after)
 
     async def replay(self) -> Replay:
-        """See [`DuplexSession.replay`]."""
+        """See [`Session.replay`]."""
         return await asyncio.to_thread(self.session.replay)
 
     async def close(self) -> None:
-        """See [`DuplexSession.close`]."""
+        """See [`Session.close`]."""
         await asyncio.to_thread(self.session.close)
 
     async def __aenter__(self) -> "AsyncDuplexSession":

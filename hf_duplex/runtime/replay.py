@@ -1,16 +1,13 @@
 """Saying a session anew: told the same at the same places, it says the same."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from .batching import Batch, Step
 from .history import History
+from .host import Host
 from .sampling import Sampling, TokenSampler
-
-
-if TYPE_CHECKING:
-    from .server import Server
 
 
 STEPS = 32
@@ -63,7 +60,7 @@ class Reciter:
         return False
 
 
-def replay(server: "Server", session: str) -> Replay:
+def replay(server: Host, session: str) -> Replay:
     """Replays what stands of a session in the log of a server, with its model."""
     history = History.of(server.log.events(session))
     server.check_model(history)

@@ -19,12 +19,12 @@ from ..pressure.measuring import PRESSURE, PressureGauge, watch_batch
 from . import history as kinds
 from .batching import Batch, Step
 from .deciding import Policy
-from .duplex_session import DuplexSession, SessionError
 from .event_log import EventLog, LogError
 from .history import History
 from .limits import Limits, Refusal, check_text
 from .listeners import fingerprint, open_input
 from .sampling import Sampling
+from .session import Session, SessionError
 from .session_row import SessionRow
 
 
@@ -54,6 +54,8 @@ class Server:
         LogError: The log cannot be used.
     """
 
+    session_class = Session
+
     def __init__(
         self,
         model: Any,
@@ -77,9 +79,9 @@ class Server:
         self.turn = threading.Lock()
         """Held by whoever runs the model."""
         self._work = threading.Condition(self.lock)
-        self._sessions: dict[str, DuplexSession] = {}
+        self._sessions: dict[str, Session] = {}
         self.batches: list[Batch] = []
-        self._news: set[DuplexSession] = set()
+        self._news: set[Session] = set()
         self._urgent = self._closing = False
         self._gauges: dict[SessionRow, PressureGauge] = {}
         self._swept = clock()
@@ -98,7 +100,7 @@ class Server:
         decide: Policy | None = None,
         id: str | None = None,
         measure: int | None = None,
-    ) -> DuplexSession:
+    ) -> Session:
         """
         A new session.
 
@@ -107,7 +109,7 @@ class Server:
             sampling (`Sampling`, *optional*): How it speaks; greedily if it is not given.
             limits (`Limits`, *optional*): How much it takes; those of the server if they are not given.
             decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: asked before each token whether to
-                speak, given its streams (see [`DuplexSession.streams`]).
+                speak, given its streams (see [`Session.streams`]).
             id (`str`, *optional*): Its name; a random one if it is not given.
             measure (`int`, *optional*): After so many tokens each, its pressures go into the log. A mixture of experts
                 is read while it speaks alone, as a session by itself always does: not in a batch with others.
@@ -140,11 +142,11 @@ class Server:
             if id in self._sessions or id in self.log.sessions():
                 raise Refusal(f"`id`: there is a session {id!r} already: name another, or `restore` it.")
             events = self.log.append([(id, kinds.OPENED, opened)], durable=True)
-            session = self._sessions[id] = DuplexSession(self, id, events, limits, decide)
+            session = self._sessions[id] = self.session_class(self, id, events, limits, decide)
             self.wake(session)
             return session
 
-    def restore(self, id: str, limits: Limits | None = None, decide: Policy | None = None) -> DuplexSession:
+    def restore(self, id: str, limits: Limits | None = None, decide: Policy | None = None) -> Session:
         """
         A session as the log holds it, here or from another process that has ended. It goes on at once: what was sent
         and not heard is heard, and what was under way is said to its end.
@@ -158,14 +160,14 @@ class Server:
                 return self._sessions[id]
             events = self.log.events(id)
             self.check_model(History.of(events))
-            session = DuplexSession(self, id, events, limits or self.limits, decide)
+            session = self.session_class(self, id, events, limits or self.limits, decide)
             if session.history.stopped is None:
                 self._check_space()
                 self._sessions[id] = session
                 self.wake(session)
             return session
 
-    def get(self, id: str) -> DuplexSession:
+    def get(self, id: str) -> Session:
         """
         A session that is here.
 
@@ -178,7 +180,7 @@ class Server:
             return self._sessions[id]
 
     @property
-    def sessions(self) -> list[DuplexSession]:
+    def sessions(self) -> list[Session]:
         """All sessions that are here."""
         with self.lock:
             return list(self._sessions.values())
@@ -220,7 +222,7 @@ class Server:
 
     # What sessions ask. The lock is held.
 
-    def commit(self, entries: Sequence[tuple[DuplexSession, str, dict[str, Any]]], durable: bool = False) -> None:
+    def commit(self, entries: Sequence[tuple[Session, str, dict[str, Any]]], durable: bool = False) -> None:
         """
         Writes events into the log, and then lets them happen.
 
@@ -231,7 +233,7 @@ class Server:
         for (session, _, _), event in zip(entries, events, strict=True):
             session.apply(event)
 
-    def wake(self, session: DuplexSession) -> None:
+    def wake(self, session: Session) -> None:
         """There is something new for a session."""
         if session.decider.decide is not None:
             self._news.add(session)
@@ -240,7 +242,7 @@ class Server:
             self._urgent = True
         self._work.notify_all()
 
-    def forget(self, session: DuplexSession) -> None:
+    def forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
         self._news.discard(session)
         self.log.forget(session.id)
@@ -372,7 +374,7 @@ class Server:
         """Writes down what was said in a step, and then tells it."""
         now = self.clock()
         with self.lock:
-            entries: list[tuple[DuplexSession, str, dict[str, Any]]] = []
+            entries: list[tuple[Session, str, dict[str, Any]]] = []
             voices = [step.speaker for step in steps if isinstance(step.speaker, SessionRow)]
             for voice, step in zip(voices, steps, strict=True):
                 # What is known was measured and written down before: it is counted alone.
@@ -395,23 +397,6 @@ class Server:
         for session in told:
             session.ask_policy()
         return self._urgent or self._closing
-
-
-def in_own_server(
-    model: Any,
-    tokenizer: Any,
-    log: EventLog | str | Path | None,
-    begin: Callable[[Server], DuplexSession],
-) -> DuplexSession:
-    """A session in a server of its own, which ends with it."""
-    server = Server(model, tokenizer, log)
-    try:
-        session = begin(server)
-    except BaseException:
-        server.close()
-        raise
-    session.owns_server = True
-    return session
 
 
 def _speak(reference: "weakref.ref[Server]") -> None:

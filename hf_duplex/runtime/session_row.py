@@ -1,17 +1,32 @@
 """A session as a row of a batch, and its tokens as a text."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from ..pressure.measuring import PressureGauge
-from .history import EmittedToken
-from .sampling import TokenSampler
+from .history import EmittedToken, History
+from .host import Host
+from .receipts import Receipt
+from .sampling import Sampling, TokenSampler
 
 
-if TYPE_CHECKING:
-    from .duplex_session import DuplexSession
+class EmittingSession(Protocol):
+    """What a row asks of its session."""
+
+    history: History
+    sampling: Sampling
+    receipts: list[Receipt]
+    server: Host
+
+    @property
+    def silenced(self) -> bool:
+        """Whether it was told to pause or stop."""
+
+    @property
+    def has_to_speak(self) -> bool:
+        """Whether it has more to emit."""
 
 
 class Token(NamedTuple):
@@ -51,8 +66,8 @@ class SessionRow:
     hears again what was heard at the same places; nobody is told of that.
     """
 
-    def __init__(self, session: "DuplexSession"):
-        self.session = session
+    def __init__(self, session: EmittingSession):
+        self.session: Any = session
         self.prompt_ids: list[int] = session.history.opened["prompt_ids"]
         self.start_id: int = session.history.opened["start_id"]
         self.chooser = TokenSampler(session.sampling)

@@ -28,12 +28,12 @@ import typer
 from ...record import command_line, describe_commit, describe_machine, describe_versions, write_json
 from ...released import WORKSPACE
 from ...runtime.checkpoints import describe_model, find_checkpoint, load_checkpoint
-from ...runtime.duplex_session import DuplexSession, SessionError
 from ...runtime.event_log import LogError
 from ...runtime.limits import Limits
 from ...runtime.receipts import REFUSED
 from ...runtime.sampling import Sampling
 from ...runtime.server import Server
+from ...runtime.session import Session, SessionError
 
 
 LIVES = 5
@@ -56,7 +56,7 @@ class Witness:
         return [jsons.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def restored(server: Server, count: int, sampling: Sampling) -> list[DuplexSession]:
+def restored(server: Server, count: int, sampling: Sampling) -> list[Session]:
     """Sessions of the log, and new ones up to so many."""
     sessions = [server.restore(id) for id in server.log.sessions()]
     for number in range(len(sessions), count):
@@ -71,7 +71,7 @@ def live(model: Any, tokenizer: Any, log: Path, witness: Path, count: int, sampl
     server = Server(model, tokenizer, log, Limits(rate=None))
     sessions = restored(server, count, sampling)
 
-    def read(session: DuplexSession) -> None:
+    def read(session: Session) -> None:
         while True:
             token = session.read()
             if token is None:

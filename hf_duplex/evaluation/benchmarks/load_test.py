@@ -22,13 +22,13 @@ import typer
 from ...record import command_line, describe_commit, describe_machine, describe_versions, write_json
 from ...released import WORKSPACE
 from ...runtime.checkpoints import describe_model, find_checkpoint, load_checkpoint
-from ...runtime.duplex_session import DuplexSession
 from ...runtime.limits import Limits
 from ...runtime.listeners import is_workspace
 from ...runtime.receipts import APPLIED, REFUSED, Receipt
 from ...runtime.replay import replay
 from ...runtime.sampling import Sampling
 from ...runtime.server import ROWS, Server
+from ...runtime.session import Session
 from ...runtime.session_row import SessionRow
 from ...runtime.versions import prompt_messages, workspace_after
 
@@ -52,7 +52,7 @@ def prompt_of(number: int) -> str:
 class Sender:
     """Sends updates to its sessions at random moments, and keeps what it was told of them."""
 
-    def __init__(self, sessions: Sequence[DuplexSession], gap: float, seed: int):
+    def __init__(self, sessions: Sequence[Session], gap: float, seed: int):
         self.sessions, self.gap, self.rng = sessions, gap, random.Random(seed)
         self.receipts: dict[str, list[Receipt]] = {session.id: [] for session in sessions}
         self.refused = 0
@@ -120,7 +120,7 @@ def check_workspaces(server: Server) -> dict[str, int]:
     return {"compared": compared, "different": different}
 
 
-def one_after_another(server: Server, sessions: Sequence[DuplexSession]) -> dict[str, Any]:
+def one_after_another(server: Server, sessions: Sequence[Session]) -> dict[str, Any]:
     """Says sessions anew, each by itself: how fast, and whether they say the same."""
     start, tokens, same = time.perf_counter(), 0, 0
     for session in sessions:

@@ -5,7 +5,8 @@ from .example import Example
 from .families import FAMILIES
 from .rules import PRINCIPLES, decide
 from .streams import ACTIONS, STREAMS
-from .suites import SPLITS, SUITES, SuiteConfig, make_examples
+from .suite_config import SPLITS, SuiteConfig
+from .suites import SUITES, make_examples
 
 
 __all__ = [

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .check import check_examples
 from .example import Example
 from .streams import STREAMS
-from .suites import SPLITS, SuiteConfig, make_pairs, suite_of
+from .suite_config import SPLITS, SuiteConfig
+from .suites import make_pairs, suite_of
 
 
 CARD, MANIFEST, DATA = "README.md", "manifest.json", "data"

@@ -11,7 +11,7 @@ from .example import Example
 from .families import FAMILIES
 from .rules import PRINCIPLES
 from .streams import ACTIONS, STREAMS
-from .suites import SuiteConfig
+from .suite_config import SuiteConfig
 
 
 TEMPLATE = Path(__file__).with_name("card_template.md")

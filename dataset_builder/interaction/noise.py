@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from .streams import NONE, STREAMS, THINGS
-
-
-if TYPE_CHECKING:
-    from .suites import SuiteConfig
-    from .timeline import Streams
+from .suite_config import SuiteConfig
+from .timeline import Streams
 
 
 _LATEST = 2

@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
 
 from .families import FAMILIES, Contrast, Family
 from .families.base import LETTERS, fill
 from .rules import decide_state
 from .streams import NONE, STREAMS, THINGS
-
-
-if TYPE_CHECKING:
-    from .suites import SuiteConfig
+from .suite_config import SuiteConfig
 
 
 Streams = Mapping[str, tuple[str, ...]]

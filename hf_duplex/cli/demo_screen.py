@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ..evaluation.benchmarks.demo import Play, stretches
+from ..evaluation.benchmarks.demo import Play, names, stretches
 from ..evaluation.metrics.rules import Ruling
 from ..evaluation.metrics.verdict import Verdict
 from ..runtime.live import LiveText
@@ -126,13 +126,6 @@ def facts_table(rows: Sequence[tuple[str, Text]]) -> Table:
     for name, value in rows:
         table.add_row(name, value)
     return table
-
-
-def names(play: Play) -> tuple[str, str]:
-    """What the two models are called: the one that listens, and the one that is restarted."""
-    if play.from_scratch:
-        return "workspace", "baseline"
-    return ("adapter" if play.listening.model.keeps_workspace else "spliced base"), "base alone"
 
 
 def workspace_panel(play: Play, width: int, done: bool, shaded: bool) -> Panel:

@@ -15,10 +15,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.terminal_theme import TerminalTheme
 
-from ..evaluation.benchmarks.demo import Play, Stage, demo_facts
+from ..evaluation.benchmarks.demo import Play, Stage, demo_facts, open_stage
 from ..evaluation.benchmarks.scenes import Scene, check_names, choose_scenes, own_scene
-from ..released import BASELINE
-from ..runtime.checkpoints import find_checkpoint, is_from_scratch, load_checkpoint, open_model, set_threads
 from .demo_screen import scene_view, summary_table, verdict_line
 
 
@@ -43,33 +41,6 @@ SVG_THEME = TerminalTheme(
 )
 # No font is fetched from anywhere.
 SVG_FORMAT = re.sub(r"@font-face\s*{{.*?}}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-
-
-MAX_NEW_TOKENS, PRETRAINED_MAX_NEW_TOKENS = 200, 80
-
-
-def open_stage(
-    model: str | None = None,
-    baseline: str | None = None,
-    base: str | None = None,
-    threads: int | None = None,
-    max_new_tokens: int | None = None,
-) -> Stage:
-    """Finds and loads both models: an adapter and its untouched base, or a workspace and a baseline from scratch."""
-    if baseline is not None:
-        find_checkpoint(baseline, BASELINE, "--baseline")
-    opened = open_model(model, base, ("duplex_adapter", "duplex_workspace"))
-    set_threads(threads, opened.model)
-    if not is_from_scratch(opened.model):
-        if baseline is not None:
-            raise ValueError(
-                "`--baseline` is for models from scratch, as `--model duplex-workspace-5m`; an adapter plays against "
-                "its own base."
-            )
-        longest = max_new_tokens or PRETRAINED_MAX_NEW_TOKENS
-        return Stage(opened.model, opened.tokenizer, opened.base, opened.tokenizer, max_new_tokens=longest)
-    other = load_checkpoint(find_checkpoint(baseline, BASELINE, "--baseline"), "--baseline", "duplex_baseline")
-    return Stage(opened.model, opened.tokenizer, *other, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS)
 
 
 def show_demo(

@@ -7,8 +7,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from ..evaluation.reporting.tables import markdown, p_cell
-from .cards import NOT_MEASURED
-from .tables import read_results, revision_table
+from .tables import NOT_MEASURED, read_results, revision_table
 
 
 TEMPLATE = Path(__file__).with_name("adapter_card_template.md")

@@ -13,7 +13,16 @@ from dataset_builder import FAMILIES
 from ..evaluation.reporting.tables import metrics_table
 from .disfl_qa import by_model, differences_table, read_disfl_qa, scores_table
 from .report_heads import against_table, conditions_beside, folded_tables
-from .tables import REVISION_COLUMNS, basis, latency_table, only, read_results, revision_table, speed_table
+from .tables import (
+    NOT_MEASURED,
+    REVISION_COLUMNS,
+    basis,
+    latency_table,
+    only,
+    read_results,
+    revision_table,
+    speed_table,
+)
 
 
 WHAT = {
@@ -37,7 +46,6 @@ HEADLINES = ("revision_accuracy", "contradiction_rate")
 FOLDED = ("contradiction_rate", "recovery", "retention")
 
 # What stands in the place of results; `push` knows a card by it that was drawn before there were any.
-NOT_MEASURED = "Not measured yet."
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 

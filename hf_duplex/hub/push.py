@@ -30,9 +30,9 @@ from dataset_builder.build.push import push_dataset
 from dataset_builder.build.stored import DATA, MANIFEST, StoredDataset
 
 from .. import modeling  # noqa: F401  registers the three generators
-from .cards import NOT_MEASURED, WHAT, evaluated, name_in
+from .cards import WHAT, evaluated, name_in
 from .code import code_of
-from .tables import read_results
+from .tables import NOT_MEASURED, read_results
 
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"

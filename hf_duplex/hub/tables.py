@@ -9,6 +9,7 @@ from ..evaluation.benchmarks.cases import FORMAT
 from ..evaluation.reporting.tables import NOTHING, figure_cell, markdown
 
 
+NOT_MEASURED = "Not measured yet."
 REVISION_COLUMNS = (
     "revision_accuracy",
     "contradiction_rate",

@@ -5,20 +5,15 @@ A [`PressureGauge`] watches one conversation. It is given to [`Server.open`] as 
 record of telemetry goes into the session's log, as an event of the kind `pressure`, and to whoever watches it.
 """
 
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
-from ..runtime.batching import Batch
 from .balance import weigh
 from .controller import provider_for
 from .pressure import compute_residual_intent, should_pause
 from .signals import DuplexSignals
 from .telemetry import Record, make_record
-
-
-PRESSURE = "pressure"
-"""Kind of the events that hold a record."""
 
 
 class PressureGauge:
@@ -37,6 +32,14 @@ class PressureGauge:
         self.every, self.provider = every, provider_for(model)
         self.residual_intent = 0.0
         self.tokens = 0
+
+    def follow(self, row: int, is_live: Callable[[], bool], alone: bool) -> AbstractContextManager | None:
+        """Reads a row of the running batch until the context ends. Experts are shared by all rows: alone only."""
+        if isinstance(self.provider, DuplexSignals):
+            self.provider.row, self.provider.is_live = row, is_live
+        elif not alone:
+            return None
+        return self.provider
 
     def after_token(self) -> Record | None:
         """Counts a token; the record that is due after it, if one is."""
@@ -57,24 +60,3 @@ class PressureGauge:
             net=found.net,
             clocks=self.provider.clocks(),
         )
-
-
-def is_live(voice: Any) -> bool:
-    return voice.live
-
-
-def watch_batch(batch: Batch, watching: ExitStack) -> dict[Any, PressureGauge]:
-    """Lets gauges watch the rows of a batch until `watching` is closed; says which voice is watched by which gauge."""
-    watched: dict[Any, PressureGauge] = {}
-    for row, voice in enumerate(batch.speakers):
-        gauge = getattr(voice, "gauge", None)
-        if gauge is None:
-            continue
-        if isinstance(gauge.provider, DuplexSignals):
-            gauge.provider.row, gauge.provider.is_live = row, partial(is_live, voice)
-        elif len(batch) > 1:
-            # Experts are shared by all rows.
-            continue
-        watching.enter_context(gauge.provider)
-        watched[voice] = gauge
-    return watched

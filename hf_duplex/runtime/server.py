@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..pressure.measuring import PRESSURE, PressureGauge, watch_batch
 from . import history as kinds
 from .batching import Batch, Step
 from .deciding import Policy
 from .event_log import EventLog, LogError
+from .gauges import PRESSURE, Gauge, open_gauge, watch_batch
 from .history import History
 from .limits import Limits, Refusal, check_text
 from .listeners import fingerprint, open_input
@@ -83,7 +83,7 @@ class Server:
         self.batches: list[Batch] = []
         self._news: set[Session] = set()
         self._urgent = self._closing = False
-        self._gauges: dict[SessionRow, PressureGauge] = {}
+        self._gauges: dict[SessionRow, Gauge] = {}
         self._swept = clock()
         self._thread = threading.Thread(
             target=_speak, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
@@ -134,7 +134,7 @@ class Server:
             "model": self.fingerprint,
         }
         if measure is not None:
-            PressureGauge(self.model, measure)
+            open_gauge(self.model, measure)
             opened["measure"] = measure
         with self.lock:
             self._check_space()

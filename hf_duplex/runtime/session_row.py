@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from ..pressure.measuring import PressureGauge
+from .gauges import open_gauge
 from .history import EmittedToken, History
 from .host import Host
 from .receipts import Receipt
@@ -76,7 +76,7 @@ class SessionRow:
         self.live = False
         self.telling: int | None = None
         measure = session.history.opened.get("measure")
-        self.gauge = None if measure is None else PressureGauge(session.server.model, measure)
+        self.gauge = None if measure is None else open_gauge(session.server.model, measure)
 
     @property
     def known(self) -> EmittedToken | None:

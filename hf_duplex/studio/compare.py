@@ -5,8 +5,7 @@ import threading
 from collections.abc import Iterator
 from itertools import groupby
 
-from ..cli.demo_screen import names
-from ..evaluation.benchmarks.demo import Play, Stage
+from ..evaluation.benchmarks.demo import Play, Stage, names
 from ..evaluation.benchmarks.scenes import Scene, Update
 from ..runtime.limits import check_text
 from ..runtime.live import LiveText

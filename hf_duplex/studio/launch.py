@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from ..cli.demo_show import open_stage
 from ..cognition.advisor import Advisor, ChatAdvisor, LiveAdvisor
 from ..cognition.formalizer import ChatFormalizer, Formalizer
+from ..evaluation.benchmarks.demo import open_stage
 from ..evaluation.benchmarks.scenes import DEFAULT_EVERYDAY_SCENES, EVERYDAY_SCENES, SCENES
 from .compare import own_scene, watch
 from .page import CSS, build_page, theme

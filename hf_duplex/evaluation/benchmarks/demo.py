@@ -16,7 +16,15 @@ import torch
 from transformers.generation.streamers import BaseStreamer
 
 from ...modeling import ChatFormat, encode_update
-from ...runtime.checkpoints import describe_model, is_from_scratch
+from ...released import BASELINE
+from ...runtime.checkpoints import (
+    describe_model,
+    find_checkpoint,
+    is_from_scratch,
+    load_checkpoint,
+    open_model,
+    set_threads,
+)
 from ...runtime.listeners import end_tokens, padding
 from ...runtime.live import AppliedUpdate, LiveText, Token
 from ..metrics.rules import Ruling, rule
@@ -344,3 +352,37 @@ def demo_facts(stage: Stage, plays: Sequence[Play], versions: dict[str, str]) ->
         f"{1 + stage.replays} measurements, the models taking turns.",
         "scenes": [scene_facts(play) for play in plays],
     }
+
+
+def names(play: Play) -> tuple[str, str]:
+    """What the two models are called: the one that listens, and the one that is restarted."""
+    if play.from_scratch:
+        return "workspace", "baseline"
+    return ("adapter" if play.listening.model.keeps_workspace else "spliced base"), "base alone"
+
+
+MAX_NEW_TOKENS, PRETRAINED_MAX_NEW_TOKENS = 200, 80
+
+
+def open_stage(
+    model: str | None = None,
+    baseline: str | None = None,
+    base: str | None = None,
+    threads: int | None = None,
+    max_new_tokens: int | None = None,
+) -> Stage:
+    """Finds and loads both models: an adapter and its untouched base, or a workspace and a baseline from scratch."""
+    if baseline is not None:
+        find_checkpoint(baseline, BASELINE, "--baseline")
+    opened = open_model(model, base, ("duplex_adapter", "duplex_workspace"))
+    set_threads(threads, opened.model)
+    if not is_from_scratch(opened.model):
+        if baseline is not None:
+            raise ValueError(
+                "`--baseline` is for models from scratch, as `--model duplex-workspace-5m`; an adapter plays against "
+                "its own base."
+            )
+        longest = max_new_tokens or PRETRAINED_MAX_NEW_TOKENS
+        return Stage(opened.model, opened.tokenizer, opened.base, opened.tokenizer, max_new_tokens=longest)
+    other = load_checkpoint(find_checkpoint(baseline, BASELINE, "--baseline"), "--baseline", "duplex_baseline")
+    return Stage(opened.model, opened.tokenizer, *other, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS)

@@ -1,1 +1,1 @@
-"""The command line `hf-duplex`: `app` holds the commands, the other files what the longer ones do."""
+"""The command line `hf-duplex`: `app` joins the commands, one file each; `*_screen` and `demo_show` draw."""

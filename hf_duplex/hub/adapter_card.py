@@ -101,7 +101,8 @@ def training_facts(facts: dict[str, Any]) -> str:
         f"{facts['machine'].get('accelerator') or facts['machine']['cpu']}; shares of the sources: {sources}. "
         f"{facts['parameters'] / 1e6:.1f} M parameters are trained, the base is frozen."
         + (
-            f" The weights are an average: {averaged['share']:.0%} of the last run, the rest of the one before."
+            f" The weights are an average: {averaged['share']:.0%} of the last run, the rest of the one before. The "
+            "share was chosen on the cases in natural English above, so that figure is optimistic."
             if averaged
             else ""
         )

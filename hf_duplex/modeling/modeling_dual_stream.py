@@ -18,7 +18,7 @@ from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import Streams, visible_versions
-from .update_validity import LOG_ZERO
+from .update_rule import LOG_ZERO
 
 
 @dataclass(frozen=True)

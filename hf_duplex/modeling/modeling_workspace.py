@@ -17,22 +17,12 @@ from .modeling_duplex import DuplexForCausalLM, DuplexModel
 from .packing import PackedMessages, pack_apart, pack_messages
 from .pipeline_duplex import DuplexGenerationPipeline  # noqa: F401  travels with the checkpoint
 from .streams import Streams, visible_versions
-from .update_defeasible import DefeasibleUpdate
-from .update_rules import GatedUpdate, GRUUpdate, LatentSlots, ResidualUpdate, SlotUpdate
-from .update_validity import ValidityUpdate
+from .update_rule import UpdateRule
+from .update_rules import UPDATE_RULES
 from .workspace import Workspace
 
 
 logger = logging.get_logger(__name__)
-
-UPDATE_RULES: dict[str, type[LatentSlots] | type[ValidityUpdate]] = {
-    "validity": ValidityUpdate,
-    "defeasible": DefeasibleUpdate,
-    "gated": GatedUpdate,
-    "gru": GRUUpdate,
-    "residual": ResidualUpdate,
-    "slot": SlotUpdate,
-}
 
 
 class WorkspaceModel(DuplexModel):
@@ -48,7 +38,7 @@ class WorkspaceModel(DuplexModel):
             raise ValueError(f"update_type must be one of {', '.join(UPDATE_RULES)}, got {config.update_type!r}.")
         super().__init__(config)
         self.encoder = MessageEncoder(config)
-        self.update_rule: LatentSlots | ValidityUpdate = UPDATE_RULES[config.update_type](config)
+        self.update_rule: UpdateRule = UPDATE_RULES[config.update_type](config)
         self.slot_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         # Believed or not, what was heard just now is where a repair begins.
         recent = config.recency_bias and config.slots_are_tokens
@@ -293,4 +283,4 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
 WorkspaceModel.register_for_auto_class("AutoModel")
 WorkspaceForCausalLM.register_for_auto_class("AutoModelForCausalLM")
 
-__all__ = ["UPDATE_RULES", "WorkspaceForCausalLM", "WorkspaceModel"]
+__all__ = ["WorkspaceForCausalLM", "WorkspaceModel"]

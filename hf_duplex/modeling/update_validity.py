@@ -16,23 +16,22 @@ from torch import nn
 from transformers import initialization as init
 
 from .packing import PackedMessages, gather_versions
+from .update_rule import LOG_ZERO, UpdateRule
 from .workspace import Workspace
 
 
-# The logarithm of a validity that leaves nothing: finite, since it is added up and multiplied.
-LOG_ZERO = -1e4
 LARGEST_SCORE = 30.0
 
 
-class ValidityUpdate(nn.Module):
+class ValidityUpdate(UpdateRule):
     """Slots are the tokens of messages, at most N of them; the least valid go first, among equals the oldest."""
 
     remembered = 0  # numbers kept of each slot, beside its validity
 
     def __init__(self, config):
-        super().__init__()
+        super().__init__(config)
         width = config.hidden_size
-        self.n_slots, self.stride, self.width = config.n_slots, config.max_message_length, width
+        self.stride, self.width = config.max_message_length, width
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
         # How many messages ago a slot was written: "ignore that last change" names nothing else.
@@ -79,15 +78,7 @@ class ValidityUpdate(nn.Module):
     def forward(
         self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor
     ) -> Workspace:
-        """
-        Folds one message into the workspace. A row whose message is masked out keeps its slots and its version.
-
-        Args:
-            workspace (`Workspace`): The version before, W_{k-1}.
-            states (`torch.Tensor` of shape `(batch, length, hidden_size)`): The encoded message U_k.
-            mask (`torch.BoolTensor` of shape `(batch, length)`): Which tokens are there.
-            token_ids (`torch.LongTensor` of shape `(batch, length)`): The message itself.
-        """
+        """Folds one message into the workspace: it casts doubt on older slots, then takes slots of its own."""
         version = workspace.version[:, None]
         distance = self._distance_index(version, workspace.slot_ids // self.stride)
         keys = self.key(workspace.slots) + self.distance(distance)
@@ -131,17 +122,7 @@ class ValidityUpdate(nn.Module):
         return log_validity
 
     def all_versions(self, slots: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
-        """
-        How far every message's slots are believed at every version.
-
-        Args:
-            slots (`torch.Tensor` of shape `(batch, slots, hidden_size)`): The encoded messages, side by side.
-            messages ([`~packing.PackedMessages`]): Which message each slot is of.
-
-        Returns:
-            The slots, and the logarithm of their validity at each version, `(batch, versions, slots)`: `LOG_ZERO`
-            where a version does not hold a slot.
-        """
+        """How far the slots of all messages are trusted at every version; the slots are the tokens of the messages."""
         doubt = self._doubts(slots, messages)
         if slots.shape[1] > self.n_slots:
             return slots, self._believed_after_each(doubt, messages)

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ..modeling import DuplexAdapterForCausalLM
 from ..modeling.layers import DuplexCrossDecoderLayer
-from ..modeling.update_rules import GatedUpdate, GRUUpdate
+from ..modeling.update_latent import GatedUpdate, GRUUpdate
 
 
 def gru_openness(cell: nn.GRUCell, inputs: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from ..data import ChannelCollator, EncodedSample
 from ..modeling import Workspace
 from ..modeling.streams import sort_updates
-from ..modeling.update_rules import LatentSlots
+from ..modeling.update_latent import LatentSlots
 from ..pressure.probes import AttentionProbe, GateProbe
 
 

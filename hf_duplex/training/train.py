@@ -48,8 +48,7 @@ from ..data import (
 from ..data.own import is_own_data, read_splits
 from ..data.streaming import first_texts, open_split
 from ..modeling.layers import DuplexDecoderLayer
-from ..modeling.update_rules import LatentSlots
-from ..modeling.update_validity import ValidityUpdate
+from ..modeling.update_rule import UpdateRule
 from ..record import describe_machine, describe_versions
 from .arguments import DataArguments, ModelArguments, named_model_type, parse_arguments
 from .telemetry import Telemetry
@@ -156,7 +155,7 @@ def compile_step(model: PreTrainedModel) -> None:
     for module in model.modules():
         if isinstance(module, DuplexDecoderLayer):
             module.compile(dynamic=True)
-        elif isinstance(module, LatentSlots | ValidityUpdate):
+        elif isinstance(module, UpdateRule):
             setattr(module, "all_versions", torch.compile(module.all_versions, dynamic=True))  # noqa: B010  mypy
     model.loss_function = torch.compile(model.loss_function, dynamic=True)
 

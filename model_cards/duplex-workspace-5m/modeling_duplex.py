@@ -26,8 +26,7 @@ from .layers import (
 )
 from .layout import Layout
 from .streams import Streams, missing_prompt
-from .update_rules import LatentSlots
-from .update_validity import ValidityUpdate
+from .update_rule import UpdateRule
 
 
 # The widest head that fused attention takes.
@@ -58,7 +57,7 @@ class DuplexPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.GRUCell):
             for parameter in module.parameters():
                 init.uniform_(parameter, -(module.hidden_size**-0.5), module.hidden_size**-0.5)
-        elif isinstance(module, LatentSlots | ValidityUpdate):
+        elif isinstance(module, UpdateRule):
             module.init_weights(self.config.initializer_range)
         elif isinstance(module, DuplexModel) and module.notice is not None:
             init.normal_(module.notice, std=self.config.initializer_range)

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from .packing import PackedMessages, gather_versions
-from .update_validity import LOG_ZERO, ValidityUpdate
+from .update_rule import LOG_ZERO
+from .update_validity import ValidityUpdate
 from .workspace import Workspace
 
 

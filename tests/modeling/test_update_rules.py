@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny_models import FIRST_WORD, RULES, VOCAB, AtOnce, greedy, pad_messages, tiny_model, words
 
 from hf_duplex.modeling.packing import pack_messages
-from hf_duplex.modeling.update_validity import LOG_ZERO
+from hf_duplex.modeling.update_rule import LOG_ZERO
 
 
 def update(model, *messages, workspace=None):

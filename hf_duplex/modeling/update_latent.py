@@ -1,8 +1,6 @@
 """
-Update rules over latent slots: `W_k = f_update(W_{k-1}, U_k)`, one small class for each.
-
-Every rule answers to three calls: `initial` (the workspace before any message), `forward` (one message) and
-`all_versions` (the same fold over many messages, laid out so that a generator can attend to every version at once).
+Update rules over latent slots: N learned vectors that read a message by attention, one small class for each way to
+write what was read.
 """
 
 import torch
@@ -10,17 +8,16 @@ from torch import nn
 from transformers import initialization as init
 
 from .packing import PackedMessages, gather_versions
-from .update_validity import LOG_ZERO
+from .update_rule import LOG_ZERO, UpdateRule
 from .workspace import Workspace
 
 
-class LatentSlots(nn.Module):
+class LatentSlots(UpdateRule):
     """What the latent rules share: N learned slots that read a message by attention. Siblings say how they write."""
 
     def __init__(self, config):
-        super().__init__()
+        super().__init__(config)
         width = config.hidden_size
-        self.n_slots = config.n_slots
         self.slots = nn.Parameter(torch.empty(config.n_slots, width))
         self.slot_norm = nn.RMSNorm(width, eps=config.rms_norm_eps)
         self.query = nn.Linear(width, width, bias=False)
@@ -28,7 +25,7 @@ class LatentSlots(nn.Module):
         self.value = nn.Linear(width, width, bias=False)
 
     def initial(self, batch_size: int) -> Workspace:
-        """The workspace before any message: the learned slots, fully believed."""
+        """The workspace before any message: the learned slots, trusted in full."""
         slots = self.slots.expand(batch_size, -1, -1)
         numbers = torch.arange(self.n_slots, device=slots.device).expand(batch_size, -1)
         return Workspace(
@@ -55,15 +52,7 @@ class LatentSlots(nn.Module):
     def forward(
         self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor
     ) -> Workspace:
-        """
-        Folds one message into the workspace. A row whose message is masked out keeps its slots and its version.
-
-        Args:
-            workspace (`Workspace`): The version before, W_{k-1}.
-            states (`torch.Tensor` of shape `(batch, length, hidden_size)`): The encoded message U_k.
-            mask (`torch.BoolTensor` of shape `(batch, length)`): Which tokens are there.
-            token_ids (`torch.LongTensor` of shape `(batch, length)`): The message itself (latent slots ignore it).
-        """
+        """Folds one message into the workspace; latent slots ignore its `token_ids`."""
         heard = mask.any(-1)
         slots = self.write(workspace.slots, self.read(workspace.slots, states, mask))
         return Workspace(
@@ -77,15 +66,8 @@ class LatentSlots(nn.Module):
 
     def all_versions(self, states: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        The slots of every version side by side.
-
-        Args:
-            states (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): The encoded messages, side by side.
-            messages ([`~packing.PackedMessages`]): Which message each token is of.
-
-        Returns:
-            Slots `(batch, versions * n_slots, hidden_size)`, and the logarithm of their validity at each version,
-            `(batch, versions, versions * n_slots)`: zero for a version's own slots, `LOG_ZERO` for the others.
+        The slots of every version side by side: `versions * n_slots` of them, with a log-validity of zero for a
+        version's own slots and `LOG_ZERO` for the others.
         """
         slots = self.slots.expand(states.shape[0], -1, -1).to(states.dtype)
         after_each = [slots]

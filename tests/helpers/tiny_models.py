@@ -15,6 +15,7 @@ from hf_duplex import (
     WorkspaceConfig,
     WorkspaceForCausalLM,
 )
+from hf_duplex.modeling.update_rules import UPDATE_RULES
 
 
 VOCAB, PAD, BOS, EOS, SEP, UPDATE = 64, 0, 1, 2, 3, 4
@@ -23,11 +24,11 @@ CHARACTERS = " abcdefghijklmnopqrstuvwxyz0123456789.,:;?!=+-*/()'\"<>#%&@_"
 assert FIRST_WORD + len(CHARACTERS) == VOCAB
 
 # Every generator, the workspace with each of its update rules.
-GENERATORS = ["baseline", "dual_stream", "validity", "defeasible", "gated", "gru", "residual", "slot"]
+RULES = list(UPDATE_RULES)
+GENERATORS = ["baseline", "dual_stream", *RULES]
 # One of each kind, where the rule makes no difference.
 KINDS = ["baseline", "dual_stream", "validity"]
 LISTENERS = ["dual_stream", "validity", "gated"]
-RULES = ["validity", "defeasible", "gated", "gru", "residual", "slot"]
 
 SIZES = {
     "vocab_size": VOCAB,

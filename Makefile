@@ -64,7 +64,7 @@ types: .venv/.installed-dev ## mypy over hf_duplex and dataset_builder
 
 unit: .venv/.installed-dev ## pytest; PYTEST_ARGS="-n 2 -k cache" to choose
 	@$(call say,pytest)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --durations=20 $(PYTEST_ARGS)
 
 test-floor: $(FLOOR)/.installed ## the modelling tests on the oldest transformers, in .venv-floor
 	@$(call say,pytest tests/modeling tests/dual_track tests/interaction/test_policy.py with transformers $$($(FLOOR)/bin/python -c 'import transformers; print(transformers.__version__)'))

@@ -24,7 +24,7 @@ class BatchRow(Protocol):
     start_id: int
 
     @property
-    def speaking(self) -> bool:
+    def emitting(self) -> bool:
         """Whether it wants to say another token."""
 
     live: bool
@@ -47,7 +47,7 @@ class BatchRow(Protocol):
 class Step(NamedTuple):
     """What one row said in a step: the token, and the version that it knows."""
 
-    speaker: BatchRow
+    member: BatchRow
     token: int
     version: int
 
@@ -59,28 +59,28 @@ class Batch:
     Args:
         model (`PreTrainedModel`): A model that listens, as from [`~listeners.open_input`].
         words (`TextCodec`): Its words.
-        speakers (`Sequence[BatchRow]`): One for each row. Their prompts are read when it first runs.
+        members (`Sequence[BatchRow]`): One for each row. Their prompts are read when it first runs.
         after_step (`Callable[[list[Step]], bool]`): Called after each step with what the rows said; whether to let
             [`run`] return now.
     """
 
     def __init__(
-        self, model: Any, words: TextCodec, speakers: Sequence[BatchRow], after_step: Callable[[list[Step]], bool]
+        self, model: Any, words: TextCodec, members: Sequence[BatchRow], after_step: Callable[[list[Step]], bool]
     ):
         self.model, self.words, self.after_step = model, words, after_step
-        self.speakers = list(speakers)
+        self.members = list(members)
         self.cache = DuplexCache()
         self.columns: torch.Tensor | None = None
         self._at_once = True
         self._polled = False
 
     def __len__(self) -> int:
-        return len(self.speakers)
+        return len(self.members)
 
     @property
-    def speaking(self) -> int:
+    def emitting(self) -> int:
         """How many rows want to say another token."""
-        return sum(speaker.speaking for speaker in self.speakers)
+        return sum(member.emitting for member in self.members)
 
     @property
     def nbytes(self) -> int:
@@ -97,15 +97,15 @@ class Batch:
                 the first one only. To fold in what several rows hear costs hardly more than what one hears.
         """
         self._at_once, self._polled = at_once, False
-        for speaker in self.speakers:
-            speaker.live = speaker.speaking
-        if not any(speaker.live for speaker in self.speakers):
+        for member in self.members:
+            member.live = member.emitting
+        if not any(member.live for member in self.members):
             return
         try:
             self._generate(steps)
         finally:
-            for speaker in self.speakers:
-                speaker.live = False
+            for member in self.members:
+                member.live = False
 
     def _generate(self, steps: int) -> None:
         output = self.model.generate(
@@ -125,28 +125,28 @@ class Batch:
         batches = [self, *others]
         self.cache = join([batch.cache for batch in batches])
         self.columns = torch.cat([batch.columns for batch in batches if batch.columns is not None])
-        self.speakers = [speaker for batch in batches for speaker in batch.speakers]
+        self.members = [member for batch in batches for member in batch.members]
 
     def part(self, rows: Sequence[int]) -> "Batch":
         """A batch of some of its rows; it keeps them too, until [`keep`]."""
         assert self.columns is not None
-        part = Batch(self.model, self.words, [self.speakers[row] for row in rows], self.after_step)
+        part = Batch(self.model, self.words, [self.members[row] for row in rows], self.after_step)
         part.cache, part.columns = take_rows(self.cache, rows), self.columns[list(rows)]
         return part
 
     def keep(self, rows: Sequence[int]) -> None:
         """Gives up all rows but these."""
         part = self.part(rows)
-        self.cache, self.columns, self.speakers = part.cache, part.columns, part.speakers
+        self.cache, self.columns, self.members = part.cache, part.columns, part.members
 
     def _opening(self) -> dict[str, torch.Tensor]:
         """How `generate` is told the prompts, padded on the left."""
-        prompts, device = [speaker.prompt_ids for speaker in self.speakers], self.model.device
+        prompts, device = [member.prompt_ids for member in self.members], self.model.device
         longest = max(1, *map(len, prompts))
         ids = [[self.words.pad] * (longest - len(prompt)) + prompt for prompt in prompts]
         mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         return {
-            "input_ids": torch.tensor([[speaker.start_id] for speaker in self.speakers], device=device),
+            "input_ids": torch.tensor([[member.start_id] for member in self.members], device=device),
             # Said outright: where the start token fills up rows too, it would be taken for padding.
             "attention_mask": torch.ones(len(prompts), 1, dtype=torch.long, device=device),
             "prompt_ids": torch.tensor(ids, device=device),
@@ -158,7 +158,7 @@ class Batch:
     def _poll(self, input_ids: torch.LongTensor) -> Interrupt | None:
         new = self._at_once or not self._polled
         self._polled = True
-        updates = [speaker.take_update(new) if speaker.live else None for speaker in self.speakers]
+        updates = [member.take_update(new) if member.live else None for member in self.members]
         return Interrupt.from_lists([[update] if update else [] for update in updates], input_ids.device)
 
     def _choose(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
@@ -167,21 +167,21 @@ class Batch:
             # It would be taken for padding.
             scores[:, pad] = -torch.inf
         chosen = scores.argmax(-1)
-        for row, speaker in enumerate(self.speakers):
-            token = speaker.choose(scores[row]) if speaker.live else pad
+        for row, member in enumerate(self.members):
+            token = member.choose(scores[row]) if member.live else pad
             if token is not None:
                 chosen[row] = token
         # A row that is silent has ended for the time being: what fills it up is no token of its own.
-        silent = torch.tensor([not speaker.live for speaker in self.speakers], device=scores.device)
+        silent = torch.tensor([not member.live for member in self.members], device=scores.device)
         self.cache.ended = self.cache.ended | silent
         return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
 
     def _after_step(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.BoolTensor:
         assert self.cache.version is not None
         tokens, versions = input_ids[:, -1].tolist(), self.cache.version.tolist()
-        said = zip(self.speakers, tokens, versions, strict=True)
+        said = zip(self.members, tokens, versions, strict=True)
         leave = self.after_step([Step(*step) for step in said if step[0].live])
-        for speaker, token in zip(self.speakers, tokens, strict=True):
-            speaker.live = speaker.live and token not in self.words.ends and speaker.speaking
-        done = [leave or not speaker.live for speaker in self.speakers]
+        for member, token in zip(self.members, tokens, strict=True):
+            member.live = member.live and token not in self.words.ends and member.emitting
+        done = [leave or not member.live for member in self.members]
         return torch.tensor(done, dtype=torch.bool, device=input_ids.device)

@@ -51,7 +51,7 @@ def is_live(row: Any) -> bool:
 def watch_batch(batch: Batch, watching: ExitStack) -> dict[Any, Gauge]:
     """Lets gauges watch the rows of a batch until `watching` is closed; says which row is watched by which gauge."""
     watched: dict[Any, Gauge] = {}
-    for number, row in enumerate(batch.speakers):
+    for number, row in enumerate(batch.members):
         gauge = getattr(row, "gauge", None)
         following = None if gauge is None else gauge.follow(number, partial(is_live, row), len(batch) == 1)
         if gauge is not None and following is not None:

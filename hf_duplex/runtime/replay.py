@@ -43,7 +43,7 @@ class Reciter:
         self.gone = self.live = False
 
     @property
-    def speaking(self) -> bool:
+    def emitting(self) -> bool:
         return len(self.tokens) < len(self.history.said)
 
     def take_update(self, new: bool) -> list[int] | None:
@@ -68,7 +68,7 @@ def replay(server: Host, session: str) -> Replay:
     batch = Batch(server.model, server.words, [reciter], reciter.said)
     # Prompt first, as a session does, then a few steps at a time.
     steps = 1
-    while reciter.speaking:
+    while reciter.emitting:
         with server.turn:
             batch.run(steps)
         steps = STEPS

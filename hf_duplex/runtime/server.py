@@ -86,7 +86,7 @@ class Server:
         self._gauges: dict[SessionRow, Gauge] = {}
         self._swept = clock()
         self._thread = threading.Thread(
-            target=_speak, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
+            target=_run_server, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
         )
         # A thread that still computes when the process ends would abort it.
         self._at_exit = atexit.register(_close, weakref.ref(self))
@@ -238,7 +238,7 @@ class Server:
         if session.decider.decide is not None:
             self._news.add(session)
         # A turn under way is cut short for whoever takes no part in it.
-        if session.voice is None or not session.voice.live:
+        if session.batch_row is None or not session.batch_row.live:
             self._urgent = True
         self._work.notify_all()
 
@@ -297,43 +297,43 @@ class Server:
     def _take_turns(self) -> None:
         with self.lock:
             self._tidy()
-            new = [session for session in self._sessions.values() if session.is_due and session.voice is None]
-            voices = [SessionRow(session) for session in new]
-            for session, voice in zip(new, voices, strict=True):
-                session.voice = voice
-        for start in range(0, len(voices), self.rows):
-            batch = Batch(self.model, self.words, voices[start : start + self.rows], self._after_step)
+            new = [session for session in self._sessions.values() if session.is_due and session.batch_row is None]
+            batch_rows = [SessionRow(session) for session in new]
+            for session, batch_row in zip(new, batch_rows, strict=True):
+                session.batch_row = batch_row
+        for start in range(0, len(batch_rows), self.rows):
+            batch = Batch(self.model, self.words, batch_rows[start : start + self.rows], self._after_step)
             # Their prompts, and a first word: from then on they are like any other.
             if self._run(batch, 1) and batch.columns is not None:
                 self.batches.append(batch)
             else:
                 self._give_up(batch)
         self._merge()
-        speaking = [batch for batch in self.batches if batch.speaking]
-        for batch in speaking:
-            self._run(batch, *((TURN, False) if len(speaking) > 1 else (ALONE, True)))
+        emitting = [batch for batch in self.batches if batch.emitting]
+        for batch in emitting:
+            self._run(batch, *((TURN, False) if len(emitting) > 1 else (ALONE, True)))
 
     def _tidy(self) -> None:
         """Takes out of each batch who is gone, and once they are many, who is silent; those stay by themselves."""
         kept: list[Batch] = []
         for batch in self.batches:
-            there = [row for row, speaker in enumerate(batch.speakers) if not speaker.gone]
-            speaking = [row for row in there if batch.speakers[row].speaking]
-            useless = len(batch) - len(speaking if speaking else there)
+            there = [row for row, member in enumerate(batch.members) if not member.gone]
+            emitting = [row for row in there if batch.members[row].emitting]
+            useless = len(batch) - len(emitting if emitting else there)
             if not there:
                 continue
-            if useless and (not speaking or useless >= MANY * len(batch)):
-                silent = [row for row in there if row not in speaking] if speaking else []
+            if useless and (not emitting or useless >= MANY * len(batch)):
+                silent = [row for row in there if row not in emitting] if emitting else []
                 kept += [batch.part([row]) for row in silent]
-                batch.keep(speaking or there)
+                batch.keep(emitting or there)
             kept.append(batch)
         self.batches = kept
 
     def _merge(self) -> None:
         """Puts batches together that fit into one."""
-        speaking = sorted((batch for batch in self.batches if batch.speaking), key=len, reverse=True)
+        emitting = sorted((batch for batch in self.batches if batch.emitting), key=len, reverse=True)
         groups: list[list[Batch]] = []
-        for batch in speaking:
+        for batch in emitting:
             fits = (group for group in groups if sum(map(len, group)) + len(batch) <= self.rows)
             group = next(fits, None)
             if group is None:
@@ -361,34 +361,34 @@ class Server:
     def _give_up(self, batch: Batch, reason: str | None = None) -> None:
         """Lets go of a batch. With a reason, who was speaking in it has failed; the others do not even notice."""
         with self.lock:
-            for voice in batch.speakers:
-                assert isinstance(voice, SessionRow)
-                speaking = voice.speaking
-                voice.gone = True
-                if voice.session.voice is voice:
-                    voice.session.voice = None
-                    if speaking and reason is not None:
-                        voice.session.fail(reason)
+            for batch_row in batch.members:
+                assert isinstance(batch_row, SessionRow)
+                emitting = batch_row.emitting
+                batch_row.gone = True
+                if batch_row.session.batch_row is batch_row:
+                    batch_row.session.batch_row = None
+                    if emitting and reason is not None:
+                        batch_row.session.fail(reason)
 
     def _after_step(self, steps: list[Step]) -> bool:
         """Writes down what was said in a step, and then tells it."""
         now = self.clock()
         with self.lock:
             entries: list[tuple[Session, str, dict[str, Any]]] = []
-            voices = [step.speaker for step in steps if isinstance(step.speaker, SessionRow)]
-            for voice, step in zip(voices, steps, strict=True):
+            batch_rows = [step.member for step in steps if isinstance(step.member, SessionRow)]
+            for batch_row, step in zip(batch_rows, steps, strict=True):
                 # What is known was measured and written down before: it is counted alone.
-                gauge = self._gauges.get(voice)
+                gauge = self._gauges.get(batch_row)
                 record = gauge.after_token() if gauge else None
-                if not voice.gone and voice.known is None:
-                    entries.append((voice.session, kinds.TOKEN, voice.data(step.token, step.version, now)))
+                if not batch_row.gone and batch_row.known is None:
+                    entries.append((batch_row.session, kinds.TOKEN, batch_row.data(step.token, step.version, now)))
                     if record is not None:
-                        entries.append((voice.session, PRESSURE, record))
+                        entries.append((batch_row.session, PRESSURE, record))
             if entries:
                 self.commit(entries)
-            for voice in voices:
-                if not voice.gone:
-                    voice.position += 1
+            for batch_row in batch_rows:
+                if not batch_row.gone:
+                    batch_row.position += 1
             spoken = [session for session, kind, _ in entries if kind == kinds.TOKEN]
             for session in spoken:
                 if session.is_full:
@@ -399,7 +399,7 @@ class Server:
         return self._urgent or self._closing
 
 
-def _speak(reference: "weakref.ref[Server]") -> None:
+def _run_server(reference: "weakref.ref[Server]") -> None:
     """The speaking thread; it does not keep a server alive that nobody holds."""
     while True:
         server = reference()

@@ -50,7 +50,7 @@ class Session:
         self.failure: str | None = None
         self.released: str | None = None
         self.observed: dict[str, list[str]] = {}
-        self.voice: SessionRow | None = None
+        self.batch_row: SessionRow | None = None
         self.read_until = 0
         self.touched = server.clock()
         self.owns_server = False
@@ -246,7 +246,7 @@ class Session:
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until it has said all and heard all, or cannot go on by itself. Whether it came to that."""
         with self.server.lock:
-            return self._changed.wait_for(lambda: self.finished or self.silenced or self._reader_is_behind, timeout)
+            return self._changed.wait_for(lambda: self.finished or self.is_silent or self._reader_is_behind, timeout)
 
     @property
     def text(self) -> str:
@@ -276,7 +276,7 @@ class Session:
                 ("failed", self.failure is not None),
                 ("paused", self.history.paused),
                 ("ended", self.finished),
-                ("waiting", not self.has_to_speak),
+                ("waiting", not self.has_to_emit),
             )
             return next((name for name, holds in known if holds), "speaking")
 
@@ -313,7 +313,7 @@ class Session:
     # What the server asks and tells. The lock is held.
 
     @property
-    def silenced(self) -> bool:
+    def is_silent(self) -> bool:
         """Whether it may not speak, whatever it has to say."""
         return (
             self.history.paused
@@ -332,7 +332,7 @@ class Session:
         return most is not None and len(self.tokens) - self.read_until >= most
 
     @property
-    def has_to_speak(self) -> bool:
+    def has_to_emit(self) -> bool:
         """Whether it has something to say or to hear, and may."""
         open_ended = not self.history.ended or bool(self.history.waiting)
         return open_ended and not self.decider.held and not self._reader_is_behind
@@ -345,7 +345,7 @@ class Session:
     @property
     def is_due(self) -> bool:
         """Whether it should speak now."""
-        return not self.silenced and self.has_to_speak
+        return not self.is_silent and self.has_to_emit
 
     def apply(self, event: Event) -> None:
         """Takes an event in that is in the log, and tells who waits for it."""
@@ -370,18 +370,18 @@ class Session:
 
     def leave(self) -> None:
         """Frees its memory."""
-        if self.voice is not None:
-            self.voice.gone = True
-            self.voice = None
+        if self.batch_row is not None:
+            self.batch_row.gone = True
+            self.batch_row = None
         self.server.forget(self)
         self.notify()
 
     def fail(self, reason: str) -> None:
         """It cannot go on for now; its state is made anew from what was written down."""
         self.failure = reason
-        if self.voice is not None:
-            self.voice.gone = True
-            self.voice = None
+        if self.batch_row is not None:
+            self.batch_row.gone = True
+            self.batch_row = None
         self.notify()
 
     def notify(self) -> None:
@@ -394,9 +394,9 @@ class Session:
         return History.of(self.server.log.events(self.id, number))
 
     def _start_over(self) -> None:
-        if self.voice is not None:
-            self.voice.gone = True
-            self.voice = None
+        if self.batch_row is not None:
+            self.batch_row.gone = True
+            self.batch_row = None
         self.server.wake(self)
 
     def _said(self, said: EmittedToken) -> None:

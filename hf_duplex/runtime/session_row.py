@@ -21,11 +21,11 @@ class EmittingSession(Protocol):
     server: Host
 
     @property
-    def silenced(self) -> bool:
+    def is_silent(self) -> bool:
         """Whether it was told to pause or stop."""
 
     @property
-    def has_to_speak(self) -> bool:
+    def has_to_emit(self) -> bool:
         """Whether it has more to emit."""
 
 
@@ -85,11 +85,11 @@ class SessionRow:
         return said[self.position] if self.position < len(said) else None
 
     @property
-    def speaking(self) -> bool:
+    def emitting(self) -> bool:
         with self.session.server.lock:
-            if self.gone or self.session.silenced:
+            if self.gone or self.session.is_silent:
                 return False
-            return self.known is not None or self.session.has_to_speak
+            return self.known is not None or self.session.has_to_emit
 
     def take_update(self, new: bool) -> list[int] | None:
         with self.session.server.lock:

@@ -68,18 +68,18 @@ def open_at(server, prompt, due=None):
 # Rows
 
 
-def alone(model, speaker):
+def alone(model, member):
     """The same by stock `generate`, one row, from the start to its end in one call."""
-    schedule = Schedule([(step + 1, update) for step, update in speaker.updates.items()])
-    given = {"prompt_ids": torch.tensor([speaker.prompt_ids]), "interrupt_callback": schedule}
-    return greedy(model, torch.tensor([[speaker.start_id]]), n=len(speaker.tokens), **given)
+    schedule = Schedule([(step + 1, update) for step, update in member.updates.items()])
+    given = {"prompt_ids": torch.tensor([member.prompt_ids]), "interrupt_callback": schedule}
+    return greedy(model, torch.tensor([[member.start_id]]), n=len(member.tokens), **given)
 
 
-def assert_as_alone(model, speaker):
-    output = alone(model, speaker)
-    assert speaker.tokens == output.sequences[0, 1:].tolist()
-    assert speaker.versions == output.versions[0, 1:].tolist()
-    found, expected = torch.stack(speaker.logits)[:, 3:], torch.cat(output.logits)[:, 3:]
+def assert_as_alone(model, member):
+    output = alone(model, member)
+    assert member.tokens == output.sequences[0, 1:].tolist()
+    assert member.versions == output.versions[0, 1:].tolist()
+    found, expected = torch.stack(member.logits)[:, 3:], torch.cat(output.logits)[:, 3:]
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
@@ -100,10 +100,10 @@ def test_rows_that_come_and_go_are_what_they_are_alone(mode, scope, n_slots):
     model, spoken = open_input(adapter(mode, scope, n_slots=n_slots), chat_tokenizer())
     spoken.ends, model.generation_config.eos_token_id = [], None
     rng = random.Random(f"{mode} {scope} {n_slots}")
-    speakers = [draw(rng) for _ in range(10)]
-    to_come = list(speakers)
+    members = [draw(rng) for _ in range(10)]
+    to_come = list(members)
     batches = []
-    while any(len(speaker.tokens) < speaker.most for speaker in speakers):
+    while any(len(member.tokens) < member.most for member in members):
         if to_come and rng.random() < 0.6:
             count = rng.randint(1, 3)
             fresh = Batch(model, spoken, to_come[:count], note)
@@ -113,10 +113,10 @@ def test_rows_that_come_and_go_are_what_they_are_alone(mode, scope, n_slots):
         if len(batches) > 1 and rng.random() < 0.7:
             batches[0].absorb([batches.pop()])
         for batch in list(batches):
-            for speaker in batch.speakers:
-                speaker.quiet = rng.random() < 0.2
+            for member in batch.members:
+                member.quiet = rng.random() < 0.2
             batch.run(rng.randint(1, 5))
-            left = [row for row, speaker in enumerate(batch.speakers) if len(speaker.tokens) < speaker.most]
+            left = [row for row, member in enumerate(batch.members) if len(member.tokens) < member.most]
             out = [row for row in left if rng.random() < 0.2]
             batches += [batch.part([row]) for row in out]
             kept = [row for row in left if row not in out]
@@ -124,9 +124,9 @@ def test_rows_that_come_and_go_are_what_they_are_alone(mode, scope, n_slots):
                 batches.remove(batch)
             elif len(kept) < len(batch) and (out or rng.random() < 0.5):
                 batch.keep(kept)
-    for speaker in speakers:
-        assert len(speaker.tokens) == speaker.most
-        assert_as_alone(model, speaker)
+    for member in members:
+        assert len(member.tokens) == member.most
+        assert_as_alone(model, member)
 
 
 @each_kind
@@ -134,14 +134,14 @@ def test_a_row_that_is_taken_out_frees_what_the_others_need(mode, scope):
     model, spoken = open_input(adapter(mode, scope), chat_tokenizer())
     spoken.ends, model.generation_config.eos_token_id = [], None
     rng = random.Random(0)
-    speakers = [Scripted(random_tokens(rng, 6), {2: random_tokens(rng, 3)}, 20) for _ in range(8)]
-    batch = Batch(model, spoken, speakers, note)
+    members = [Scripted(random_tokens(rng, 6), {2: random_tokens(rng, 3)}, 20) for _ in range(8)]
+    batch = Batch(model, spoken, members, note)
     batch.run(8)
     whole = batch.nbytes
     batch.keep([3])
-    assert batch.nbytes < whole / 3 and batch.speakers == [speakers[3]]
+    assert batch.nbytes < whole / 3 and batch.members == [members[3]]
     batch.run(20)
-    assert_as_alone(model, speakers[3])
+    assert_as_alone(model, members[3])
 
 
 # Sessions

@@ -57,7 +57,7 @@ class Scripted:
         self.ends = ()
 
     @property
-    def speaking(self):
+    def emitting(self):
         """Whoever has ended speaks when there is something to hear."""
         ended = self.tokens and self.tokens[-1] in self.ends and len(self.tokens) not in self.updates
         return not (self.gone or self.quiet or ended) and len(self.tokens) < self.most
@@ -71,27 +71,27 @@ class Scripted:
 
 
 def note(steps):
-    for speaker, token, version in steps:
-        speaker.tokens.append(token)
-        speaker.versions.append(version)
+    for member, token, version in steps:
+        member.tokens.append(token)
+        member.versions.append(version)
     return False
 
 
-def alone(model, speaker):
+def alone(model, member):
     """The same by stock `generate`, one row, from the start to its end in one call."""
-    schedule = Schedule([(step + 1, ids) for step, ids in speaker.updates.items()])
-    prompt = torch.tensor([speaker.prompt_ids])
-    given = torch.tensor([[speaker.start_id]])
-    n = len(speaker.tokens)
+    schedule = Schedule([(step + 1, ids) for step, ids in member.updates.items()])
+    prompt = torch.tensor([member.prompt_ids])
+    given = torch.tensor([[member.start_id]])
+    n = len(member.tokens)
     return greedy(model, given, prompt_ids=prompt, interrupt_callback=schedule, n=n, suppress_tokens=[PAD])
 
 
-def assert_as_alone(model, speaker):
-    output = alone(model, speaker)
-    assert speaker.tokens == output.sequences[0, 1:].tolist()
-    assert speaker.versions == output.versions[0, 1:].tolist()
+def assert_as_alone(model, member):
+    output = alone(model, member)
+    assert member.tokens == output.sequences[0, 1:].tolist()
+    assert member.versions == output.versions[0, 1:].tolist()
     # Where padding would be no word, it was given no chance.
-    found, expected = torch.stack(speaker.logits)[:, PAD + 1 :], torch.cat(output.logits)[:, PAD + 1 :]
+    found, expected = torch.stack(member.logits)[:, PAD + 1 :], torch.cat(output.logits)[:, PAD + 1 :]
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
@@ -108,10 +108,10 @@ def draw(rng, number):
 def test_rows_that_come_and_go_say_what_they_say_alone(name):
     model, spoken = prepared(name, ends=())
     rng = random.Random(name)
-    speakers = [draw(rng, number) for number in range(14)]
-    to_come = list(speakers)
+    members = [draw(rng, number) for number in range(14)]
+    to_come = list(members)
     batches = []
-    while any(len(speaker.tokens) < speaker.most for speaker in speakers):
+    while any(len(member.tokens) < member.most for member in members):
         if to_come and rng.random() < 0.6:
             count = rng.randint(1, 3)
             fresh = Batch(model, spoken, to_come[:count], note)
@@ -121,10 +121,10 @@ def test_rows_that_come_and_go_say_what_they_say_alone(name):
         if len(batches) > 1 and rng.random() < 0.7:
             batches[0].absorb([batches.pop()])
         for batch in list(batches):
-            for speaker in batch.speakers:
-                speaker.quiet = rng.random() < 0.2
+            for member in batch.members:
+                member.quiet = rng.random() < 0.2
             batch.run(rng.randint(1, 5))
-            left = [row for row, speaker in enumerate(batch.speakers) if len(speaker.tokens) < speaker.most]
+            left = [row for row, member in enumerate(batch.members) if len(member.tokens) < member.most]
             out = [row for row in left if rng.random() < 0.2]
             batches += [batch.part([row]) for row in out]
             kept = [row for row in left if row not in out]
@@ -132,9 +132,9 @@ def test_rows_that_come_and_go_say_what_they_say_alone(name):
                 batches.remove(batch)
             elif len(kept) < len(batch) and (out or rng.random() < 0.5):
                 batch.keep(kept)
-    assert all(len(speaker.tokens) == speaker.most for speaker in speakers)
-    for speaker in speakers:
-        assert_as_alone(model, speaker)
+    assert all(len(member.tokens) == member.most for member in members)
+    for member in members:
+        assert_as_alone(model, member)
 
 
 @pytest.mark.parametrize("name, pad", [("validity", PAD), ("baseline", PAD), ("dual_stream", PAD), ("gpt2", EOS)])
@@ -154,7 +154,7 @@ def test_who_has_ended_is_woken_beside_those_who_speak(name, pad):
     batch.run(1)
     batch.run(length + 3)
     batch.run(2)
-    assert told.tokens == free.tokens[:length] and not told.live and not told.speaking
+    assert told.tokens == free.tokens[:length] and not told.live and not told.emitting
     told.updates[length] = update
     batch.run(3)
     assert len(told.tokens) > length and told.versions[-1] == told.versions[0] + 1
@@ -163,8 +163,8 @@ def test_who_has_ended_is_woken_beside_those_who_speak(name, pad):
     told.quiet = False
     batch.run(20)
     model.generation_config.eos_token_id = None
-    for speaker in (told, other):
-        assert_as_alone(model, speaker)
+    for member in (told, other):
+        assert_as_alone(model, member)
 
 
 @pytest.mark.parametrize("name", ["validity", "baseline"])
@@ -179,9 +179,9 @@ def test_what_is_drawn_depends_on_no_neighbour(name):
     prompt = words(6, seed=1).tolist()
 
     def run(settings):
-        speakers = [Scripted(prompt, {4: words(3, seed=2).tolist()}, 15, sampling) for sampling in settings]
-        Batch(model, spoken, speakers, note).run(15)
-        return [speaker.tokens for speaker in speakers]
+        members = [Scripted(prompt, {4: words(3, seed=2).tolist()}, 15, sampling) for sampling in settings]
+        Batch(model, spoken, members, note).run(15)
+        return [member.tokens for member in members]
 
     together = run(kinds)
     assert together == [run([sampling])[0] for sampling in kinds]
@@ -206,17 +206,17 @@ def test_settings_that_cannot_be_are_refused(bad):
 
 def test_a_batch_says_when_it_is_left_and_goes_on():
     model, spoken = prepared("validity", ends=())
-    speaker, twin = (Scripted([5, 6, 7], {}, 10) for _ in range(2))
-    batch = Batch(model, spoken, [speaker], lambda steps: note(steps) or len(speaker.tokens) % 3 == 0)
+    member, twin = (Scripted([5, 6, 7], {}, 10) for _ in range(2))
+    batch = Batch(model, spoken, [member], lambda steps: note(steps) or len(member.tokens) % 3 == 0)
     lengths = []
-    while speaker.speaking:
+    while member.emitting:
         batch.run(100)
-        lengths.append(len(speaker.tokens))
+        lengths.append(len(member.tokens))
     assert lengths == [3, 6, 9, 10]
     Batch(model, spoken, [twin], note).run(100)
-    assert speaker.tokens == twin.tokens
+    assert member.tokens == twin.tokens
     batch.run(5)
-    assert len(speaker.tokens) == 10
+    assert len(member.tokens) == 10
 
 
 def test_what_is_new_waits_for_the_first_step_where_that_is_wanted():
@@ -233,30 +233,30 @@ def test_what_is_new_waits_for_the_first_step_where_that_is_wanted():
     batch.run(3, at_once=False)
     batch.run(2, at_once=False)
     assert asked == [True, True, True, True, False, False, True, False]
-    assert_as_alone(model, batch.speakers[0])
+    assert_as_alone(model, batch.members[0])
 
 
 def test_no_row_sees_what_another_has_heard():
     model, spoken = prepared("validity", ends=())
-    speakers = [Scripted(words(6, seed=number).tolist(), {2: [5 + number] * 4}, 8) for number in range(3)]
-    batch = Batch(model, spoken, speakers, note)
+    members = [Scripted(words(6, seed=number).tolist(), {2: [5 + number] * 4}, 8) for number in range(3)]
+    batch = Batch(model, spoken, members, note)
     batch.run(8)
-    for row, speaker in enumerate(speakers):
+    for row, member in enumerate(members):
         held = set(batch.cache.memory.token_ids[row].tolist()) - {-1}
-        assert held == {*speaker.prompt_ids, 5 + row}
+        assert held == {*member.prompt_ids, 5 + row}
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_row_that_is_taken_out_frees_what_the_others_need(name):
     model, spoken = prepared(name, ends=())
-    speakers = [Scripted(words(6, seed=number).tolist(), {2: [9] * 3}, 30) for number in range(8)]
-    batch = Batch(model, spoken, speakers, note)
+    members = [Scripted(words(6, seed=number).tolist(), {2: [9] * 3}, 30) for number in range(8)]
+    batch = Batch(model, spoken, members, note)
     batch.run(8)
     whole = batch.nbytes
     batch.keep([3])
-    assert batch.nbytes < whole / 4 and batch.speakers == [speakers[3]]
+    assert batch.nbytes < whole / 4 and batch.members == [members[3]]
     batch.run(30)
-    assert_as_alone(model, speakers[3])
+    assert_as_alone(model, members[3])
 
 
 def test_rows_keep_their_place_when_they_are_joined():

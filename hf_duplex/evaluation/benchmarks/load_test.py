@@ -103,11 +103,11 @@ def check_workspaces(server: Server) -> dict[str, int]:
     with server.turn:
         rows = [(batch, row) for batch in server.batches for row in range(len(batch))]
         for batch, row in rows:
-            voice = batch.speakers[row]
-            assert isinstance(voice, SessionRow)
-            if voice.gone or voice.known is not None:
+            batch_row = batch.members[row]
+            assert isinstance(batch_row, SessionRow)
+            if batch_row.gone or batch_row.known is not None:
                 continue
-            history = voice.session.history
+            history = batch_row.session.history
             messages = prompt_messages(server.model.config, history.opened["prompt_ids"])
             messages += [history.sent[number].ids for number, _ in history.heard]
             alone = workspace_after(server.model, messages, [step for _, step in history.heard])

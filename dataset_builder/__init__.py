@@ -1,4 +1,4 @@
-"""Worlds that change while they are being talked about: samples for language models that listen while they speak."""
+"""Generates samples whose facts change while the text is emitted, for models that read updates during generation."""
 
 from .build.splits import split_config
 from .builder import Builder, Sample, speak, split_of

@@ -1,4 +1,4 @@
-"""Samples from scenes: what is heard when, and the row that comes of it."""
+"""Generates samples from scenes: places the updates, emits the target, and builds the row."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .world.kinds import PHASE_3
 from .world.scene import GOING, Scene
 
 
-_EIGHTHS = ("train",) * 6 + ("validation", "test")  # of all prompts
+_EIGHTHS = ("train",) * 6 + ("validation", "test")  # shares of all prompts
 UPDATES_A_ROUND = 8
 
 
 class Chance(Random):
-    """A source of chance that draws faster; the bias of a part in 2**53 / n does not matter here."""
+    """A faster random number generator; the bias of an option, n / 2**53, does not matter here."""
 
     def choice(self, seq: Any) -> Any:
         return seq[int(self.random() * len(seq))]
@@ -55,28 +55,28 @@ class Sample:
 
     Args:
         prompt (`str`): clauses that set facts and ask questions; each makes sense alone.
-        initial_target (`str`): what is emitted before the first update can be known; all of it, if none comes.
+        initial_target (`str`): the text before the first update is visible; the whole text if there is no update.
         revised_target (`str`): the rest.
-        updates (`list[dict]`): `text`, `kind` (see `kinds.KINDS`), `source` ("user", or who else is quoted),
-            `position`: the index into the whole target of the first character that may know the update; `earliest`:
-            the first character that was emitted after it, behind the word that was under way; `repair`: whether
-            something stale had to be taken back for it; `changes`: each `fact` and its new `value`.
-        facts (`list[dict]`): the `name`, `value` and `type` of each fact at the start; the value is "none" where a
-            fact may only come later.
+        updates (`list[dict]`): `text`, `kind` (see `kinds.KINDS`), `source` ("user", or the quoted person),
+            `position`: the index into the whole target of the first character that may depend on the update;
+            `earliest`: the first character emitted after it, past the word in progress; `repair`: whether it required
+            a repair of something stale; `changes`: each `fact` and its new `value`.
+        facts (`list[dict]`): the `name`, `value` and `type` of each fact at the start; the value is "none" for a fact
+            that only an update can set.
         provenance (`list[dict]`): what was stated: `key`, `value` ("none": that there is none), the span `start` and
-            `end` in the whole target, `version` (how many updates had been heard), `stale_version` (how many had been
-            when it became stale, -1 if it never did), `complete` (it was said to its end), and the `facts` that it
-            depends on. All other words depend on nothing.
-        repairs (`list[dict]`): the span `start` and `end` of each repair, and the `version` that called for it.
-        timeline (`list[dict]`): the truth, whether stated or not: from which `version` on the fact or claim `key` has
-            which `value` ("none": none).
+            `end` in the whole target, `version` (number of updates received before), `stale_version` (that number when
+            it became stale, -1 if it never did), `complete` (it was emitted to its end), and the `facts` that it
+            depends on. All other words depend on no fact.
+        repairs (`list[dict]`): the span `start` and `end` of each repair, and the `version` that required it.
+        timeline (`list[dict]`): the truth, whether stated or not: the `version` from which the fact or claim `key` has
+            the `value` ("none": no value).
         answers (`list[dict]`): for the `key` of each question, in the order asked, its `value` after all updates.
         task_type (`str`): the family.
-        update_step (`int`): position of the first update, -1 if none comes.
-        requires_revision (`bool`): whether something stale had been said, so that a repair was due.
-        phase (`int`): of the curriculum: 1 without interruption, 2 with, 3 with an adversarial one (`kinds.PHASE_3`).
-        split (`str`), seed (`int`), index (`int`), attempt (`int`): with the rest of the config, what it takes to make
-            it again.
+        update_step (`int`): position of the first update, -1 if there is none.
+        requires_revision (`bool`): whether emitted text became stale, so that a repair was required.
+        phase (`int`): of the curriculum: 1 without update, 2 with, 3 with an adversarial one (`kinds.PHASE_3`).
+        split (`str`), seed (`int`), index (`int`), attempt (`int`): with the rest of the config, these reproduce the
+            sample.
     """
 
     prompt: str
@@ -102,18 +102,18 @@ class Sample:
         return self.initial_target + self.revised_target
 
     def to_row(self) -> dict[str, Any]:
-        """The sample under the columns of `schema.SCHEMA`; it shares its lists."""
+        """The sample under the columns of `schema.SCHEMA`, without copying its lists."""
         return dict(vars(self))
 
 
 def split_of(prompt: str) -> str:
-    """The one of train, validation and test that a prompt belongs to, by its hash: no pair of prompt and updates can
-    be in two of them."""
+    """The split (train, validation or test) of a prompt, from its hash. So no pair of prompt and updates can be in two
+    splits."""
     return _EIGHTHS[hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0] % 8]
 
 
 def speak(family: Family, scene: Scene, updates: Sequence[PlacedUpdate]) -> Speech:
-    """Says a scene to its end while the given updates come, sorted by position."""
+    """Emits a whole scene while the given updates arrive, sorted by position."""
     speech = family.speech(scene)
     for place in sorted({update.position for update in updates}):
         speech.receive(place, [update.changes for update in updates if update.position == place])
@@ -122,7 +122,7 @@ def speak(family: Family, scene: Scene, updates: Sequence[PlacedUpdate]) -> Spee
 
 
 class Builder:
-    """Makes samples: `Builder(config).sample(17)`, or `Builder(config).samples(1000)` one after the other."""
+    """Generates samples: `Builder(config).sample(17)`, or `Builder(config).samples(1000)` in order."""
 
     def __init__(self, config: BuilderConfig):
         self.config = config
@@ -134,14 +134,14 @@ class Builder:
         return (self.sample(index) for index in range(start, start + num))
 
     def sample(self, index: int, attempt: int = 0) -> Sample:
-        """The sample of an index. Another attempt is another sample, for one that turned out to repeat another."""
+        """The sample of an index. Another attempt gives another sample, used when one repeats an earlier sample."""
         name = self._family(index, attempt)
         if name == EVERYDAY:
             return self._everyday(index, attempt)
         return self._row(index, attempt, self._converse(name))
 
     def scene(self, index: int, attempt: int = 0) -> tuple[Family, Scene, list[PlacedUpdate]]:
-        """What the sample of that index is made from: `speak(family, scene, updates)` says its target. The family
+        """The inputs of the sample of that index: `speak(family, scene, updates)` emits its target. The family
         `everyday` has no scenes."""
         name = self._family(index, attempt)
         if name == EVERYDAY:
@@ -150,7 +150,7 @@ class Builder:
         return conversation.family, conversation.speech.scene, conversation.heard
 
     def _family(self, index: int, attempt: int) -> str:
-        """The family of a sample; chance begins anew for it."""
+        """The family of a sample; seeds the random number generator anew for the sample."""
         if index < 0:
             raise ValueError(f"`index` must not be negative, got {index}.")
         config = self.config
@@ -184,7 +184,7 @@ class Builder:
         )
 
     def _draw(self, rng: Random, family: Family, count: int) -> tuple[Scene, tuple[str, str] | None] | None:
-        """A scene whose prompt belongs to the split, and who else speaks in it."""
+        """A scene whose prompt belongs to the split, and the trusted and the untrusted person, if any."""
         config = self.config
         speakers, frame = None, []
         if count and rng.random() < config.sources:
@@ -265,13 +265,13 @@ class Builder:
 
 
 class Conversation:
-    """A scene that is said while updates come at places drawn evenly from what is left to be said.
+    """A scene, emitted while updates arrive at positions drawn uniformly from the remaining text.
 
     Attributes:
-        speech (`Speech`): What was said.
-        heard (`list[Heard]`): What was heard.
-        effects (`list[tuple[int, bool]]`): For each update, where the first word after it begins, and whether it
-            called for a repair.
+        speech (`Speech`): The emitted text.
+        heard (`list[Heard]`): The updates received.
+        effects (`list[tuple[int, bool]]`): For each update, the start of the first word after it, and whether it
+            required a repair.
     """
 
     def __init__(
@@ -291,7 +291,7 @@ class Conversation:
         self._known_end: int | None = None
 
     def hold(self, count: int) -> None:
-        """Says all of it, `count` updates on the way."""
+        """Emits the whole text, with `count` updates on the way."""
         rng, config, speech = self.rng, self.config, self.speech
         if not count:
             speech.speak()
@@ -330,24 +330,24 @@ class Conversation:
         speech.speak()
 
     def _end(self) -> int:
-        """Where the text ends, or this round of it, if no further update changes anything."""
+        """The end of the text, or of this round, if no further update changes anything."""
         if self._known_end is None:
             self._known_end = self.speech.length + self.speech.remaining()
         return self._known_end
 
     def _next_place(self) -> int:
-        """Where the next update may come: those that come at the same place are one group."""
+        """Position of the next update; updates at the same position form one group."""
         return self.heard[-1].position + 1 if self.heard else 0
 
     def fits(self) -> bool:
-        """Whether there is a held-out pair of family and kind where one is asked for."""
+        """Whether the sample has a held-out pair of family and kind, if the config asks for one."""
         held_out = self.listener.mix.held_out
         return not self.config.composition or any(update.kind in held_out for update in self.heard)
 
     def _hear(self, position: int, size: int, first: bool, stop: bool = False) -> None:
         speech, listener = self.speech, self.listener
         speech.speak(position)
-        position = min(position, speech.length)  # one that has nothing left to say ends before it is stopped
+        position = min(position, speech.length)  # a text that is complete ends before a stop arrives
         group = []
         for number in range(size):
             kind, (text, source, changes) = listener.stop() if stop else listener.draw(speech, first and number == 0)

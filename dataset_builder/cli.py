@@ -2,7 +2,7 @@
 The command line: `hf-duplex data show | build | inspect | check | push | disfl-qa | bench`, or
 `python -m dataset_builder ...`.
 
-Only typer is imported before a command runs, so that help is there at once.
+Only typer is imported before a command runs, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ClearErrors(TyperGroup):
-    """Prints what a user can mend without a trace: bad input ends with status 2, a build that stopped with 1."""
+    """Prints user errors without a traceback: exits with status 2 for bad input, 1 for a build that stopped."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -307,7 +307,7 @@ def bench(
 
 
 def render(sample: Sample) -> str:
-    """A sample for the eye: each update in [brackets] at the character that may first know it."""
+    """Formats a sample for reading: each update in [brackets] before the first character that may depend on it."""
     pieces, at = [], 0
     for update in sample.updates:
         pieces += [sample.target[at : update["position"]], f"[{update['text']}]"]

@@ -1,4 +1,4 @@
-"""What a builder is asked for."""
+"""The configuration of a builder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAMILY_NAMES = (
 )
 """The keys of `families.FAMILIES`."""
 EVERYDAY = "everyday"
-"""A family that makes its rows itself (`families.everyday.rows`). It is drawn only where a config names it."""
+"""A family that generates its rows itself (`families.everyday.rows`). It is drawn only if a config names it."""
 
 HELD_OUT_SPLITS = (
     "more_updates",
@@ -56,57 +56,57 @@ MIX = {
 @dataclass(frozen=True)
 class BuilderConfig:
     """
-    What samples to make. Every sample is a function of this and of its index.
+    Which samples to generate. Every sample is a function of this config and of its index.
 
     Args:
         families (`tuple[str, ...]`, *optional*, defaults to all of `FAMILY_NAMES`):
-            Families to draw from, each as likely as the others; a name given twice is drawn twice as often.
-            `"everyday"` comes only if it is named; of what follows it heeds nothing but `split`, `seed`,
-            `num_updates`, `update_counts`, `novel_values` and `paraphrase`.
+            Families to draw from, with equal probability; a name given twice is drawn twice as often. `"everyday"` is
+            drawn only if named; of the fields below it uses only `split`, `seed`, `num_updates`, `update_counts`,
+            `novel_values` and `paraphrase`.
         split (`str`, *optional*, defaults to `"train"`):
-            One of `SPLITS`. No prompt of train or validation belongs to another split; the held-out tests draw on the
-            prompts of test. What else sets a held-out test apart is in [`~splits.split_config`].
+            One of `SPLITS`. No prompt of train or validation belongs to another split; the held-out tests use prompts
+            of test. [`~splits.split_config`] gives the other differences of a held-out test.
         seed (`int`, *optional*, defaults to 0):
             Another seed gives other samples.
         num_facts (`tuple[int, int]`, *optional*, defaults to (1, 5)):
             Fewest and most facts in a prompt (at most 20).
         num_questions (`tuple[int, int]`, *optional*, defaults to (1, 5)):
-            Fewest and most questions in a prompt (at most 8). A family asks fewer where the facts do not give as many.
+            Fewest and most questions in a prompt (at most 8). A family asks fewer if the facts do not allow as many.
         num_updates (`tuple[int, int]`, *optional*, defaults to (0, 4)):
             Fewest and most updates of a sample.
         update_counts (`tuple[int, ...]`, *optional*):
             Draw the number of updates from these instead.
         kinds (`Mapping[str, float]`, *optional*):
-            How often each kind of update is drawn (keys of `kinds.KINDS`, any positive weights). A kind that a moment
-            does not allow gives way to another. By default all kinds come, corrections most.
+            Weights with which the kinds of update are drawn (keys of `kinds.KINDS`, any positive weights). A kind that
+            is not possible at some point is replaced by another. By default all kinds occur, corrections most often.
         composition (`bool`, *optional*, defaults to `False`):
             Draw the pairs of family and kind that are never drawn otherwise (`kinds.HELD_OUT`), at least one a sample.
         sources (`float`, *optional*, defaults to 0.2):
-            Share of the samples with updates in which the prompt names someone not to trust, and updates name who
-            says them.
+            Share of the samples with updates in which the prompt names an untrusted person, and updates name their
+            source.
         keep_going (`float`, *optional*, defaults to 0.2):
-            Share of the samples with updates that go on, round after round, until the user says stop.
+            Share of the samples with updates that continue, round after round, until the user sends a stop.
         rounds (`tuple[int, int]`, *optional*, defaults to (1, 3)):
-            Fewest and most rounds of these. Where many updates come, there are more: one round for eight updates.
+            Fewest and most rounds of these samples. With many updates there are more: one round per eight updates.
         window (`tuple[float, float]`, *optional*, defaults to (0.0, 1.0)):
-            The part of the text in which updates come, as shares of its length.
+            The part of the text in which updates arrive, as fractions of its length.
         after_end (`float`, *optional*, defaults to 0.12):
-            Share of the samples with updates in which the last update comes after the end.
+            Share of the samples with updates in which the last update arrives after the end.
         inside_word (`float`, *optional*, defaults to 0.5):
-            Share of updates that come at any character; the others come at the start of a word.
+            Share of updates that arrive at any character; the others arrive at the start of a word.
         together (`float`, *optional*, defaults to 0.1):
-            Probability that an update comes at the same place as the one before it.
+            Probability that an update arrives at the same position as the one before it.
         asked (`float`, *optional*, defaults to 0.7):
-            Probability that an update is drawn from the facts that were asked for; else it is drawn from all facts.
+            Probability that an update is drawn from the facts that the questions ask for; else from all facts.
         going_back (`float`, *optional*, defaults to 0.1):
-            Probability that an update of a fact that was changed before gives it back one of its earlier values.
+            Probability that an update of a fact that was changed before restores one of its earlier values.
         made_up (`float`, *optional*, defaults to 0.5):
-            Share of names that are made up of syllables rather than real.
+            Share of names that are composed of syllables rather than real.
         novel_values (`bool`, *optional*, defaults to `False`):
-            Draw only values that are never drawn otherwise: names set aside by their hash, numbers out of the usual
-            range.
+            Draw only values that no other configuration draws: names set aside by their hash, numbers outside the
+            usual range.
         paraphrase (`bool`, *optional*, defaults to `False`):
-            Word prompts and updates only in ways that are never used otherwise.
+            Use only wordings of prompts and updates that no other configuration uses.
     """
 
     families: tuple[str, ...] = FAMILY_NAMES

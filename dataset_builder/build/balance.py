@@ -1,4 +1,4 @@
-"""Whether a data set holds what its configuration asks for, in the shares that it asks for."""
+"""Whether a data set contains what its configuration asks for, in the right shares."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .tally import Tally
 
 
 ENOUGH = 1000
-"""Rows from which on chance alone explains no gap."""
+"""Number of rows from which on a gap cannot be due to chance."""
 
 TOLERANCE = 1 / 3
-"""How far the share of a family may be off, relative to what was asked for."""
+"""Allowed deviation of the share of a family, relative to the share asked for."""
 
 _NEEDS_EARLIER = frozenset({"retraction", "repetition", "recorrection"})
-_SCENES = 20  # per family, to see which facts it has
+_SCENES = 20  # per family, to find which facts it has
 
 
 def missing(config: BuilderConfig, tally: Tally) -> Iterator[tuple[str, str]]:
     """
-    Families and kinds of update that a split should hold and does not.
+    Families and kinds of update that a split should contain and does not.
 
     Args:
         config (`BuilderConfig`): The configuration of the split.
-        tally (`Tally`): What it holds.
+        tally (`Tally`): The counts of the split.
 
     Yields:
         `tuple[str, str]`: `"family"` or `"kind"`, and its name. Nothing, if there are fewer than `ENOUGH` rows.
@@ -84,7 +84,7 @@ def possible_kinds(config: BuilderConfig) -> list[str]:
 
 
 def _changing(config: BuilderConfig) -> set[str]:
-    """The kinds of update that facts of the families allow, by a look at some scenes."""
+    """The kinds of update that the facts of the families allow, found by sampling some scenes."""
     builder = Builder(config)
     scenes = (builder.scene(index)[1] for index in range(_SCENES * len(config.families)))
     return {kind for scene in scenes for fact in scene.facts.values() for kind in fact.kinds}

@@ -1,4 +1,4 @@
-"""How fast the builder is, and whether its memory stays flat."""
+"""Measures the speed of the builder, and whether its memory use stays constant."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ POLL_SECONDS = 0.05
 
 def measure_speed(config: BuilderConfig, num: int, repeats: int) -> dict[str, dict[str, float]]:
     """
-    Samples a second of one core: made and written as `build` does it, by the processor time of this process.
+    Samples per second of one core, made and written as `build` does it, by the processor time of this process.
 
-    A machine that others use too is slower for that, by spells. So each family has several runs, in turn with the
-    other families; the best one tells what the core can do, the median what it did.
+    Other processes on the machine slow this down at times. So each family has several runs, interleaved with those of
+    the other families; the best run shows the speed of the core, the median the typical speed.
 
     Args:
         config (`BuilderConfig`): What samples to make; each of its families is measured alone.
-        num (`int`): Samples of a run.
-        repeats (`int`): Runs of each family, after one of a few samples to warm up.
+        num (`int`): Samples per run.
+        repeats (`int`): Runs of each family, after a short run to warm up.
 
     Returns:
-        `dict[str, dict[str, float]]`: For each family, in samples a second, `made`, as Python objects, and `written`,
-        as parquet in memory, of the best run, and `median`, `written` of the median run; `updates` and `characters`,
-        means of a sample; `repaired`, the share with a repair.
+        `dict[str, dict[str, float]]`: For each family, in samples per second, `made`, as Python objects, and
+        `written`, as parquet in memory, of the best run, and `median`, `written` of the median run; `updates` and
+        `characters`, means per sample; `repaired`, the share with a repair.
     """
     builders = {family: Builder(replace(config, families=(family,))) for family in dict.fromkeys(config.families)}
     for builder in builders.values():
@@ -68,7 +68,7 @@ def measure_speed(config: BuilderConfig, num: int, repeats: int) -> dict[str, di
 
 
 class _Run(NamedTuple):
-    """Processor time that it took to make samples, and from there to parquet; and what was made."""
+    """Processor time to make samples, and then to write them as parquet; and what was made."""
 
     made: float
     written: float
@@ -106,7 +106,7 @@ def _run(builder: Builder, indices: range) -> _Run:
 
 
 def describe() -> dict[str, Any]:
-    """What goes with every result: the command, the commit, the machine, and how busy it was."""
+    """Metadata of every result: the command, the commit, the machine, and its load."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -124,7 +124,7 @@ def describe() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of this source, with a + if the builder has changes that are not in it; None outside of one."""
+    """The commit of this source, with a + if the builder has uncommitted changes; None outside of a repository."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
@@ -136,10 +136,10 @@ def _commit() -> str | None:
 
 def sizes_of(text: str) -> list[int]:
     """
-    Numbers of samples from a list with commas.
+    Parses a comma-separated list of numbers of samples.
 
     Raises:
-        ValueError: It is none, or this system does not tell the memory of a process.
+        ValueError: It is not such a list, or this system does not report the memory of a process.
     """
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
@@ -160,11 +160,11 @@ def measure_memory(config: str, sizes: list[int], num_workers: int) -> dict[str,
 
     Returns:
         `dict[str, Any]`: `builds`, for each size `samples`, `seconds`, and the peak resident memory in MB of the
-        `parent` and of the largest `worker` process (0 if there is none); `slope`, MB for each million samples more,
-        of both, by least squares (only for two sizes or more); `num_workers`.
+        `parent` and of the largest `worker` process (0 if there is none); `slope` of both, in MB per million samples,
+        by least squares (only for two sizes or more); `num_workers`.
 
     Raises:
-        ValueError: The config cannot be taken.
+        ValueError: The config is invalid.
         RuntimeError: A build failed.
     """
     import numpy as np
@@ -216,14 +216,14 @@ def _children(pid: int) -> list[int]:
 
 
 def print_machine(told: dict[str, Any], console: Console) -> None:
-    """Prints what [`describe`] gives."""
+    """Prints the result of [`describe`]."""
     machine = told["machine"]
     busy = "" if machine["load"] is None else f", load {machine['load']}"
     console.print(f"{machine['cpu']}, {machine['cores']} cores{busy}, Python {machine['python']}, {told['commit']}")
 
 
 def print_speed(results: dict[str, dict[str, float]], repeats: int, console: Console) -> None:
-    """Prints what [`measure_speed`] gives."""
+    """Prints the result of [`measure_speed`]."""
     from rich.table import Table
 
     title = f"Samples a second and core, best of {repeats} runs"
@@ -239,7 +239,7 @@ def print_speed(results: dict[str, dict[str, float]], repeats: int, console: Con
 
 
 def print_memory(results: dict[str, Any], console: Console) -> None:
-    """Prints what [`measure_memory`] gives."""
+    """Prints the result of [`measure_memory`]."""
     from rich.table import Table
 
     title = f"Peak memory in MB, {results['num_workers']} workers"

@@ -1,4 +1,4 @@
-"""The card of a data set: counts, plots, columns, splits, licence, and the command that builds it again."""
+"""The card of a data set: counts, plots, columns, splits, license, and the command that rebuilds it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 CARD, PLOTS = "README.md", "plots.png"
 TEMPLATE = Path(__file__).with_name("card_template.md")
 LICENSE = "apache-2.0"
-"""What holds where the configuration names no other."""
+"""The license if the configuration names none."""
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
-_LOOKED_AT = 200  # rows at the start, for one to show
+_LOOKED_AT = 200  # first rows, from which the shown sample is chosen
 _WIDTH = 110
 
 
@@ -39,10 +39,10 @@ def write_card(dir: str | Path) -> None:
         dir (`str` or `Path`): Where the data set was built.
 
     Raises:
-        ValueError: It holds no data set.
+        ValueError: There is no data set.
         ModuleNotFoundError: `jinja2` or `matplotlib` is not installed.
     """
-    import jinja2  # noqa: F401  # what fills the template; said here, huggingface_hub would raise something else
+    import jinja2  # noqa: F401  # fills the template; if missing, fail here with a clear error
     from huggingface_hub import DatasetCard, DatasetCardData
 
     from .plots import plot_dataset
@@ -69,12 +69,12 @@ def write_card(dir: str | Path) -> None:
 
 
 def size_category(samples: int) -> str:
-    """What the Hub calls a data set of that many rows."""
+    """The Hub's size category for that many rows."""
     return next((name for limit, name in _SIZES if samples < limit), "10M<n<100M")
 
 
 def _told(dataset: StoredDataset, tallies: Mapping[str, Tally]) -> dict[str, Any]:
-    """All that the template tells."""
+    """All values for the template."""
     from .schema import SCHEMA
     from .tokens import TOKEN_SCHEMA, token_row
 
@@ -171,7 +171,7 @@ def _split_kinds(tallies: Mapping[str, Tally]) -> str:
 
 
 def column_meanings() -> dict[str, str]:
-    """What each column holds, out of the documentation of [`Sample`]."""
+    """The meaning of each column, from the docstring of [`Sample`]."""
     from ..builder import Sample
 
     meanings = {}
@@ -183,7 +183,7 @@ def column_meanings() -> dict[str, str]:
 
 
 def _section(documentation: str, name: str, keep_lines: bool = False) -> str:
-    """What a section of a docstring says."""
+    """The text of a section of a docstring."""
     found = re.search(rf"^{name}:\n((?:    .*\n?|\n)*)", cleandoc(documentation) + "\n", re.MULTILINE)
     text = textwrap.dedent(found[1]) if found else ""
     return text if keep_lines else " ".join(text.split())
@@ -222,7 +222,7 @@ def _sample(dataset: StoredDataset) -> str:
 
 
 def _simplicity(row: dict[str, Any]) -> tuple[bool, bool, bool, int]:
-    """Ahead is what requires revision, has more than one update, ends by itself, and is short."""
+    """Sort key: first rows that require revision, with more than one update, without a stop, and short."""
     stopped = any(update["kind"] == "stop" for update in row["updates"])
     return not row["requires_revision"], len(row["updates"]) < 2, stopped, len(row["revised_target"])
 

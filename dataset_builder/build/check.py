@@ -1,4 +1,4 @@
-"""Looks over a data set: its files, leaks, balance, and whether each row agrees with itself and with its text."""
+"""Checks a data set: its files, leaks, balance, and whether each row is consistent with itself and its text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 20
-"""Findings of one sort that a report lists; it counts the others."""
+"""Findings of one sort that a report lists; further ones are only counted."""
 
 _REBUILD = "delete {file} and build again into the same folder; only what is missing is made"
 _REPORT = "the builder made a row that cannot be; report its split, seed and index, and build again once it is mended"
@@ -33,10 +33,10 @@ class Finding:
     Args:
         severity (`str`): `"error"` (the data set fails) or `"warning"`.
         check (`str`): `"files"`, `"schema"`, `"leaks"`, `"balance"`, `"provenance"` or `"oracle"`.
-        what (`str`): What is wrong.
-        remedy (`str`): What to do.
-        file (`str`, *optional*): In which file, relative to the data set.
-        row (`int`, *optional*): In which row of it.
+        what (`str`): The problem.
+        remedy (`str`): How to fix it.
+        file (`str`, *optional*): The file, relative to the data set.
+        row (`int`, *optional*): The row in the file.
     """
 
     severity: str
@@ -60,10 +60,10 @@ class Report:
     """
     Args:
         folder (`Path`): The data set.
-        findings (`list[Finding]`): At most `SHOWN` of a severity and check.
-        hidden (`Counter[tuple[str, str]]`): How many more there are, by severity and check.
-        tallies (`dict[str, Tally]`): What each split is made of, as far as it could be read.
-        judged (`int`): Rows that the oracle looked at.
+        findings (`list[Finding]`): At most `SHOWN` of each severity and check.
+        hidden (`Counter[tuple[str, str]]`): Number of further findings, by severity and check.
+        tallies (`dict[str, Tally]`): The counts of each split, as far as it could be read.
+        judged (`int`): Rows that the oracle checked.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class Report:
         return [finding for finding in self.findings if finding.severity == "error"]
 
     def add(self, severity: str, check: str, what: str, remedy: str, file: str = "", row: int | None = None) -> None:
-        """Takes in a finding."""
+        """Records a finding."""
         if sum((finding.severity, finding.check) == (severity, check) for finding in self.findings) < SHOWN:
             self.findings.append(Finding(severity, check, what, remedy, file, row))
         else:
@@ -95,8 +95,8 @@ def check_dataset(dir: str | Path, *, oracle: int = 200, progress: bool = True) 
 
     Args:
         dir (`str` or `Path`): Where it was built.
-        oracle (`int`, *optional*, defaults to 200): Rows of each split, evenly spread, whose values the oracle works
-            out from the text alone; 0 for none.
+        oracle (`int`, *optional*, defaults to 200): Rows of each split, evenly spread, whose values the oracle derives
+            from the text alone; 0 for none.
         progress (`bool`, *optional*, defaults to `True`): Show a progress bar on the error stream.
 
     Raises:
@@ -125,7 +125,7 @@ def check_dataset(dir: str | Path, *, oracle: int = 200, progress: bool = True) 
 
 
 class _progress:
-    """A bar over all rows; gives what moves it on."""
+    """A progress bar over all rows; yields the function that advances it."""
 
     def __init__(self, dataset: StoredDataset, oracle: int, shown: bool):
         from rich.console import Console
@@ -145,7 +145,7 @@ class _progress:
 
 
 def _check_manifest(dataset: StoredDataset, report: Report) -> None:
-    """The manifest agrees with itself, and nothing lies beside the files that it names."""
+    """Checks that the manifest agrees with itself, and that there are no files beside those that it names."""
     asked = dataset.config.get("splits") or {}
     for split in dict.fromkeys([*asked, *dataset.splits]):
         shards = dataset.shards.get(split, [])
@@ -169,7 +169,7 @@ def _check_manifest(dataset: StoredDataset, report: Report) -> None:
 
 
 def _check_file(shard: Shard, tokens: bool, report: Report) -> bool:
-    """Whether a shard can be read and has the columns it should have, those in token form too if `tokens`."""
+    """Whether a shard can be read and has the right columns, including the token columns if `tokens`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -197,7 +197,7 @@ def _check_file(shard: Shard, tokens: bool, report: Report) -> bool:
 
 
 def _difference(schema: pa.Schema, tokens: bool) -> str:
-    """The first column that is not as it should be."""
+    """Describes the first wrong column."""
     from .schema import SCHEMA
     from .tokens import TOKEN_SCHEMA
 
@@ -212,7 +212,7 @@ def _difference(schema: pa.Schema, tokens: bool) -> str:
 
 
 def _check_rows(dataset: StoredDataset, shards: list[Shard], report: Report, advance: Callable[[int], None]) -> None:
-    """Every row: its split, its columns against each other, and all rows against each other."""
+    """Checks every row: its split, its columns against each other, and all rows against each other."""
     import pyarrow as pa
 
     report.tallies = {split: Tally() for split in dataset.splits}
@@ -250,7 +250,7 @@ def _check_row(shard: Shard, number: int, row: dict[str, Any], report: Report) -
 
 
 def _check_balance(dataset: StoredDataset, report: Report) -> None:
-    """Families and kinds of update, against what the configuration asks for."""
+    """Checks families and kinds of update against the configuration."""
     from ..world.kinds import HELD_OUT
     from .balance import lopsided, missing
     from .splits import split_config
@@ -277,7 +277,7 @@ def _check_balance(dataset: StoredDataset, report: Report) -> None:
 def _ask_oracle(
     dataset: StoredDataset, shards: list[Shard], num: int, report: Report, advance: Callable[[int], None]
 ) -> None:
-    """Some rows of each split, against values worked out from their text alone."""
+    """Checks some rows of each split against values derived from their text alone."""
     import pyarrow as pa
 
     from ..oracle import disagreements
@@ -290,11 +290,11 @@ def _ask_oracle(
             try:
                 rows = shard.take(numbers)
             except (OSError, pa.ArrowException):
-                continue  # was found before
+                continue  # already reported
             for number, row in zip(numbers, rows):
                 try:
                     wrong = disagreements(row)
-                except ValueError as error:  # of a family that the oracle does not know
+                except ValueError as error:  # the oracle does not know the family
                     if row["task_type"] not in unjudged:
                         report.add("warning", "oracle", str(error).rstrip("."), "until then nobody judges its rows")
                     unjudged.add(row["task_type"])
@@ -309,7 +309,7 @@ _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Prints what was found, and what the data set is made of."""
+    """Prints the findings and the counts of the data set."""
     from rich.table import Table
     from rich.text import Text
 
@@ -339,11 +339,11 @@ def print_report(report: Report, console: Console) -> None:
 
 
 _NAMES, _SHARES = len("structured_transformation"), len("1,000,000")
-"""Widths of the first column and, at least, of the others."""
+"""Width of the first column, and minimum width of the others."""
 
 
 def _side_by_side(tallies: dict[str, Tally], width: int) -> Iterator[dict[str, Tally]]:
-    """As many splits at a time as can be told from each other on a console of that width."""
+    """As many splits at a time as fit side by side on a console of that width."""
     left, part = width - _NAMES, dict[str, Tally]()
     for split, tally in tallies.items():
         needed = max(len(split), _SHARES) + 2

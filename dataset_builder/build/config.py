@@ -1,4 +1,4 @@
-"""What a build is asked for: a YAML file, or one of the shipped configs by name."""
+"""The configuration of a build: a YAML file, or one of the shipped configs by name."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _GIVEN_ELSEWHERE = {"split": "splits", "seed": "seed"}  # fields of BuilderConfi
 @dataclass(frozen=True)
 class BuildConfig:
     """
-    A whole data set: how many samples of each split, and what they are made like.
+    A whole data set: the number of samples of each split, and how they are generated.
 
     Args:
-        name (`str`): What the data set is called.
+        name (`str`): The name of the data set.
         splits (`dict[str, int]`): Number of samples of each split.
         seed (`int`, *optional*, defaults to 0): Another seed gives other samples.
-        samples_per_shard (`int`, *optional*, defaults to 10000): Most samples in a file.
-        builder (`dict[str, Any]`, *optional*): Fields of [`BuilderConfig`], but for `split` and `seed`.
-        license (`str`, *optional*): Told by the card, as the Hub spells it: `"apache-2.0"`.
-        tokenizer (`str`, *optional*): Path of a `tokenizer.json`; with it, rows are in token form too.
+        samples_per_shard (`int`, *optional*, defaults to 10000): Maximum number of samples in a file.
+        builder (`dict[str, Any]`, *optional*): Fields of [`BuilderConfig`], except `split` and `seed`.
+        license (`str`, *optional*): For the card, as the Hub spells it: `"apache-2.0"`.
+        tokenizer (`str`, *optional*): Path of a `tokenizer.json`; if given, rows also contain token ids.
 
     Raises:
-        ValueError: A field has the wrong type, or asks for something that there is not.
+        ValueError: A field has the wrong type, or names something that does not exist.
     """
 
     name: str
@@ -78,18 +78,18 @@ class BuildConfig:
         return {split: self.splits[split] for split in SPLITS if split in self.splits}
 
     def builder_config(self) -> BuilderConfig:
-        """What every split's builder starts from."""
+        """The common configuration of every split's builder."""
         return BuilderConfig(**(self.builder or {}), seed=self.seed)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain JSON; a tokenizer is told by its name and hash, so that its place does not matter."""
+        """All fields as plain JSON; a tokenizer is given by its name and hash, so that its path does not matter."""
         told: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         if self.tokenizer is not None:
             told["tokenizer"] = _tokenizer_identity(Path(self.tokenizer))
         return told
 
     def recipe(self) -> dict[str, Any]:
-        """What decides the bytes of the shards: neither the name nor the license does."""
+        """The fields that determine the bytes of the shards: all except name and license."""
         told = self.to_dict()
         return {"version": package_version(), **{key: told[key] for key in told if key not in ("name", "license")}}
 
@@ -106,7 +106,7 @@ def load_build_config(config: str | Path) -> BuildConfig:
         config (`str` or `Path`): A YAML file, or the name of a shipped config: `"tiny"`, `"small"` or `"full"`.
 
     Raises:
-        ValueError: There is no such file, it is no YAML, or one of its fields cannot be taken.
+        ValueError: There is no such file, it is not valid YAML, or one of its fields is invalid.
     """
     import yaml
 
@@ -133,7 +133,7 @@ def load_build_config(config: str | Path) -> BuildConfig:
 
 @cache
 def package_version() -> str:
-    """The version of the installed package, `"unknown"` if it runs without being installed."""
+    """The version of the installed package, `"unknown"` if it is not installed."""
     try:
         return installed_version("hf_duplex")
     except PackageNotFoundError:
@@ -141,7 +141,7 @@ def package_version() -> str:
 
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """What differs between two recipes, one line a field."""
+    """The differences between two recipes, one line per field."""
     lines = []
     for key in dict.fromkeys([*there, *here]):
         old, new = there.get(key), here.get(key)
@@ -153,7 +153,7 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
 
 
 def _resolved(builder: Any, seed: int) -> dict[str, Any]:
-    """All fields of the builder, those left out with their defaults, so that a later default changes no old config."""
+    """All fields of the builder, with the current defaults, so that a later default changes no old config."""
     if not isinstance(builder, dict):
         raise ValueError(f"`builder` must hold fields of BuilderConfig, got {builder!r}.")
     for name, field in _GIVEN_ELSEWHERE.items():

@@ -1,4 +1,4 @@
-"""What has to hold between the columns of a row, whoever made it."""
+"""Constraints between the columns of a row, independent of how the row was made."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Row = dict[str, Any]
 
 def contradictions(row: Row) -> list[str]:
     """
-    Everything in a row that cannot be.
+    Finds all contradictions in a row.
 
     Args:
         row (`dict`): A row of `dataset_builder.build.schema.SCHEMA`.
 
     Returns:
-        `list[str]`: One sentence each that names the column; empty for a row in order.
+        `list[str]`: One sentence per contradiction that names the column; empty for a consistent row.
     """
     return [found for look in _LOOKS for found in look(row)]
 
 
 def _truth(row: Row, key: str, version: int) -> str | None:
-    """What `timeline` tells of a key at a version."""
+    """The value of a key at a version, from `timeline`."""
     told = [entry["value"] for entry in row["timeline"] if entry["key"] == key and entry["version"] <= version]
     return told[-1] if told else None
 
@@ -90,8 +90,8 @@ def _claims(row: Row) -> Iterator[str]:
             yield f"{name}: its value is {claim['value']!r}, `timeline` tells {due!r} at version {version}"
         if claim["complete"] and claim["value"] != NONE and not _writes(row, target[start:end], claim["value"]):
             yield f"{name}: its value {claim['value']!r} is not in {target[start:end]!r}"
-        # A claim that goes on behind an update takes the version of the last value that it says. With this, versions
-        # never fall from a claim to one that starts behind its end.
+        # A claim that continues after an update takes the version of the last value that it states. So versions never
+        # decrease from a claim to one that starts after its end.
         low, high = bisect_right(heard, start), bisect_right(heard, end - 1)
         if not low <= version <= high:
             yield f"{name}: version {version}, where {low} to {high} updates had been heard"
@@ -103,7 +103,7 @@ def _claims(row: Row) -> Iterator[str]:
 
 
 def _writes(row: Row, text: str, value: str) -> bool:
-    """Whether a text has a value, in any of the ways in which the family writes it."""
+    """Whether a text contains a value, in any of the family's ways to write it."""
     return value in text or (row["task_type"] == "everyday" and find(value, text) is not None)
 
 
@@ -118,7 +118,7 @@ def _answers(row: Row) -> Iterator[str]:
         if key in said:
             if said[key] != value:
                 yield f"`answers`: {key!r} is {value!r}, stated last was {said[key]!r}"
-        # What has no value may be passed over in silence, unless something was said of it; a stop may come first.
+        # A claim without a value may be omitted, unless it was already mentioned; a stop may also come first.
         elif not stopped and (value != NONE or key in begun):
             yield f"`answers`: {key!r} is never stated to its end"
 

@@ -1,6 +1,6 @@
-"""Builds a data set: all shards, then the rows that repeat, then the manifest, the card and the search for leaks.
+"""Builds a data set: all shards, then repeated rows again, then the manifest, the card and the search for leaks.
 
-Whatever is interrupted goes on from the shards that are finished, and the bytes in the end are always the same.
+An interrupted build resumes from the finished shards, and always ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ def build_dataset(
     config: BuildConfig, out: str | Path, *, num_workers: int = 1, overwrite: bool = False, progress: bool = True
 ) -> dict[str, Any]:
     """
-    Builds a data set, or goes on with one that was interrupted.
+    Builds a data set, or resumes an interrupted build.
 
     Args:
         config (`BuildConfig`): What to build.
         out (`str` or `Path`): Folder to build into: new, empty, or holding a build of the same config.
         num_workers (`int`, *optional*, defaults to 1): Processes that make shards.
         overwrite (`bool`, *optional*, defaults to `False`): Remove a build of another config first.
-        progress (`bool`, *optional*, defaults to `True`): Show on the error stream what is being done.
+        progress (`bool`, *optional*, defaults to `True`): Show progress on the error stream.
 
     Returns:
-        `dict[str, Any]`: The manifest, as it lies in `build.json`.
+        `dict[str, Any]`: The manifest, as written to `build.json`.
 
     Raises:
-        ValueError: An argument or a field of the config cannot be taken; nothing was written.
+        ValueError: An argument or a field of the config is invalid; nothing was written.
         ModuleNotFoundError: A package is missing; nothing was written.
         BuildError: The build stopped: the disk is full, a sample cannot be made, a worker died, or the search for
             leaks found one. Finished shards are kept.
@@ -86,20 +86,21 @@ def build_dataset(
 
 
 def finished_shards(config: BuildConfig, out: str | Path) -> tuple[int, int]:
-    """How many shards lie in a folder, and how many there will be."""
+    """Number of finished shards in a folder, and their number at the end."""
     plans = plan_shards(config)
     return sum((Path(out) / plan.file).is_file() for plan in plans), len(plans)
 
 
 def _need(*packages: str) -> None:
-    """What the card needs at the end should not be found missing then."""
+    """Checks now that the packages that the card needs at the end are installed."""
     for package in packages:
         if find_spec(package) is None:
             raise ModuleNotFoundError(f"{package} is not installed: pip install {package}.", name=package)
 
 
 def _try_every_split(config: BuildConfig, folder: Path) -> None:
-    """One sample of each split: what the builder cannot make should fail now, and not after an hour."""
+    """Makes one sample of each split, so that a config that the builder cannot fulfil fails now and not after an
+    hour."""
     maker = ShardMaker(config, folder)
     for split in config.splits:
         try:
@@ -120,7 +121,7 @@ def _check_folder(config: BuildConfig, folder: Path, overwrite: bool) -> None:
     ours = _recipe_in(folder)
     shards = sorted((folder / DATA).glob("*.parquet"))
     if ours is None and not any(map(fingerprint_of, shards)):
-        others = [path.name for path in folder.glob("[!.]*")]  # a repository's hidden files are no harm
+        others = [path.name for path in folder.glob("[!.]*")]  # hidden files of a repository are allowed
         if others:
             raise ValueError(
                 f"`out`: {folder} holds other files ({sorted(others)[0]}); give a new or an empty folder."
@@ -142,7 +143,7 @@ def _check_folder(config: BuildConfig, folder: Path, overwrite: bool) -> None:
 
 
 def _recipe_in(folder: Path) -> dict[str, Any] | None:
-    """The recipe of the build in a folder, None if there is none, or no way to tell."""
+    """The recipe of the build in a folder; None if there is none, or it cannot be determined."""
     try:
         recipe: dict[str, Any] = json.loads((folder / WORKING / "recipe.json").read_text(encoding="utf-8"))
         return recipe
@@ -158,7 +159,7 @@ def _recipe_in(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _only_build(folder: Path) -> Iterator[None]:
-    """Keeps a second build out of the folder."""
+    """Locks the folder against a second build."""
     (folder / WORKING).mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / WORKING / "lock", timeout=0):
@@ -168,7 +169,7 @@ def _only_build(folder: Path) -> Iterator[None]:
 
 
 def _remove_build(folder: Path) -> None:
-    """Removes what a build leaves, and nothing else."""
+    """Removes the files of a build, and nothing else."""
     from .card import CARD, PLOTS
 
     for name in (MANIFEST, CARD, PLOTS, f"{WORKING}/recipe.json"):
@@ -200,7 +201,7 @@ class _Build:
         return manifest
 
     def _manifest_if_finished(self) -> dict[str, Any] | None:
-        """The manifest in the folder, if all shards are as it tells; a name or a license may have changed."""
+        """The manifest in the folder, if all shards match it; a name or a license may have changed."""
         if set(self.known) != {plan.file for plan in self.plans} or any(map(self._changed, self.plans)):
             return None
         self._say("All shards are there already.")
@@ -214,7 +215,7 @@ class _Build:
         return self._manifest()
 
     def _missing(self, workers: Workers) -> list[ShardPlan]:
-        """The shards that have to be made; those that are there are looked at."""
+        """The shards that have to be made; existing ones are checked."""
         there = [plan for plan in self.plans if (self.folder / plan.file).is_file()]
         whole: set[ShardPlan] = set()
         if there:
@@ -229,14 +230,14 @@ class _Build:
         return [plan for plan in self.plans if plan not in whole]
 
     def _known_hashes(self) -> dict[str, str]:
-        """The hash of each shard that the manifest of a finished build tells."""
+        """The hash of each shard in the manifest of a finished build."""
         try:
             return {shard.file: shard.sha256 for shard in StoredDataset(self.folder).all_shards}
         except ValueError:
             return {}
 
     def _changed(self, plan: ShardPlan) -> str | None:
-        """What is wrong with a shard, as far as its hash tells; None where no hash is known."""
+        """What is wrong with a shard, judged by its hash; None if no hash is known."""
         if plan.file not in self.known:
             return None
         if not (self.folder / plan.file).is_file():
@@ -248,14 +249,14 @@ class _Build:
     def _make(self, workers: Workers, missing: list[ShardPlan]) -> None:
         if not missing:
             return
-        # From here on no finished data set lies in the folder.
+        # From here on the folder holds no finished data set.
         (self.folder / MANIFEST).unlink(missing_ok=True)
         with self._progress("samples", sum(plan.samples for plan in missing)) as advance:
             for _ in workers.run([Work(ShardMaker.make, plan) for plan in missing], advance):
                 pass
 
     def _redraw(self, workers: Workers) -> None:
-        """Draws rows again until no pair repeats; ends, since a row has only so many attempts."""
+        """Redraws rows until no pair repeats; this terminates, since a row has a limited number of attempts."""
         while repeated := find_repeated([self.maker.pairs_file(plan) for plan in self.plans]):
             (self.folder / MANIFEST).unlink(missing_ok=True)
             tasks = [Work(ShardMaker.redraw, self.plans[number], (places,)) for number, places in repeated.items()]
@@ -264,7 +265,7 @@ class _Build:
                     pass
 
     def _manifest(self) -> dict[str, Any]:
-        """Nothing in it depends on when, where or by how many workers the data set was built."""
+        """The manifest; it does not depend on when, where or by how many workers the data set was built."""
         splits: dict[str, dict[str, Any]] = {
             split: {"samples": 0, "redrawn": 0, "shards": []} for split in self.config.splits
         }
@@ -295,7 +296,7 @@ class _Build:
     def _search_leaks(self) -> None:
         """
         Raises:
-            BuildError: A pair is there twice, or a prompt of training in another split.
+            BuildError: A pair occurs twice, or a prompt of training is in another split.
         """
         from .leaks import LeakSearch
 
@@ -320,7 +321,7 @@ class _Build:
 
     @contextmanager
     def _progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar with samples a second; gives what moves it on."""
+        """A progress bar with samples per second; yields the function that advances it."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
         with Progress(*columns, console=self.console) as bar:
             task = bar.add_task(what, total=total)
@@ -328,7 +329,7 @@ class _Build:
 
 
 class _Rate(ProgressColumn):
-    """Samples a second."""
+    """Samples per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

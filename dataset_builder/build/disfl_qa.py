@@ -1,4 +1,4 @@
-"""Disfl-QA as rows: questions that people corrected while they asked them.
+"""Converts Disfl-QA to rows: questions that people corrected while they asked them.
 
 Gupta et al., "Disfl-QA: A Benchmark Dataset for Understanding Disfluencies in Question Answering" (2021), CC-BY-4.0.
 The data do not come with this package: get `train.json`, `dev.json` and `test.json` from
@@ -32,16 +32,16 @@ def load_disfl_qa(path: str | Path, split: str = "train", *, include_unsplit: bo
     """
     Reads one split of Disfl-QA as rows of `schema.SCHEMA`.
 
-    The disfluent question, cut at its repair cue by [`~dataset_builder.speech.disfluency.split_at_cue`], gives the
-    prompt, still being spoken, and the update that interrupts it; the target is the question as meant. The cut is
-    found in the disfluent question alone. The question as meant is never looked at for it, only for measuring
-    afterwards how good the cuts are (see [`summary`]).
+    The disfluent question is cut at its repair cue by [`~dataset_builder.speech.disfluency.split_at_cue`] into the
+    prompt, an incomplete question, and the update that interrupts it; the target is the question as meant. The cut
+    depends on the disfluent question alone. The question as meant is used only afterwards, to measure the quality of
+    the cuts (see [`summary`]).
 
-    The update is heard at position 0: nothing can be said before the question is over, so there is nothing to take
-    back. A question without a cue is a row without updates and of phase 1, its prompt the whole question.
+    The update arrives at position 0: nothing can be emitted before the question is complete, so there is nothing to
+    repair. A question without a cue becomes a row without updates, of phase 1, with the whole question as prompt.
 
-    Escapes that the files hold as text (a backslash before `u00e9` or a quote) are decoded, and spaces made single;
-    nothing else is changed.
+    Literal escapes in the files (a backslash before `u00e9` or a quote) are decoded, and spaces made single; nothing
+    else is changed.
 
     Args:
         path (`str` or `Path`): the folder that holds the JSON files.
@@ -53,7 +53,7 @@ def load_disfl_qa(path: str | Path, split: str = "train", *, include_unsplit: bo
 
     Raises:
         `FileNotFoundError`: the folder or the file is missing.
-        `ValueError`: `split` has no such name, or the file is not what Disfl-QA publishes; names file, id and field.
+        `ValueError`: `split` is unknown, or the file is not what Disfl-QA publishes; names file, id and field.
     """
     rows = []
     for index, (disfluent, original) in enumerate(_read(Path(path), split)):
@@ -65,7 +65,7 @@ def load_disfl_qa(path: str | Path, split: str = "train", *, include_unsplit: bo
 
 
 def _read(folder: Path, split: str) -> list[tuple[str, str]]:
-    """The disfluent and the meant questions of a split."""
+    """Pairs of a disfluent question and the question as meant, of a split."""
     remedy = f"get the data from {SOURCE} and give the folder that holds train.json, dev.json and test.json"
     if split not in SPLITS:
         raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, got {split!r}.")
@@ -102,7 +102,7 @@ def _nature(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Decodes escapes that were escaped once too often, and drops control characters."""
+    """Decodes doubly escaped characters, and drops control characters."""
     text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match.group(1), 16)), text)
     text = re.sub(r"\\+[tn](?!\w)", " ", text)
     text = re.sub(r'\\+"', '"', text)
@@ -141,7 +141,7 @@ def _row(prompt: str, update: str, original: str, split: str, index: int) -> Row
 
 
 def _parts(row: Row) -> tuple[str, str, str]:
-    """Prompt, update (empty without one) and the question as meant."""
+    """Prompt, update (empty if there is none) and the question as meant."""
     update = row["updates"][0]["text"] if row["updates"] else ""
     return row["prompt"], update, row["revised_target"].removesuffix(END)
 
@@ -158,7 +158,7 @@ def exact_match(prediction: str, reference: str) -> float:
 
 
 def token_f1(prediction: str, reference: str) -> float:
-    """Harmonic mean of precision and recall of normalised words, 0.0 to 1.0; two empty texts agree."""
+    """Harmonic mean of precision and recall of normalised words, 0.0 to 1.0; 1.0 for two empty texts."""
     words, wanted = normalise(prediction), normalise(reference)
     if not words or not wanted:
         return float(words == wanted)
@@ -167,14 +167,14 @@ def token_f1(prediction: str, reference: str) -> float:
 
 
 def coverage(prompt: str, update: str, reference: str) -> float:
-    """Share of the reference's normalised words, each as often as it occurs, that prompt and update hold."""
+    """Share of the reference's normalised words that prompt and update contain, with multiplicity."""
     wanted = Counter(normalise(reference))
     held = Counter(normalise(f"{prompt} {update}"))
     return (wanted & held).total() / max(1, wanted.total())
 
 
 def is_reachable(prompt: str, update: str, reference: str) -> bool:
-    """Whether the update without its cue, put in the place of some words of the prompt, gives the reference."""
+    """Whether the update without its cue, substituted for some words of the prompt, gives the reference."""
     said, new, wanted = (normalise(text) for text in (prompt, update[len(find_cue(update)) :], reference))
     kept = len(wanted) - len(new)
     if not 0 <= kept <= len(said):
@@ -183,13 +183,13 @@ def is_reachable(prompt: str, update: str, reference: str) -> bool:
 
 
 def copy_baseline(row: Row) -> str:
-    """The question as it was said."""
+    """The question as uttered."""
     prompt, update, _ = _parts(row)
     return f"{prompt} {update}".strip()
 
 
 def repair_baseline(row: Row) -> str:
-    """The question as [`~dataset_builder.speech.disfluency.repair`] has it."""
+    """The question as repaired by [`~dataset_builder.speech.disfluency.repair`]."""
     prompt, update, _ = _parts(row)
     return repair(prompt, update)
 
@@ -199,16 +199,16 @@ BASELINES: dict[str, Callable[[Row], str]] = {"copy": copy_baseline, "repair": r
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """
-    How well the rules do on rows of [`load_disfl_qa`]. All rates are shares, 0 to 1.
+    Measures the rules on rows of [`load_disfl_qa`]. All rates are shares, 0 to 1.
 
     Args:
         rows (`Sequence[dict]`): rows of one split; with `include_unsplit=False` the hit rate is 1 by definition.
 
     Returns:
         `dict`: `questions` and `with_cue`, counts; `hit_rate`, the share with a cue; of these, `covered`, the share
-        of which every word of the question as meant was said, `words_covered`, the mean share of its words, and
-        `reachable`, the share that one replacement can set right; `baselines`, exact match and F1 of each over all
-        rows, and `baselines_with_cue`, over those with a cue; `kinds` and `cues`, how often each occurs.
+        whose prompt and update contain every word of the question as meant, `words_covered`, the mean share of its
+        words, and `reachable`, the share that one replacement can correct; `baselines`, exact match and F1 of each
+        over all rows, and `baselines_with_cue`, over those with a cue; `kinds` and `cues`, how often each occurs.
 
     Raises:
         `ValueError`: there are no rows.
@@ -238,7 +238,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def scores(said: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:
-    """Mean `exact_match` and `f1` of what was said for each row."""
+    """Mean `exact_match` and `f1` of the predictions `said` for the rows."""
     pairs = [(text, _parts(row)[2]) for text, row in zip(said, rows, strict=True)]
     return {
         "exact_match": _mean([exact_match(*pair) for pair in pairs]),
@@ -252,7 +252,7 @@ def baseline_scores(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
 
 
 def report(split: str, found: dict[str, Any], num_cues: int) -> str:
-    """A [`summary`] for the eye."""
+    """Formats a [`summary`] for reading."""
     lines = [
         f"{split}: {found['questions']:,} questions, {found['with_cue']:,} with a cue ({found['hit_rate']:.1%})",
         f"  of these: every word of the question as meant was said {found['covered']:.1%} "
@@ -268,7 +268,7 @@ def report(split: str, found: dict[str, Any], num_cues: int) -> str:
 
 
 def show(row: Row) -> str:
-    """A row for the eye, its parts a line each."""
+    """Formats a row for reading, one line for each part."""
     prompt, update, meant = _parts(row)
     lines = [
         f"#{row['index']}",
@@ -281,7 +281,7 @@ def show(row: Row) -> str:
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """Writes rows under the columns of `schema.SCHEMA`; the file appears whole or not at all."""
+    """Writes rows under the columns of `schema.SCHEMA`; atomically, so the file is never incomplete."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,9 +1,8 @@
 """
-Disfl-QA with other words: the same disfluencies about other things.
+Augments Disfl-QA by replacing words: the same disfluencies about other subjects.
 
-A few thousand questions are soon known by heart. What is to be learnt is which words a speaker takes back, whatever
-the words are: so in each copy of a question some of its rarer words are replaced, each in all its places, by words of
-other questions.
+A few thousand questions are soon memorized. A model should learn which words a speaker takes back, whatever the words
+are. So each copy of a question replaces some of its rarer words, everywhere they occur, by words of other questions.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from ..speech.disfluency import find_cue
 
 WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|[0-9]+")
 COMMON = 150
-"""So many most frequent words carry the grammar of questions and of repairs, and stay."""
+"""Number of most frequent words, which carry the grammar of questions and of repairs, and are not replaced."""
 
 Row = dict[str, Any]
 
 
 def shape(word: str) -> str:
-    """What a word must have in common with one that takes its place."""
+    """The properties that a word shares with its replacement."""
     if word.isdigit():
         return f"{len(word)} digits"
     return "upper" if word.isupper() and len(word) > 1 else "capital" if word[0].isupper() else "lower"
@@ -34,13 +33,13 @@ def shape(word: str) -> str:
 
 def with_other_words(rows: Sequence[Row], copies: int, share: float = 0.4, seed: int = 0) -> list[Row]:
     """
-    Rows, and copies of them in which words were replaced.
+    The rows, and copies of them with replaced words.
 
     Args:
         rows (`Sequence[dict]`): Rows of [`~dataset_builder.build.disfl_qa.load_disfl_qa`], of the split to train on.
-        copies (`int`): How many of each; 0 gives the rows alone.
-        share (`float`, *optional*, defaults to 0.4): The share of the words that can be replaced that are.
-        seed (`int`, *optional*, defaults to 0): For which words are replaced, and by which.
+        copies (`int`): Number of copies of each row; 0 gives the rows alone.
+        share (`float`, *optional*, defaults to 0.4): The share of the replaceable words that is replaced.
+        seed (`int`, *optional*, defaults to 0): Seed for the choice of words and replacements.
 
     Returns:
         `list[dict]`: The rows, then `copies` times as many, copy by copy.
@@ -68,7 +67,7 @@ def _text(row: Row) -> str:
 
 def _replaced(row: Row, common: set[str], pools: dict[str, list[str]], share: float, rng: random.Random) -> Row:
     updates = [update["text"] for update in row["updates"]]
-    # A word that was not heard could not be guessed, and a cue is what tells a repair.
+    # A word that is not in the input could not be guessed, and the cue marks the repair.
     heard = {word for text in (row["prompt"], *updates) for word in WORD.findall(text)}
     cues = {word for text in updates for word in WORD.findall(find_cue(text))}
     rare = sorted(word for word in heard - cues if word.lower() not in common)

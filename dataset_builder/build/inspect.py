@@ -1,4 +1,4 @@
-"""Samples for the eye: what was emitted, what of it went stale, was taken back, or rightly stayed."""
+"""Prints samples in colour: what was emitted, what became stale, was repaired, or rightly stayed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 STYLES = {"emitted": "", "stale": "red strike", "repair": "yellow", "retained": "green", "update": "bold cyan"}
-"""How each part of a sample looks."""
+"""The style of each part of a sample."""
 
 _MEANINGS = {
     "emitted": "all other words",
@@ -45,12 +45,12 @@ def inspect_dataset(
         dir (`str` or `Path`): Where the data set was built.
         split (`str`, *optional*, defaults to all): Only this split.
         num (`int`, *optional*, defaults to 3): How many samples of a split to print; 0 for none.
-        start (`int`, *optional*, defaults to 0): The first of them, as a row of its split.
+        start (`int`, *optional*, defaults to 0): The first of them, as a row index in its split.
         plots (`str` or `Path`, *optional*): A file for the plots, `.png` or `.svg`.
-        console (`Console`, *optional*): Where to print; by default the standard output.
+        console (`Console`, *optional*): Where to print; by default, standard output.
 
     Raises:
-        ValueError: There is no such data set, split or row, or `plots` has another ending.
+        ValueError: There is no such data set, split or row, or `plots` has another suffix.
     """
     from rich.console import Console
 
@@ -79,7 +79,7 @@ def inspect_dataset(
 
 
 def _rows(shards: list[Shard], start: int, num: int) -> Iterator[dict[str, Any]]:
-    """`num` rows from `start` on, without reading the shards before."""
+    """`num` rows from `start` on, without reading the shards before them."""
     first = 0
     for shard in shards:
         inside = range(max(start, first) - first, min(start + num, first + shard.samples) - first)
@@ -101,7 +101,7 @@ def legend() -> Text:
 
 def render(row: dict[str, Any]) -> Text:
     """
-    A sample in colour: its prompt, and all that was emitted, with each update in brackets where it was heard.
+    A sample in colour: its prompt, and the emitted text, with each update in brackets where it arrived.
 
     Args:
         row (`dict`): A row of `dataset_builder.build.schema.SCHEMA`.
@@ -131,13 +131,13 @@ def render(row: dict[str, Any]) -> Text:
 
 
 def describe(number: int, update: dict[str, Any]) -> str:
-    """An update in a bracket: its number, kind, source and text, and what it changes."""
+    """An update in brackets: its number, kind, source and text, and what it changes."""
     changes = ", ".join(f"{change['fact']} = {change['value']}" for change in update["changes"])
     return f"[{number} {update['kind']}, {update['source']}: “{update['text']}” → {changes or 'changes nothing'}]"
 
 
 def parts_of_characters(row: dict[str, Any]) -> list[str]:
-    """For each character of the target which of `STYLES` it belongs to."""
+    """The one of `STYLES` that each character of the target has."""
     claims, repairs = claim_of_characters(row), repair_of_characters(row)
     heard = len(row["updates"])
     parts = []

@@ -1,7 +1,7 @@
 """Leaks: the same sample twice, or a prompt of the train split in another one.
 
-Rows are told apart by 64-bit hashes that lie on disk, cut into ranges; one range is in memory at a time, so that
-memory does not grow with the number of rows. Equal hashes are only a suspicion: the rows themselves are compared.
+Rows are compared by 64-bit hashes on disk, split into ranges; one range is in memory at a time, so that memory does
+not grow with the number of rows. Equal hashes are only candidates: the rows themselves are compared.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 RANGE = 1 << 18
-"""Rows that a range of hashes holds, on average."""
+"""Average number of rows in a range of hashes."""
 
 COMPARED = 1000
-"""Suspicions of each sort that are looked into; a data set with more of them has failed long since."""
+"""Candidates of each sort that are compared; a data set with more of them has failed anyway."""
 
-_SIDE = 32  # rows of one prompt that are compared, in train and outside
+_SIDE = 32  # rows of one prompt to compare, in train and outside
 
 
 class Place(NamedTuple):
-    """Where a row lies."""
+    """The location of a row."""
 
     shard: Shard
     row: int
@@ -45,9 +45,9 @@ class Place(NamedTuple):
 class Leak:
     """
     Args:
-        what (`str`): `"pair"`: two rows have the same prompt and updates; `"prompt"`: a prompt of train is in another
-            split too.
-        first (`Place`), second (`Place`): the two rows; of a prompt, `first` is the one in train.
+        what (`str`): `"pair"`: two rows have the same prompt and updates; `"prompt"`: a prompt of train also occurs in
+            another split.
+        first (`Place`), second (`Place`): the two rows; for a prompt, `first` is the one in train.
     """
 
     what: str
@@ -56,19 +56,19 @@ class Leak:
 
 
 def text_hash(text: str) -> int:
-    """64 bits."""
+    """A 64-bit hash."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def pair_of(prompt: str, updates: Iterable[str]) -> str:
-    """What makes a sample: its prompt and the texts of its updates, in order."""
+    """The text that identifies a sample: its prompt and the texts of its updates, in order."""
     return "\0".join([prompt, *updates])
 
 
 class LeakSearch:
     """
-    Looks for leaks: `add` all rows, shard by shard, and then read `leaks`. A context manager, whose hashes lie in a
-    folder for temporary files until it is left.
+    Searches for leaks: `add` all rows, shard by shard, and then read `leaks`. A context manager; it keeps the hashes
+    in a temporary folder until it exits.
 
     Args:
         shards (`Sequence[Shard]`): All shards.
@@ -91,7 +91,7 @@ class LeakSearch:
     def add(self, shard: Shard, first: int, prompts: Sequence[str], updates: Sequence[Sequence[str]]) -> None:
         """
         Args:
-            shard (`Shard`): Where the rows lie.
+            shard (`Shard`): The shard of the rows.
             first (`int`): Index of the first of them in the shard.
             prompts (`Sequence[str]`): Their prompts.
             updates (`Sequence[Sequence[str]]`): The texts of their updates.
@@ -101,7 +101,7 @@ class LeakSearch:
         self._write("prompt", [text_hash(prompt) for prompt in prompts], place)
 
     def leaks(self) -> Iterator[Leak]:
-        """All leaks, as long as there are at most `COMPARED` suspicions of a sort."""
+        """All leaks, if there are at most `COMPARED` candidates of a sort."""
         for what in ("pair", "prompt"):
             suspicions = list(self._suspicions(what))
             yield from self._compare(what, suspicions)
@@ -142,7 +142,7 @@ class LeakSearch:
                     return
 
     def _chosen(self, what: str, places: np.ndarray) -> list[Place]:
-        """The rows of a group that have to be compared, none if it is no suspicion at all."""
+        """The rows of a group that have to be compared; none if it is not a candidate."""
         group = [Place(self._shards[int(place) >> 32], int(place) & 0xFFFFFFFF) for place in places]
         if what == "pair":
             return group[:_SIDE]

@@ -1,14 +1,14 @@
-"""No (prompt, updates) pair may repeat: the hash of a pair, and the rows that repeat an earlier one.
+"""Detects repeated (prompt, updates) pairs: the hash of a pair, and the rows that repeat an earlier one.
 
-A pair is the prompt and the texts of the updates in their order. Where an update arrives is left out: the same words
-at another place would be the same task, and what a model saw in training must not come back in a test. Without
-updates, the pair is the prompt alone.
+A pair is the prompt and the texts of the updates in their order. The position of an update is not part of it: the same
+texts at other positions are the same task, and no task of training may occur in a test. Without updates, the pair is
+the prompt alone.
 
-Rows have one global order, the held-out splits first, so that it is the training data that gives way. The later row
-of two equal ones is drawn again with its next attempt, until all rows differ. However many rows are redrawn at a time,
-and in whatever state that was interrupted, the end is the same: each row, in the global order, holds the first of its
-attempts that no earlier row holds. For a pair, once held, is only ever given up to an earlier row; so a row that gave
-way would have had to do so in the end too, and no row moves further than there.
+Rows have one global order, the held-out splits first, so that training rows are the ones replaced. The later row of
+two equal ones is redrawn with its next attempt, until all rows differ. The result does not depend on how many rows are
+redrawn at a time, nor on interruptions: each row, in the global order, holds the first of its attempts that no earlier
+row holds. The reason: a pair, once held, is only ever given up to an earlier row. So a row that was replaced would
+have been replaced in the end too, and no row advances further than necessary.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 PAIR_FIELDS = [("hash", "<u8"), ("attempt", "<i8")]
-"""A row's record: the hash of its pair, and which attempt it is. 64 bits are enough: should two different pairs share
-a hash, one of them is redrawn without need, and nothing worse."""
+"""A row's record: the hash of its pair, and the number of its attempt. 64 bits are enough: if two different pairs
+share a hash, one of them is redrawn without need, with no other effect."""
 
 HASHES_AT_A_TIME = 2**19
 
@@ -33,22 +33,22 @@ HASHES_AT_A_TIME = 2**19
 def pair_hash(row: Mapping[str, Any]) -> int:
     """Hash of a row's prompt and the texts of its updates, from 0 to 2**64 - 1."""
     texts = [row["prompt"], *(update["text"] for update in row["updates"])]
-    pair = b"\xff".join(map(str.encode, texts))  # a byte that no text has
+    pair = b"\xff".join(map(str.encode, texts))  # a byte that occurs in no UTF-8 text
     return int.from_bytes(hashlib.blake2b(pair, digest_size=8).digest(), "little")
 
 
 def find_repeated(files: Sequence[Path], hashes_at_a_time: int = HASHES_AT_A_TIME) -> dict[int, list[int]]:
     """
-    The rows whose pair an earlier row has.
+    The rows whose pair occurs in an earlier row.
 
     Hashes are compared range by range, so that memory depends on `hashes_at_a_time` and not on the number of rows.
 
     Args:
         files (`Sequence[Path]`): The records of every shard, as `.npy`, in the global order.
-        hashes_at_a_time (`int`, *optional*, defaults to 2**19): About how many hashes are held at a time.
+        hashes_at_a_time (`int`, *optional*, defaults to 2**19): Approximate number of hashes in memory.
 
     Returns:
-        `dict[int, list[int]]`: For the number of a file, the rows in it that repeat an earlier one, ascending.
+        `dict[int, list[int]]`: For the index of a file, the rows in it that repeat an earlier one, ascending.
     """
     import numpy as np
 
@@ -70,7 +70,7 @@ def _hashes(file: Path) -> npt.NDArray[np.uint64]:
 
 
 def _ranges(rows: int, hashes_at_a_time: int) -> Iterator[tuple[int, int]]:
-    """Cuts all hashes into ranges, both ends included, of about so many rows each."""
+    """Splits the hash values into ranges, both ends included, of about `hashes_at_a_time` rows each."""
     parts = max(1, -(-rows // hashes_at_a_time))
     for part in range(parts):
         yield part * 2**64 // parts, (part + 1) * 2**64 // parts - 1

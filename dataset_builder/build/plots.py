@@ -1,4 +1,4 @@
-"""The distributions of a data set in one figure."""
+"""Plots the distributions of a data set in one figure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".svg")
 REACTIONS = 20_000
-"""About how many rows are looked at for reactions, at most, spread over all."""
+"""Approximate maximum number of rows read for reactions, spread over all."""
 
-_BLOCK = 1000  # rows that are read together
+_BLOCK = 1000  # rows read together
 _COLOUR, _SECOND, _MAP = "#3b6ea5", "#d08c2f", "Blues"
 
 
 def check_suffix(path: str | Path) -> None:
     """
     Raises:
-        ValueError: A plot cannot be written under that name.
+        ValueError: A plot cannot be written with that suffix.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise ValueError(f"`plots` must end in {' or '.join(SUFFIXES)}, got {str(path)!r}.")
@@ -37,16 +37,17 @@ def plot_dataset(
     dataset: StoredDataset, path: str | Path, *, split: str | None = None, tallies: Mapping[str, Tally] | None = None
 ) -> None:
     """
-    Draws families, kinds of update, updates a row, lengths, positions, reactions and the share that requires revision.
+    Plots families, kinds of update, updates per row, lengths, positions, reactions and the share that requires
+    revision.
 
     Args:
         dataset (`StoredDataset`): The data set.
-        path (`str` or `Path`): Where the figure goes, `.png` or `.svg`.
+        path (`str` or `Path`): Path of the figure, `.png` or `.svg`.
         split (`str`, *optional*, defaults to all): Only this split.
-        tallies (`Mapping[str, Tally]`, *optional*): The counts of these splits, if they were taken already.
+        tallies (`Mapping[str, Tally]`, *optional*): The counts of these splits, if already available.
 
     Raises:
-        ValueError: `path` has another ending.
+        ValueError: `path` has another suffix.
     """
     check_suffix(path)
     from matplotlib import rc_context
@@ -62,7 +63,7 @@ def plot_dataset(
         figure = Figure(figsize=(13, 14.5))
         FigureCanvasAgg(figure)
         shape: Any = [["families", "revised"], ["kinds", "kinds"], ["updates", "lengths"], ["positions", "reactions"]]
-        # A fixed layout, which is drawn several times faster than one that is solved for.
+        # A fixed layout, which is drawn several times faster than a computed one.
         space = {"left": 0.145, "right": 0.98, "top": 0.94, "bottom": 0.05, "hspace": 0.36, "wspace": 0.27}
         axes: dict[str, Axes] = figure.subplot_mosaic(shape, height_ratios=(3, 5, 3, 3), gridspec_kw=space)
         title = f"{dataset.config['name']}: {total.rows:,} rows"
@@ -88,7 +89,7 @@ def _measured_reactions(dataset: StoredDataset, splits: Sequence[str]) -> dict[s
 
 
 def _some_rows(dataset: StoredDataset, splits: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """All rows, or about `REACTIONS` of them, in blocks, so that few row groups have to be read."""
+    """All rows, or about `REACTIONS` of them, in blocks, so that few row groups are read."""
     shards = [shard for split in splits for shard in dataset.shards[split]]
     rows = sum(shard.samples for shard in shards)
     if rows <= REACTIONS:
@@ -103,7 +104,7 @@ def _some_rows(dataset: StoredDataset, splits: Sequence[str], columns: Sequence[
 
 
 def _bars(axis: Axes, names: list[str], values: list[float], labels: list[str]) -> None:
-    """Horizontal bars, the first on top, each with a label behind it."""
+    """Horizontal bars, the first on top, each with a label to its right."""
     bars = axis.barh(names, values, color=_COLOUR)
     axis.bar_label(bars, labels, padding=3)
     axis.invert_yaxis()
@@ -137,7 +138,7 @@ def _kinds(axis: Axes, total: Tally) -> None:
         axis.set(xticks=[], yticks=[])
         return
     top = max(map(max, shares))
-    # Darker by the square root, so that rare kinds can be told from absent ones.
+    # Shade by the square root, so that rare kinds differ visibly from absent ones.
     shades = [[(share / top) ** 0.5 for share in row] for row in shares]
     axis.imshow(shades, cmap=_MAP, aspect="auto", vmin=0, vmax=1.15)
     axis.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right", rotation_mode="anchor")
@@ -200,7 +201,7 @@ def _reactions(axis: Axes, found: Mapping[str, list[int]]) -> None:
 
 
 def _quantile(counts: Counter[int], share: float) -> int:
-    """The smallest value that at least this share of all does not exceed."""
+    """The smallest value that at least this share of all values does not exceed."""
     left = share * counts.total()
     for value in sorted(counts):
         left -= counts[value]

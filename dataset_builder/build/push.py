@@ -1,4 +1,4 @@
-"""Puts a data set on the Hub."""
+"""Uploads a data set to the Hub."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from .stored import DATA, MANIFEST, StoredDataset
 
 def push_dataset(dir: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
     """
-    Checks a data set and puts it on the Hub; what an earlier push left of its data is replaced.
+    Checks a data set and uploads it to the Hub; data files of an earlier push are replaced.
 
     Args:
         dir (`str` or `Path`): Where the data set was built.
         repo_id (`str`): Its name on the Hub: `"user/name"`.
-        private (`bool`, *optional*, defaults to `False`): Keep it for yourself; an existing one stays what it is.
-        token (`str`, *optional*, defaults to the one that is stored): A token that may write.
+        private (`bool`, *optional*, defaults to `False`): Make it private; an existing one stays as it is.
+        token (`str`, *optional*, defaults to the one that is stored): A token with write access.
 
     Returns:
-        `str`: Its address.
+        `str`: Its URL.
 
     Raises:
-        ValueError: The data set fails its check, or has no card; the name is none, or there is no token. Nothing was
-            sent.
+        ValueError: The data set fails its check, or has no card; the name is invalid, or there is no token.
+            Nothing was sent.
     """
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HFValidationError
@@ -48,7 +48,7 @@ def push_dataset(dir: str | Path, repo_id: str, *, private: bool = False, token:
         repo_id=repo_id,
         repo_type="dataset",
         folder_path=dataset.folder,
-        # Only what belongs to the data set; files of an earlier push that has more shards must not stay.
+        # Only files of the data set; further files of an earlier push with more shards are deleted.
         allow_patterns=[CARD, MANIFEST, "*.png", f"{DATA}/*.parquet"],
         delete_patterns=f"{DATA}/*.parquet",
         commit_message=f"{dataset.config['name']}: {dataset.samples:,} rows",

@@ -1,7 +1,7 @@
-"""The columns of a data set, as they lie in parquet and as `datasets` loads them.
+"""The columns of a data set, as stored in parquet and as `datasets` loads them.
 
-Positions and spans count characters of the whole target, `initial_target + revised_target`; a version is how many
-updates had been heard.
+Positions and spans count characters of the whole target, `initial_target + revised_target`; a version is the number of
+updates received before.
 """
 
 from __future__ import annotations
@@ -59,4 +59,4 @@ SCHEMA = pa.schema(
         ("attempt", NUMBER),
     ]
 )
-"""What each column holds is told by [`~dataset_builder.Sample`]."""
+"""[`~dataset_builder.Sample`] documents each column."""

@@ -1,7 +1,7 @@
-"""One shard: its place, making it, looking whether it is whole, and drawing some of its rows again.
+"""One shard: its path, making it, checking that it is complete, and redrawing some of its rows.
 
-A shard is made by one process from the config and its own place alone, one row group at a time, and appears under its
-name only when it is whole and on disk.
+One process makes a shard from the config and the shard's position alone, one row group at a time. It appears under its
+name only when it is complete and on disk.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .stored import DATA
 ROWS_PER_GROUP = 1000
 MAX_ATTEMPTS = 20
 WORKING = ".build"
-"""Folder of what a build needs until it is finished."""
+"""Folder of the files that a build needs until it is finished."""
 
 _FINGERPRINT = b"dataset_builder.fingerprint"
 
@@ -41,12 +41,12 @@ Pairs = npt.NDArray[np.void]
 
 
 class BuildError(RuntimeError):
-    """A build that cannot go on; the message says why, and what to do."""
+    """A build cannot continue; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """Which rows a file holds: those of `split` from index `start` on, `samples` of them."""
+    """The rows of a file: those of `split` from index `start` on, `samples` of them."""
 
     split: str
     number: int
@@ -61,7 +61,7 @@ class ShardPlan:
 
 
 def plan_shards(config: BuildConfig) -> list[ShardPlan]:
-    """All shards in the global order of rows: training last, so that it gives way where a pair repeats."""
+    """All shards in the global order of rows: training last, so that its rows are replaced when a pair repeats."""
     plans = []
     for split in sorted(config.splits, key=lambda split: (split == "train", SPLITS.index(split))):
         samples, size = config.splits[split], config.samples_per_shard
@@ -74,7 +74,8 @@ def plan_shards(config: BuildConfig) -> list[ShardPlan]:
 
 
 def shard_schema(config: BuildConfig) -> pa.Schema:
-    """The columns of a shard, with what `datasets` reads its features from and the fingerprint of the config."""
+    """The columns of a shard, with the metadata from which `datasets` reads its features, and the config's
+    fingerprint."""
     columns = list(SCHEMA)
     if config.tokenizer is not None:
         from .tokens import TOKEN_SCHEMA
@@ -87,7 +88,7 @@ def shard_schema(config: BuildConfig) -> pa.Schema:
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:
-    """A type as `datasets.Features` writes it."""
+    """A type in the notation of `datasets.Features`."""
     if pa.types.is_list(kind):
         return {"feature": _feature(kind.value_type), "_type": "List"}
     if pa.types.is_struct(kind):
@@ -96,7 +97,7 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """The fingerprint in a shard, None if it cannot be read or holds none."""
+    """The fingerprint in a shard; None if it cannot be read or contains none."""
     try:
         found = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException):
@@ -106,7 +107,7 @@ def fingerprint_of(path: Path) -> str | None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file that appears under its name whole or not at all: written as `*.part`, flushed to disk, renamed."""
+    """Opens a file for an atomic write: written as `*.part`, flushed to disk, renamed."""
     part = path.with_name(path.name + ".part")
     try:
         with open(part, "wb") as file:
@@ -121,7 +122,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def garbage_kept() -> Iterator[None]:
-    """Lets no cyclic garbage be looked for while rows are made: they leave next to none, and are many."""
+    """Disables cyclic garbage collection while rows are made: they are many, and leave almost no cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -137,7 +138,7 @@ class ShardMaker:
 
     Args:
         config (`BuildConfig`): What the data set is made from.
-        folder (`Path`): Where it lies; its subfolders for shards and for the work exist.
+        folder (`Path`): Its folder; the subfolders for shards and for the work exist.
     """
 
     def __init__(self, config: BuildConfig, folder: Path):
@@ -157,7 +158,7 @@ class ShardMaker:
         One row.
 
         Raises:
-            BuildError: It cannot be made; the message tells split, index and seed.
+            BuildError: It cannot be made; the message names split, index and seed.
         """
         try:
             if split not in self._builders:
@@ -180,7 +181,8 @@ class ShardMaker:
         return lambda row: {**row, **token_row(row, tokenizer)}
 
     def make(self, shard: ShardPlan, on_rows: Callable[[int], None]) -> None:
-        """Makes a shard with the first attempt of each row; `on_rows` hears how many rows are done, group by group."""
+        """Makes a shard with the first attempt of each row; calls `on_rows` with the number of rows done, per row
+        group."""
         pairs = np.zeros(shard.samples, PAIR_FIELDS)
 
         def groups() -> Iterator[pa.Table]:
@@ -196,10 +198,10 @@ class ShardMaker:
 
     def redraw(self, shard: ShardPlan, places: Sequence[int], on_rows: Callable[[int], None]) -> None:
         """
-        Replaces the rows at the given places by their next attempts; the others stay as they are.
+        Replaces the rows at the given places by their next attempts; the others are unchanged.
 
         Raises:
-            BuildError: A row has had all its attempts.
+            BuildError: A row has no attempts left.
         """
         pairs = np.load(self.pairs_file(shard))
 
@@ -232,26 +234,26 @@ class ShardMaker:
             with pq.ParquetWriter(file, self.schema, compression="zstd") as writer:
                 for table in groups:
                     writer.write_table(table)
-            # From here on the old records tell of a shard that is no more; records that are missing are read again.
+            # From here on the old records describe a shard that no longer exists; missing records are recomputed.
             pairs_file.unlink(missing_ok=True)
         self._write_pairs(pairs_file, pairs)
 
     def pairs_file(self, shard: ShardPlan) -> Path:
-        """Where the hash and the attempt of each row of a shard are kept."""
+        """Path of the file with the hash and the attempt of each row of a shard."""
         return self.folder / WORKING / f"{shard.split}-{shard.number:05d}.npy"
 
     def _write_pairs(self, path: Path, pairs: Pairs) -> None:
-        buffer = BytesIO()  # numpy's own writing to a file does not say that a disk is full
+        buffer = BytesIO()  # numpy does not report a full disk when it writes to a file
         np.save(buffer, pairs)
         with whole_file(path) as file:
             file.write(buffer.getbuffer())
 
     def look(self, shard: ShardPlan, on_rows: Callable[[int], None]) -> str | None:
         """
-        Looks at a shard that is there already, and reads its records again if they are missing.
+        Checks an existing shard, and recomputes its records if they are missing.
 
         Returns:
-            `str`: What is wrong with it; None if it is whole and of this config.
+            `str`: What is wrong with it; None if it is complete and of this config.
         """
         path = self.folder / shard.file
         try:

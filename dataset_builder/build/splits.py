@@ -1,4 +1,4 @@
-"""The named splits: what each asks of a model that training did not."""
+"""The named splits: how each differs from training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIPTIONS = {
     "adversarial": "most updates contradict what was just said, correct a correction, or come from a liar",
     "retraction": "many updates take an earlier one back",
 }
-"""What each split is, in a line."""
+"""A one-line description of each split."""
 
 _KINDS: dict[str, dict[str, float]] = {
     "distractor": {

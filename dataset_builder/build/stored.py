@@ -1,7 +1,7 @@
-"""A data set on disk: its manifest, its shards, and their rows in the order in which they lie there.
+"""A data set on disk: its manifest, its shards, and their rows in stored order.
 
-A folder holds `build.json`, the manifest, and `data/{split}-{shard}-of-{shards}.parquet`. Whatever reads it goes one
-row group at a time, so that memory does not grow with the number of rows.
+A folder holds `build.json`, the manifest, and `data/{split}-{shard}-of-{shards}.parquet`. All reads take one row group
+at a time, so that memory does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ DATA = "data"
 @dataclass(frozen=True)
 class Shard:
     """
-    One parquet file, as the manifest tells it.
+    One parquet file, as described by the manifest.
 
     Args:
         split (`str`): The split that all of its rows belong to.
-        path (`Path`): Where it lies.
+        path (`Path`): Its path.
         file (`str`): Its name relative to the data set: `"data/train-00000-of-00002.parquet"`.
         samples (`int`): Number of rows.
         sha256 (`str`): Hash of its bytes, in hexadecimal digits.
@@ -44,7 +44,7 @@ class Shard:
     sha256: str
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
-        """Each row group, or of the given columns only, with the index of its first row in the file."""
+        """Each row group, or only the given columns of it, with the index of its first row in the file."""
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(self.path) as file:
@@ -61,7 +61,7 @@ class Shard:
 
     def take(self, numbers: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """
-        Some rows.
+        Reads some rows.
 
         Args:
             numbers (`Sequence[int]`): Indices of rows in the file, in ascending order.
@@ -84,13 +84,13 @@ class Shard:
 
 class StoredDataset:
     """
-    A data set that was built.
+    A finished data set.
 
     Args:
         folder (`str` or `Path`): Where it was built.
 
     Raises:
-        ValueError: There is no such folder, or it holds no manifest that can be read.
+        ValueError: There is no such folder, or it has no readable manifest.
     """
 
     def __init__(self, folder: str | Path):
@@ -135,10 +135,10 @@ class StoredDataset:
     @cached_property
     def builder_config(self) -> BuilderConfig:
         """
-        What the builder was asked for, before any split changes it.
+        The configuration of the builder, before any split changes it.
 
         Raises:
-            ValueError: This version of the builder does not know it.
+            ValueError: This version of the builder does not support it.
         """
         from ..config import BuilderConfig
 
@@ -149,7 +149,7 @@ class StoredDataset:
             raise ValueError(f"`dir`: {self.folder / MANIFEST} was written by another version: {error}.") from error
 
     def spread(self, split: str, num: int) -> list[tuple[Shard, list[int]]]:
-        """At most `num` rows of a split, evenly spread over all of it: the shards, and which rows of each."""
+        """At most `num` rows of a split, evenly spread over all of it: the shards, and the rows of each."""
         total = sum(shard.samples for shard in self.shards[split])
         num = min(num, total)
         wanted = [number * total // num for number in range(num)]

@@ -1,4 +1,4 @@
-"""What a data set is made of: counts by split, taken one row group at a time."""
+"""Statistics of a data set: counts by split, taken one row group at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 COLUMNS = ("task_type", "updates", "initial_target", "revised_target", "requires_revision", "phase")
-"""What is read of each row to count it."""
+"""The columns needed to count a row."""
 
 PLACES = ("start", "middle", "late", "after the end")
-"""Where an update is heard: in the first, second or last third of what is said up to the first end, or after it."""
+"""Where an update arrives: in the first, second or last third of the text up to the first end, or after it."""
 
 BINS = 30
-"""Parts that the text up to its first end is cut into to count positions; one more is after that end."""
+"""Number of parts of the text up to its first end, to count positions; one more part is after that end."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Tally:
         kinds (`Counter[tuple[str, str]]`): Updates by family and kind.
         updates (`Counter[int]`): Rows by number of updates.
         lengths (`Counter[int]`): Rows by characters emitted.
-        positions (`Counter[int]`): Updates by the part of the text, out of `BINS`, in which they were heard; `BINS` is
+        positions (`Counter[int]`): Updates by the part of the text, out of `BINS`, in which they arrived; `BINS` is
             after the end.
         phases (`Counter[int]`): Rows by phase.
         revised (`int`): Rows that require revision.
@@ -76,12 +76,12 @@ class Tally:
             self.kinds[pair["family"], pair["kind"]] += pair["count_all"]
         targets = pc.binary_join_element_wise(table["initial_target"], table["revised_target"], "")
         said = pc.utf8_length(pc.list_element(pc.split_pattern(targets, END, max_splits=1), 0))
-        total = 1 + said.to_numpy()[rows.to_numpy()]  # up to and with the first character of the end
+        total = 1 + said.to_numpy()[rows.to_numpy()]  # up to and including the first character of the end
         parts = np.minimum(heard.field("position").to_numpy() * BINS // total, BINS)
         self.positions.update({int(part): int(count) for part, count in zip(*np.unique(parts, return_counts=True))})
 
     def merge(self, other: Tally) -> None:
-        """Adds the counts of another one."""
+        """Adds the counts of another tally."""
         self.rows += other.rows
         self.revised += other.revised
         for name in ("families", "kinds", "updates", "lengths", "positions", "phases"):
@@ -100,7 +100,7 @@ class Tally:
 
     @property
     def places(self) -> Counter[str]:
-        """Updates by `PLACES`."""
+        """Number of updates by `PLACES`."""
         totals: Counter[str] = Counter()
         for part, count in self.positions.items():
             totals[PLACES[part * 3 // BINS]] += count
@@ -120,7 +120,7 @@ def take_stock(
     Args:
         dataset (`StoredDataset`): The data set.
         split (`str`, *optional*, defaults to all): Only this split.
-        advance (`Callable[[int], object]`, *optional*): Told how many rows were counted, each time.
+        advance (`Callable[[int], object]`, *optional*): Called repeatedly with the number of rows just counted.
 
     Returns:
         `dict[str, Tally]`: The counts of each split.
@@ -137,11 +137,11 @@ def take_stock(
 
 def reactions(row: dict[str, Any]) -> Iterator[tuple[str, int]]:
     """
-    How soon each update shows, for those that change something.
+    How soon the text reacts to each update that changes something.
 
     Yields:
-        `tuple[str, int]`: `"repair"` or `"new value"`, and the characters from the place where an update was heard to
-        the first one of its repair, or of the first value said since that depends on what it changed.
+        `tuple[str, int]`: `"repair"` or `"new value"`, and the characters from the position of an update to the start
+        of its repair, or of the first later value that depends on what it changed.
     """
     target = row["initial_target"] + row["revised_target"]
     for number, update in enumerate(row["updates"]):

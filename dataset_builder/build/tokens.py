@@ -1,9 +1,9 @@
-"""Rows as token ids: what the models read and say, with the record of each emitted token.
+"""Rows as token ids: what the models read and emit, with a record for each emitted token.
 
-It needs a `tokenizer.json` and no model. The prompt is cut into clauses, each ended by `<sep>`; an update is one
-message between `<update>` and `<sep>`; control tokens spelt out in either stay plain text. The target is tokenized in
-one piece, so that a token may reach across the place where an update was heard: a token under way is finished, and the
-first one that starts at or after a position is the first that may know.
+This needs a `tokenizer.json` and no model. The prompt is split into clauses, each ended by `<sep>`; an update is one
+message between `<update>` and `<sep>`; control tokens spelt out in either are encoded as plain text. The target is
+tokenized in one piece, so a token may span the position of an update: that token does not depend on the update; the
+first one that starts at or after the position may.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SEPARATOR, UPDATE = "<sep>", "<update>"
-"""The tokens that end a message and open an update."""
+"""The tokens that end a message and begin an update."""
 
 TOKENS = pa.list_(pa.int32())
 
@@ -54,7 +54,7 @@ TOKEN_SCHEMA = pa.schema(
         ),
     ]
 )
-"""What each column holds is told by [`token_row`]."""
+"""[`token_row`] documents each column."""
 
 _CLAUSE_END = re.compile(r"(?<=[.,;:?!])\s+")  # "3.5" ends no clause
 
@@ -86,19 +86,20 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
 
 def token_row(row: dict[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
     """
-    The token form of a row; it fits `TOKEN_SCHEMA`.
+    The token form of a row; it matches `TOKEN_SCHEMA`.
 
     Args:
         row (`dict`): A row of `dataset_builder.build.schema.SCHEMA`.
-        tokenizer (`tokenizers.Tokenizer`): What [`load_tokenizer`] gives.
+        tokenizer (`tokenizers.Tokenizer`): The result of [`load_tokenizer`].
 
     Returns:
         `dict`: `prompt_tokens`, `initial_target_tokens`, `update_tokens` (one list for each update),
         `revised_target_tokens` and `metadata`. Initial and revised tokens, joined, are the tokens of the whole target;
-        all positions in `metadata` are indices into them. There, `update_positions` holds for each update the first
-        token that may know it, `earliest` the first one that does, and `update_step` is the first of
-        `update_positions`, -1 if no update comes. For each token, `token_versions` says how many updates had been
-        heard and `token_claims` which claim it belongs to, as an index into the row's `provenance`, -1 for none.
+        all positions in `metadata` are indices into them. There, `update_positions` gives for each update the first
+        token that may depend on it, `earliest` the first one that does, and `update_step` is the first of
+        `update_positions`, -1 if there is no update. For each token, `token_versions` gives its visible version (a
+        number of updates), and `token_claims` the claim it belongs to, as an index into the row's `provenance`, -1 for
+        none.
 
     Raises:
         ValueError: The tokenizer lacks `<sep>` or `<update>`.
@@ -136,7 +137,7 @@ def _id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def _encode_messages(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of messages; a word has the space before it wherever it stands."""
+    """Token ids of messages; each word is encoded with a space before it, even the first."""
     before = tokenizer.encode_special_tokens
     tokenizer.encode_special_tokens = True  # as plain text
     try:
@@ -147,7 +148,7 @@ def _encode_messages(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[in
 
 
 def _claims_of_tokens(row: dict[str, Any], offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """A token belongs to the claim of its first character that is no white space."""
+    """For each token, the claim of its first character that is not white space."""
     target, claims = row["initial_target"] + row["revised_target"], claim_of_characters(row)
     return [
         next((claims[place] for place in range(start, end) if not target[place].isspace()), -1)

@@ -1,8 +1,8 @@
-"""Processes that make shards side by side, and stop cleanly.
+"""Processes that make shards in parallel, and stop cleanly.
 
-Each worker holds a [`ShardMaker`] of its own and one pipe to the process that started it: tasks come in, numbers of
-finished rows and results go out. When that process ends, however it does, the pipe breaks, and the worker drops the
-file under way and ends too.
+Each worker holds its own [`ShardMaker`] and one pipe to its parent process: tasks come in, numbers of finished rows
+and results go out. When the parent ends, for whatever reason, the pipe breaks; the worker then drops the unfinished
+file and ends too.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Task:
 
 class Workers:
     """
-    Runs tasks; used as a context manager, which ends the processes.
+    Runs tasks; a context manager, which ends the processes on exit.
 
     Args:
         config (`BuildConfig`): What the data set is made from.
-        folder (`Path`): Where it lies.
-        num_workers (`int`): Most processes at a time; with 1, all is done in this process.
+        folder (`Path`): Its folder.
+        num_workers (`int`): Maximum number of processes; with 1, everything runs in this process.
     """
 
     def __init__(self, config: BuildConfig, folder: Path, num_workers: int):
@@ -74,14 +74,14 @@ class Workers:
 
         Args:
             tasks (`Sequence[Task]`): What to run.
-            on_rows (`Callable[[int], None]`): Hears how many more rows are done.
+            on_rows (`Callable[[int], None]`): Called with the number of further rows done.
 
         Yields:
-            `tuple[ShardPlan, Any]`: The shard of each task as it ends, and what the task returned.
+            `tuple[ShardPlan, Any]`: The shard of each finished task, and the result of the task.
 
         Raises:
             BuildError: A worker died.
-            Exception: The first one that a task raised.
+            Exception: The first exception raised by a task.
         """
         if self.num_workers == 1:
             maker = ShardMaker(self.config, self.folder)
@@ -94,7 +94,7 @@ class Workers:
             while waiting and self._idle:
                 connection = self._idle.pop()
                 self._busy[connection] = waiting.popleft()
-                with suppress(ConnectionError):  # a worker that died is found where its answer is awaited
+                with suppress(ConnectionError):  # a dead worker is detected when its result is awaited
                     connection.send(self._busy[connection])
             for ready in wait(list(self._busy)):
                 assert isinstance(ready, Connection)
@@ -118,12 +118,12 @@ class Workers:
         return kind, value
 
     def _start(self, workers: int) -> None:
-        # Spawned and not forked: the progress bar and arrow run threads, and a fork would copy what they hold.
+        # Spawned and not forked: the progress bar and arrow run threads, and a fork would copy their locks.
         context = get_context("spawn")
         for _ in range(workers - len(self._processes)):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(theirs, self.config, self.folder), daemon=True)
-            with _interrupts_ignored():  # which the worker inherits: stopping is ours to tell
+            with _interrupts_ignored():  # inherited by the worker: only the parent stops it
                 process.start()
             theirs.close()
             self._processes.append(process)
@@ -143,7 +143,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _work(connection: Connection, config: BuildConfig, folder: Path) -> None:
-    """What a worker does: task after task, until its pipe is closed."""
+    """Runs task after task in a worker, until its pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     maker = ShardMaker(config, folder)
@@ -161,7 +161,7 @@ def _work(connection: Connection, config: BuildConfig, folder: Path) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error as it can be sent; one that was not foreseen brings its trace as a note."""
+    """The error in a form that can be pickled; an unexpected one carries its traceback as a note."""
     if not isinstance(error, BuildError):
         error.add_note(traceback.format_exc().rstrip())
     try:

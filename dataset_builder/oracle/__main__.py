@@ -17,7 +17,7 @@ SHOWN = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints how many samples of a family agree, and what is wrong with the first that do not.
+    """Prints how many samples of a family agree, and the errors of the first ones that do not.
 
     Returns:
         `int`: The exit status, 1 if any disagrees.

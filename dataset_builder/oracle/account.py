@@ -1,4 +1,4 @@
-"""What was said in a text, when, and which of it took something back."""
+"""What a text states, in which version, and which parts are repairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .listener import Conversation, StatedValue
 
 
 class Statement(NamedTuple):
-    """A claim, the values it speaks at their places in the whole text, and the version of each of these."""
+    """A claim, the values it states with their places in the whole text, and the version of each of these."""
 
     claim: Claim
     parts: tuple[StatedValue, ...]
@@ -20,7 +20,7 @@ class Statement(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A statement of what was asked, the one before it of the same, and the repair that it is part of."""
+    """A statement that answers a question, the previous one with the same key, and the repair that it is part of."""
 
     statement: Statement
     earlier: Statement | None
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A place where updates were heard, and the versions before and after it."""
+    """A place where updates arrived, and the versions before and after it."""
 
     place: int
     before: int
@@ -37,10 +37,10 @@ class Moment(NamedTuple):
 
 class Account:
     """
-    What was said in a conversation, next to what had been heard.
+    What was emitted in a conversation, next to what had been received.
 
     Args:
-        conversation (`Conversation`): As it was understood.
+        conversation (`Conversation`): The parsed row.
     """
 
     def __init__(self, conversation: Conversation):
@@ -51,18 +51,18 @@ class Account:
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """All that was asked for, in the end."""
+        """The keys of all questions, after all updates."""
         return self.conversation.states[-1].questions
 
     def value(self, version: int, key: str) -> str:
-        """What `key` is after so many updates."""
+        """The value of `key` after `version` updates."""
         at = version % len(self.conversation.states), key
         if at not in self._values:
             self._values[at] = self.listener.value(self.conversation.states[version], key)
         return self._values[at]
 
     def changed(self, statement: Statement, version: int, later: int) -> bool:
-        """Whether anything that a claim speaks was another at any version from one to another."""
+        """Whether any value that a claim states differs, at any version up to `later`, from that at `version`."""
         return any(
             self.value(version, part.key) != self.value(other, part.key)
             for part in statement.parts
@@ -97,14 +97,14 @@ class Account:
 
     @cached_property
     def repairs(self) -> list[Repair]:
-        """The repairs of the text. The end of one in JSON is the end of what it repeats."""
+        """The repairs of the text. A repair in JSON ends where its last repeated member ends."""
         if not self.listener.written:
             return [repair._replace(after=self._unit(repair)) for repair in spoken(self.text)]
         return self._repeating(list(written(self.text, [statement.claim.start for statement in self.statements])))
 
     @cached_property
     def _phrases(self) -> set[str]:
-        """All values of several words, which are said at once."""
+        """All values of several words, which are emitted as one unit."""
         versions = range(len(self.conversation.states))
         values = [value for state in self.conversation.states for value in state.facts.values()]
         keys = {*self.questions, *(key for state in self.conversation.states for key in self.listener.reasons(state))}
@@ -112,8 +112,8 @@ class Account:
         return {value for value in values if isinstance(value, str) and " " in value}
 
     def _unit(self, repair: Repair) -> int:
-        """Where what was said last before a repair begins: a word, or all words of a value, even of one that stands in
-        a sentence that was cut."""
+        """Start of the last unit before a repair: a word, or all words of a value, even of a value in a sentence that
+        was cut."""
         place, before = repair.after, self.text[: repair.start].rstrip(".,:;!?")
         for phrase in sorted(self._phrases, key=len, reverse=True):
             if f" {before}".endswith(f" {phrase}"):
@@ -127,8 +127,8 @@ class Account:
         return place
 
     def _repeating(self, leads: list[Repair]) -> list[Repair]:
-        """Repairs of JSON with their ends: each repeats members that were changed since, once each unless they change
-        again meanwhile."""
+        """Repairs of JSON with their ends: each repeats members that have changed, once each unless they change again
+        meanwhile."""
         found = []
         for number, lead in enumerate(leads):
             limit = leads[number + 1].start if number + 1 < len(leads) else len(self.text)
@@ -147,7 +147,7 @@ class Account:
 
     @cached_property
     def answers(self) -> list[Answer]:
-        """What was said of the questions."""
+        """The statements that answer questions."""
         latest: dict[str, Statement] = {}
         found = []
         for statement in self.statements:
@@ -162,7 +162,7 @@ class Account:
         return self.repairs[number] if number >= 0 and place < self.repairs[number].end else None
 
     def chain(self, repair: Repair) -> tuple[Repair, Repair]:
-        """The first and the last of the repairs that cut each other short where this one is among them."""
+        """The first and the last of the chain of repairs, each cut short by the next, that contains this one."""
         first = last = self.repairs.index(repair)
         while first and self.repairs[first - 1].end >= self.repairs[first].start:
             first -= 1

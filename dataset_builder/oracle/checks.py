@@ -1,4 +1,4 @@
-"""What in a gold text does not follow from what had been heard."""
+"""Finds what does not follow in a gold text from the messages received."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ END = "<eos>"
 
 def disagreements(row: Mapping[str, Any]) -> list[str]:
     """
-    A sentence for each thing in the gold text of a row that does not follow from what had been heard.
+    Describes, one sentence each, what in the gold text of a row does not follow from the messages received.
 
     Args:
         row (`Mapping[str, Any]`):
             A row of a data set. Only its prompt, targets and task type, and text and position of its updates are
-            looked at.
+            read.
 
     Raises:
         ValueError: A column is missing, or the family has no oracle.
@@ -46,7 +46,7 @@ def disagreements(row: Mapping[str, Any]) -> list[str]:
 
 
 def wrong_values(account: Account) -> Iterator[str]:
-    """Values that are not what they should be at their place, and claims that there is no reason for."""
+    """Values that are wrong at their place, and claims without a reason."""
     for claim, parts, versions in account.statements:
         for part, version in zip(parts, versions, strict=True):
             due = account.value(version, part.key)
@@ -60,7 +60,7 @@ def wrong_values(account: Account) -> Iterator[str]:
 
 
 def wrong_answers(account: Account) -> Iterator[str]:
-    """What was asked for and never answered, or not answered as it is in the end."""
+    """Questions that are never answered, or whose last answer is wrong."""
     said = {statement.claim.key: statement.claim for statement in account.statements}
     for key in account.questions:
         due = account.value(-1, key)
@@ -75,7 +75,7 @@ def wrong_answers(account: Account) -> Iterator[str]:
 
 
 def wrong_asides(account: Account) -> Iterator[str]:
-    """What was said unasked, on the way to an answer, and not taken back like an answer."""
+    """Intermediate statements that no question asks for, and that are not repaired as an answer would be."""
     for key in sorted({statement.claim.key for statement in account.statements}.difference(account.questions)):
         own = (statement for statement in account.statements if statement.claim.key == key)
         said = [part for statement in own for part in statement.parts if part.key == key]
@@ -89,7 +89,7 @@ def wrong_asides(account: Account) -> Iterator[str]:
 
 
 def wrong_end(account: Account) -> Iterator[str]:
-    """A text that ends when it should not, or does not when it should."""
+    """A text that ends too early or too late."""
     if not account.text.endswith(END):
         yield "The text does not end."
     bounds = [0, *account.conversation.positions, len(account.text)]
@@ -108,7 +108,7 @@ def wrong_end(account: Account) -> Iterator[str]:
         for answer in account.answers
         if answer.statement.claim.start > stopped >= 0 and not answer.repair
     ]
-    more = [  # those that one sentence joins are one
+    more = [  # those in one sentence count as one
         claim
         for before, claim in zip([None, *more], more, strict=False)
         if not before or account.text[before.end : claim.start] != " and "
@@ -119,13 +119,13 @@ def wrong_end(account: Account) -> Iterator[str]:
 
 
 def _sentence_end(account: Account, place: int) -> int:
-    """Where the sentence ends that had begun at a place; the place itself in JSON, which has none."""
+    """End of the sentence that had begun at a place; the place itself in JSON, which has no sentences."""
     mark = None if account.listener.written else re.compile(r"[.?!](?= |<|$)").search(account.text, max(0, place - 1))
     return mark.end() if mark else place
 
 
 def said_twice(account: Account) -> Iterator[str]:
-    """What was said again though nothing had changed, or with no word of taking it back."""
+    """Statements repeated though nothing had changed, or outside a repair."""
     for statement, earlier, repair in account.answers:
         if earlier is None or (not repair and account.conversation.endless):
             continue
@@ -144,7 +144,7 @@ def said_twice(account: Account) -> Iterator[str]:
 
 
 def _stood_with_it(account: Account, earlier: Statement, repair: Repair) -> bool:
-    """Whether what is repeated stood in the sentence that a repair cuts and replaces as a whole."""
+    """Whether the repeated statement was part of the sentence that a repair cuts and replaces as a whole."""
     first, last = account.chain(repair)
     between = account.text[earlier.claim.end : first.start]
     goes_on = account.text[: last.end].endswith(" --")
@@ -152,7 +152,7 @@ def _stood_with_it(account: Account, earlier: Statement, repair: Repair) -> bool
 
 
 def _was_due(account: Account, statement: Statement, repair: Repair) -> bool:
-    """Whether, in a later round, it was the turn of what a repair says, in the sentence that the repair replaces."""
+    """Whether, in a later round, the sentence that the repair replaces was due to make the repair's statement."""
     first, last = account.chain(repair)
     if not account.conversation.endless or account.text[: first.start].rstrip().endswith((".", "?", "!", END)):
         return False
@@ -170,8 +170,7 @@ def _was_due(account: Account, statement: Statement, repair: Repair) -> bool:
 
 
 def wrong_order(account: Account) -> Iterator[str]:
-    """What is said before its turn, or instead of what has its turn. What has no value for a time may come late, and
-    is left out of this."""
+    """Statements made out of order. Those that have no value for a time may come late, and are ignored here."""
     versions = range(len(account.conversation.states))
     order = [key for key in account.questions if all(account.value(version, key) != NONE for version in versions)]
     turn, repaired = 0, set()
@@ -191,10 +190,10 @@ def wrong_order(account: Account) -> Iterator[str]:
 
 
 def wrong_repairs(account: Account) -> Iterator[str]:
-    """Repairs right behind nothing that made something stale that was said or was being said, and updates that did so
-    with no repair that follows at once."""
+    """Repairs that do not directly follow an update that made something emitted stale, and such updates without a
+    repair directly after them."""
     for repair in account.repairs:
-        _, last = account.chain(repair)  # one that was cut short may restate nothing itself
+        _, last = account.chain(repair)  # a repair that was cut short may restate nothing itself
         said = [statement for statement in account.statements if statement.claim.start < last.end]
         if not any(
             repair.after < moment.place <= repair.by and account.changed(statement, moment.before, moment.after)
@@ -211,7 +210,7 @@ def wrong_repairs(account: Account) -> Iterator[str]:
 
 
 def idle_repairs(account: Account) -> Iterator[str]:
-    """Repairs behind a sentence that was finished, of nothing that had been said."""
+    """Repairs after a finished sentence though no earlier statement had changed."""
     for repair in account.repairs:
         if not account.text[: repair.start].rstrip().endswith((".", END)):
             continue
@@ -222,15 +221,15 @@ def idle_repairs(account: Account) -> Iterator[str]:
 
 
 def _about_to_be_cut(account: Account, moment: Moment) -> bool:
-    """Whether, in a later round, another repair cuts what is being said: that may have been a new answer to the same
-    question, right so far, and cannot be read any more."""
+    """Whether, in a later round, another repair cuts the current sentence: it may have held a new answer to the same
+    question, right so far, which can no longer be read."""
     repair = min((repair.start for repair in account.repairs if repair.start >= moment.place), default=-1)
     ends = (statement.claim.end for statement in account.statements)
     return account.conversation.endless and repair >= 0 and not any(moment.place < end <= repair for end in ends)
 
 
 def _gone_stale(account: Account, key: str, moment: Moment) -> bool:
-    """Whether what was said last of a question, as far as it was said, has just become wrong."""
+    """Whether the last answer to a question, as far as it was emitted, has just become wrong."""
     said: list[StatedValue] = []
     for statement in account.statements:
         if statement.claim.key == key:

@@ -1,6 +1,7 @@
-"""What a listener understands: whom to believe, what each update changes, what a retraction takes back.
+"""How the oracle understands messages: whom to trust, what each update changes, what a retraction takes back.
 
-A family says what its prompts and updates mean in a [`Listener`]; [`read_row`] follows a whole conversation with it.
+A family defines the meaning of its prompts and updates in a [`Listener`]; [`read_row`] applies it to a whole
+conversation.
 """
 
 from __future__ import annotations
@@ -57,22 +58,23 @@ _LAST_CHANGE = re.compile(
 
 
 class NotUnderstood(ValueError):
-    """A listener cannot make sense of what was said."""
+    """A listener cannot interpret a message."""
 
 
 @dataclass(frozen=True)
 class State:
     """
-    What a listener holds to be so.
+    The facts according to the messages so far.
 
     Args:
         facts (`Mapping[str, Any]`):
-            What was told, by name. Two states differ if these do, and a retraction brings back what one of these was,
-            so that all that an update may change must be here; a fact that nobody told yet may be missing or `NONE`.
+            The stated facts, by name. Two states differ if these do, and a retraction restores earlier values of
+            these. So everything that an update may change must be here; a fact that was not stated yet may be missing
+            or `NONE`.
         questions (`tuple[str, ...]`):
             The keys of the claims that were asked for, in order.
         rules (`Mapping[str, Any]`, *optional*):
-            Whatever else the prompt told, which no update changes.
+            Everything else that the prompt states, which no update changes.
     """
 
     facts: Mapping[str, Any]
@@ -80,14 +82,14 @@ class State:
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def but(self, facts: Mapping[str, Any]) -> State:
-        """This state with other values for some facts; one whose value is None is missing from then on."""
+        """This state with other values for some facts; a fact whose value is None is removed."""
         return replace(
             self, facts={name: value for name, value in {**self.facts, **facts}.items() if value is not None}
         )
 
 
 class StatedValue(NamedTuple):
-    """A value that a claim speaks: `place` is where its word stands in the text that was read."""
+    """A value that a claim states: `place` is where its word stands in the text that was read."""
 
     key: str
     value: str
@@ -96,13 +98,13 @@ class StatedValue(NamedTuple):
 
 class Listener(ABC):
     """
-    What the prompts and updates of a family mean.
+    The meaning of the prompts and updates of a family.
 
     Attributes:
         task_type (`str`): The family.
-        written (`bool`): Whether what is emitted is JSON, where a repair is a member `"//"`, rather than speech.
-        skips_absent (`bool`): Whether what has no value may go unsaid, rather than be said to be unknown.
-        gives_reasons (`bool`): Whether an answer may come again as a reason for another one.
+        written (`bool`): Whether the emitted text is JSON, where a repair is a member `"//"`, rather than prose.
+        skips_absent (`bool`): Whether a claim without a value may be omitted, rather than stated to be unknown.
+        gives_reasons (`bool`): Whether an answer may be repeated as a reason for another one.
     """
 
     task_type: str
@@ -112,20 +114,20 @@ class Listener(ABC):
 
     @abstractmethod
     def understand(self, prompt: str) -> State:
-        """What a prompt tells and asks; clauses about whom to believe and about going on are left out of it.
+        """The statements and questions of a prompt, without the clauses about trust and about continuing.
 
         Raises:
-            NotUnderstood: It makes no sense.
+            NotUnderstood: The prompt cannot be interpreted.
         """
 
     @abstractmethod
     def apply(self, state: State, text: str) -> State:
-        """What holds after an update, told without its quotation; `state` itself if the update changes nothing.
-        Retractions and stops never come here. Never raises."""
+        """The state after an update, given without its quotation; `state` itself if the update changes nothing.
+        Retractions and stops are handled elsewhere. Never raises."""
 
     @abstractmethod
     def value(self, state: State, key: str) -> str:
-        """What the claim `key` must say now; `NONE` if that is unknown, or not there."""
+        """What the claim `key` must state now; `NONE` if that is unknown, or does not exist."""
 
     def refers(self, state: State, noun: str) -> Collection[str]:
         """The names of the facts that a noun phrase ("the budget") stands for."""
@@ -137,30 +139,30 @@ class Listener(ABC):
         return claims
 
     def claims(self, conversation: Conversation) -> list[Claim]:
-        """The claims of a conversation, each under the key of what was asked for; by default just as they are read."""
+        """The claims of a conversation, each under the key of its question; by default just as they are read."""
         return self.read(conversation.text)
 
     def may_say(self, state: State, key: str) -> bool:
-        """Whether there is a reason to say this at all; by default, anything may be said."""
+        """Whether there is a reason to state this at all; by default, anything may be stated."""
         return True
 
     def reasons(self, state: State) -> Collection[str]:
-        """The keys of claims that nobody asked for, but that may be said on the way to what was."""
+        """The keys of claims that no question asks for, but that may be stated on the way to an answer."""
         return ()
 
     def faults(self, conversation: Conversation) -> list[str]:
-        """A sentence for whatever else is wrong with a text in this family."""
+        """A sentence for each further error of a text that is specific to this family."""
         return []
 
     def parts(self, claim: Claim, said: str) -> list[StatedValue]:
         """
-        The values that a claim speaks, each of which must hold when its word begins.
+        The values that a claim states, each of which must hold when its word begins.
 
         Args:
-            claim (`Claim`): As `read` gave it.
-            said (`str`): Its text, without what interrupted it. `StatedValue.place` counts in this.
+            claim (`Claim`): A claim from `read`.
+            said (`str`): Its text, without interruptions. `StatedValue.place` is an index into this.
 
-        By default that is the claim's value in the last word that has it, or the last word if none does.
+        By default that is the claim's value in the last word that contains it, or else the last word.
         """
         value = claim.value
         place = -1 if value == NONE else said.rfind(value)
@@ -178,14 +180,14 @@ def _apart(pair: str) -> bool:
 @dataclass(frozen=True)
 class Conversation:
     """
-    A row as it was understood.
+    A parsed row.
 
     Args:
-        listener (`Listener`): Of its family.
-        text (`str`): All that was emitted.
-        positions (`Sequence[int]`): For each update, the first character that may know it.
-        states (`Sequence[State]`): What held after each number of updates, from none to all.
-        endless (`bool`): Whether the prompt asked to go on until a stop.
+        listener (`Listener`): The listener of its family.
+        text (`str`): The whole emitted text.
+        positions (`Sequence[int]`): For each update, the first character that may depend on it.
+        states (`Sequence[State]`): The state after each number of updates, from none to all.
+        endless (`bool`): Whether the prompt asked to continue until a stop.
         stopped (`int`): The position of the stop; -1 if there was none.
     """
 
@@ -197,8 +199,8 @@ class Conversation:
     stopped: int
 
     def version(self, place: int) -> int:
-        """How many updates the word that holds the character at `place` may know. It begins with the space before
-        it: what is heard later comes too late for it."""
+        """Number of updates visible to the word that holds the character at `place`. The word begins with the space
+        before it: updates that arrive later are not visible to it."""
         while place and not self.text[place - 1].isspace():
             place -= 1
         begins = place - 1 if place else 0
@@ -226,10 +228,10 @@ def listener_for(task_type: str) -> Listener:
 
 def read_row(row: Mapping[str, Any]) -> Conversation:
     """
-    Follows the prompt and the updates of a row.
+    Applies the prompt and the updates of a row in order.
 
     Raises:
-        NotUnderstood: The prompt makes no sense.
+        NotUnderstood: The prompt cannot be interpreted.
         ValueError: A column is missing, or the family has no oracle.
     """
     missing = [
@@ -244,7 +246,7 @@ def read_row(row: Mapping[str, Any]) -> Conversation:
     listener = listener_for(row["task_type"])
     prompt, endless, liars = _frame(row["prompt"])
     states = [listener.understand(prompt)]
-    standing: list[dict[str, Any]] = []  # of each change that stands, what it replaced
+    standing: list[dict[str, Any]] = []  # for each change in effect, what it replaced
     stopped = -1
     for update in row["updates"]:
         said, speaker = update["text"], ""
@@ -263,7 +265,7 @@ def read_row(row: Mapping[str, Any]) -> Conversation:
 
 
 def _frame(prompt: str) -> tuple[str, bool, set[str]]:
-    """The task itself, whether to go on until a stop, and whom not to believe."""
+    """The task itself, whether to continue until a stop, and who is untrusted."""
     liars = {next(filter(None, match.groups())) for match in _DISTRUST.finditer(prompt)}
     task = _DISTRUST.sub("", prompt)
     endless = bool(_GO_ON.search(task))
@@ -271,7 +273,7 @@ def _frame(prompt: str) -> tuple[str, bool, set[str]]:
 
 
 def _follow(listener: Listener, state: State, said: str, standing: list[dict[str, Any]]) -> State:
-    """What holds after an update; keeps `standing` up to date."""
+    """The state after an update; keeps `standing` up to date."""
     retraction = _LAST_CHANGE.fullmatch(said)
     if not retraction:
         after = listener.apply(state, said)

@@ -1,7 +1,7 @@
-"""Reading claims back out of any text: what a listener would understand, with no knowledge of how it was made.
+"""Parses claims from any text, as a reader would understand them, independently of the generator.
 
-Each family has a `reader.py` with `read(text)`, which never raises. It is what models are scored with, so it is
-tolerant of wording, and knows nothing of the generator.
+Each family has a `reader.py` with `read(text)`, which never raises. It is used to score models, so it tolerates
+different wordings, and does not depend on the generator.
 """
 
 from .threads import CUT, Claim, Thread, threads

@@ -1,4 +1,4 @@
-"""Where a text takes something back: "-- wait, ...", "Sorry, ...", and in JSON the member "//"."""
+"""Finds repairs in a text: "-- wait, ...", "Sorry, ...", and in JSON the member "//"."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _OPENING = re.compile(r'(?:, | ?\{(?:"[a-z_]+": \{)?)$')
 
 class Repair(NamedTuple):
     """
-    A stretch that takes something back.
+    A span that takes something back.
 
     Args:
-        start (`int`): Where its lead-in begins, with the dash or space before it.
-        end (`int`): Behind its last character; in JSON, behind the lead-in, as nothing marks the end.
-        after (`int`): An update that called for it was heard behind this place ...
-        by (`int`): ... and no later than here.
+        start (`int`): Start of its lead-in, with the dash or space before it.
+        end (`int`): One past its last character; in JSON, the end of the lead-in, as nothing marks the end.
+        after (`int`): An update that required it was received after this position ...
+        by (`int`): ... and no later than this one.
     """
 
     start: int
@@ -36,7 +36,7 @@ class Repair(NamedTuple):
 
 
 def spoken(text: str) -> Iterator[Repair]:
-    """The repairs of a text that is spoken, in order; one that another cuts short ends where that begins."""
+    """The repairs of a prose text, in order; one that another cuts short ends where the other begins."""
     opened: tuple[int, int, int] | None = None
     lead: re.Match[str] | None = None
     for event in _EVENT.finditer(text):
@@ -62,6 +62,6 @@ def written(text: str, members: list[int]) -> Iterator[Repair]:
 
 
 def begins(text: str, member: int) -> int:
-    """Where a member begins, with the comma or brace that opens it."""
+    """Start of a member, with the comma or brace that opens it."""
     opening = _OPENING.search(text, max(0, member - 40), member)
     return opening.start() if opening else member

@@ -1,4 +1,4 @@
-"""Spoken text as one reads it: sentences and repairs, each a thread of its own."""
+"""Splits prose as a reader understands it: into sentences and repairs, each a separate thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Claim(NamedTuple):
-    """Something that a text says: `key` has `value`, in the characters from `start` to `end`."""
+    """A statement in a text: `key` has `value`, in the characters from `start` to `end`."""
 
     key: str
     value: str
@@ -17,7 +17,7 @@ class Claim(NamedTuple):
 
 
 class Thread(NamedTuple):
-    """A stretch of text as one reads it, repairs taken out, with the place in the full text of each of its
+    """A connected stretch of text without the repairs inside it, with the place in the full text of each of its
     characters."""
 
     text: str
@@ -36,7 +36,7 @@ _EVENT = re.compile(
 
 
 def threads(text: str) -> Iterator[Thread]:
-    """Splits a text into sentences and repairs; a sentence that goes on behind a repair is one thread."""
+    """Splits a text into sentences and repairs; a sentence that continues after a repair is one thread."""
     sentence: list[int] = []
     repair: list[int] | None = None
     at = 0

@@ -1,1 +1,1 @@
-"""How things are said: the rule of speech, the grammar of updates, and disfluencies."""
+"""How text is worded and emitted: the emission rule, the grammar of updates, and disfluencies."""

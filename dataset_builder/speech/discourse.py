@@ -1,17 +1,17 @@
-"""Saying a plan aloud while the world changes: the rule of speech.
+"""Emits a plan while the facts change: the emission rule.
 
-A `Speech` says a scene word by word and hears updates at any character. An update takes effect at once:
+A `Speech` emits a scene word by word and receives updates at any character. An update takes effect at once:
 
 - a word that has begun is finished;
-- if nothing stale was said, the text goes on with the new values;
-- if something stale was said, one repair takes it back: a lead-in, the changed facts in short where the restatement
-  does not say them itself, and each stale claim once. A sentence that was cut short and is stale, or can no longer be
-  finished, is replaced by its restatement; one that is not stale goes on, behind " --", exactly where it stopped;
-- an update heard during a repair lengthens that repair, unless it makes the repair itself stale: then a new one
-  starts. A claim that is being restated, and is still right, is finished first. What a repair was to restate is
-  restated even if its value came back meanwhile.
+- if nothing emitted is stale, the text continues with the new values;
+- if something emitted is stale, one repair takes it back: a lead-in, the changed facts in brief unless the restatement
+  states them itself, and each stale claim once. A sentence that was cut short and is stale, or can no longer be
+  finished, is replaced by its restatement; one that is not stale continues, after " --", exactly where it stopped;
+- an update received during a repair lengthens that repair, unless it makes the repair itself stale: then a new one
+  starts. A claim that is being restated, and is still right, is finished first. A claim due for restatement is
+  restated even if its value has changed back meanwhile.
 
-The module knows nothing about any family, nor about chance.
+The module depends on no family and uses no randomness.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from ..world.scene import GOING, Part, Phrase, Scene, one_word, phrase
 
 END = "<eos>"
 Changes = Sequence[tuple[str, str]]
-"""What one update does: facts and their new values."""
+"""The effect of one update: facts and their new values."""
 
 
 @dataclass
 class Statement:
-    """A claim as it was stated: its span in the text, the version it came from, and the version that made it stale
-    (-1 while it is not)."""
+    """A stated claim: its span in the text, the version it was stated in, and the version that made it stale (-1 while
+    it is not)."""
 
     key: str
     value: str
@@ -42,7 +42,7 @@ class Statement:
     facts: tuple[str, ...]
     stale_version: int = -1
     complete: bool = False
-    said: dict[str, str] = field(default_factory=dict)  # the values it spoke, by name
+    said: dict[str, str] = field(default_factory=dict)  # the values it has emitted, by name
 
     def differs(self, values: Values) -> bool:
         for name, value in self.said.items():
@@ -53,7 +53,7 @@ class Statement:
 
 @dataclass
 class Repair:
-    """The span of a repair, and the version that called for it."""
+    """The span of a repair, and the version that required it."""
 
     start: int
     end: int
@@ -61,19 +61,19 @@ class Repair:
 
 
 class Utterance:
-    """A phrase that is being said: the next word, and the statements made so far."""
+    """A phrase that is being emitted: the next word, and the statements made so far."""
 
     __slots__ = ("at", "claim", "phrase", "start", "statements")
 
     def __init__(self, content: Phrase):
         self.phrase = content
         self.at = 0
-        self.start = 0  # where the claim of the last word begins
-        self.claim: Statement | None = None  # that claim, once it has spoken a value
+        self.start = 0  # start of the claim of the last word
+        self.claim: Statement | None = None  # that claim, once it has emitted a value
         self.statements: dict[str, Statement] = {}
 
     def unsaid(self) -> list[str]:
-        """The claims to come of which no value has been spoken yet."""
+        """The claims still to come of which no value has been emitted."""
         owners, at = self.phrase.owners, self.at
         if self.inside():
             while at < len(owners) and owners[at] == owners[self.at]:
@@ -81,14 +81,14 @@ class Utterance:
         return list(dict.fromkeys(owner for owner in owners[at:] if owner))
 
     def inside(self) -> Statement | None:
-        """The statement that is being made: at least one value spoken, at least one word to come."""
+        """The statement in progress: at least one value emitted, at least one word left."""
         owners = self.phrase.owners
         if 0 < self.at < len(owners) and owners[self.at] == owners[self.at - 1]:
             return self.claim
         return None
 
     def broken(self, values: Values) -> bool:
-        """Whether a word to come has lost its value, or denies one that is there now."""
+        """Whether a remaining word has lost its value, or denies a value that now exists."""
         for _, slot, _ in self.phrase.words[self.at :]:
             if slot and ((values[slot[1:]] != NONE) if slot[0] == "!" else (values[slot] == NONE)):
                 return True
@@ -97,14 +97,14 @@ class Utterance:
 
 class Speech:
     """
-    Says a scene word by word (`speak`) and hears updates on the way (`receive`).
+    Emits a scene word by word (`speak`) and receives updates on the way (`receive`).
 
     Attributes:
-        version (`int`): How many updates were heard.
-        length (`int`), ended (`bool`): How many characters were said, and whether nothing is left to say.
-        claims (`list[Statement]`), repairs (`list[Repair]`): What was said.
-        history (`list[tuple[str, int, str]]`): Each value with its name and the version from which on it holds.
-        nothing (`str`): What is said for the value `NONE`.
+        version (`int`): Number of updates received.
+        length (`int`), ended (`bool`): Number of characters emitted, and whether nothing is left to emit.
+        claims (`list[Statement]`), repairs (`list[Repair]`): What was emitted.
+        history (`list[tuple[str, int, str]]`): Each value with its name and the first version in which it holds.
+        nothing (`str`): The word for the value `NONE`.
     """
 
     nothing = NONE
@@ -120,7 +120,7 @@ class Speech:
         self.history: list[tuple[str, int, str]] = [(name, 0, value) for name, value in self.world.values.items()]
         self._pieces: list[str] = []
         self._latest: dict[str, Statement] = {}
-        self._said: set[int] = set()  # places of the plan, in this round
+        self._said: set[int] = set()  # places of the plan that were emitted in this round
         self._opening, self._closing = scene.opening, scene.closing
         self._sentence: Utterance | None = None
         self._repair: Utterance | None = None
@@ -130,7 +130,7 @@ class Speech:
         return "".join(self._pieces)
 
     def remaining(self) -> int:
-        """Characters to come before the end of this round, if no further update is heard."""
+        """Number of characters up to the end of this round, if no further update arrives."""
         values, total = self.world.values, 0
         repair, sentence = self._repair, self._sentence
         if repair:
@@ -144,7 +144,7 @@ class Speech:
         return max(0, total - (self.length == 0))
 
     def speak(self, until: float = math.inf) -> None:
-        """Says whole words until at least `until` characters are out, or up to the end."""
+        """Emits whole words until there are at least `until` characters, or to the end."""
         if until == math.inf and self.scene.endless and self.world.values[GOING] == "yes":
             raise ValueError("`until` is needed while a scene without end goes on: it never stops by itself.")
         while not self.ended and self.length < until:
@@ -153,14 +153,14 @@ class Speech:
                 self._finish()
             elif utterance.at < len(utterance.phrase.words):
                 self._say(utterance, until)
-            else:  # a repair is out, and the sentence that it cut goes on
+            else:  # a repair is complete; the sentence that it cut continues
                 self._emit(" --")
                 self.repairs[-1].end = self.length
                 self._repair = None
 
     def receive(self, position: int, updates: Iterable[Changes]) -> list[str]:
-        """Speaks up to `position`, then takes in the updates that arrive there. Returns the keys of all that a repair
-        now takes back."""
+        """Emits text up to `position`, then applies the updates that arrive there. Returns the keys of everything that
+        a repair now takes back."""
         self.speak(position)
         world = self.world
         before = len(self.history)
@@ -182,7 +182,7 @@ class Speech:
         broken = self._repair is not None and self._repair.broken(values)
         for utterance in (sentence, self._repair if broken else None):
             cut = utterance.inside() if utterance else None
-            if cut and cut.stale_version < 0:  # it can no longer be said to its end
+            if cut and cut.stale_version < 0:  # it can no longer be finished
                 cut.stale_version = self.version
         if broken and self._repair:
             cut = self._repair.inside()
@@ -194,7 +194,7 @@ class Speech:
     def _take_back(
         self, stale: list[str], fresh: list[str], pending: list[str], dropped: Utterance | None, broken: bool
     ) -> None:
-        """Starts a repair of all that is stale, or lengthens the one that is running by what is freshly stale."""
+        """Starts a repair of everything stale, or adds what has just become stale to the current repair."""
         running, values = self._repair, self.world.values
         inside = running.inside() if running else None
         on_course = inside is not None and not inside.differs(values)
@@ -210,7 +210,7 @@ class Speech:
         bodies = [(key, self.scene.body(key, values)) for key in keys if key in self.scene.bodies]
         mentions = [(fact, self.scene.mention(fact, values)) for fact in facts]
         if restart and running is not None and running.at == 0:
-            self.repairs.pop()  # nothing of it was said
+            self.repairs.pop()  # none of it was emitted
         lead, link = self.scene.repairs[len(self.repairs) % len(self.scene.repairs)]
         if restart:
             self._repair = Utterance(
@@ -229,7 +229,7 @@ class Speech:
         return lead if self._pieces[-1].endswith((",", ":", ";", "--")) else f"-- {lead}"
 
     def _join(self, mentions: list[tuple[str, str]], bodies: list[tuple[str, str]], link: str) -> list[Part]:
-        """Changed facts in short, then the claims that follow from them."""
+        """Changed facts in brief, then the claims that follow from them."""
         parts: list[Part] = []
         for number, mention in enumerate(mentions):
             parts += ["and"] * (number > 0) + [mention]
@@ -240,7 +240,7 @@ class Speech:
         return parts
 
     def _facts_to_mention(self, keys: Iterable[str], pending: Sequence[str]) -> list[str]:
-        """Facts that made `keys` stale and whose present value was neither told nor is about to be."""
+        """Facts that made `keys` stale and whose current value is neither stated yet nor about to be."""
         values, told = self.world.values, self._latest
         facts = dict.fromkeys(
             name
@@ -251,7 +251,7 @@ class Speech:
         return [fact for fact in facts if fact not in pending and (fact not in told or told[fact].differs(values))]
 
     def _must_drop(self, fresh: Sequence[str]) -> bool:
-        """Whether the sentence that is being said has become stale, or can no longer be finished."""
+        """Whether the current sentence has become stale, or can no longer be finished."""
         sentence = self._sentence
         if sentence is None:
             return False
@@ -262,11 +262,11 @@ class Speech:
         return self._sentence is not None and self._sentence.at > 0
 
     def _current(self) -> Utterance | None:
-        """What is being said."""
+        """The utterance in progress."""
         return self._repair or self._sentence
 
     def _due(self) -> Iterator[tuple[int, Phrase]]:
-        """What the plan calls for before the end of this round."""
+        """The phrases of the plan up to the end of this round."""
         values = self.world.values
         if self.scene.endless and values[GOING] != "yes":
             return
@@ -301,16 +301,15 @@ class Speech:
         self.length += len(text)
 
     def _opens(self) -> str:
-        """What stands before the first word of an utterance."""
+        """The text before the first word of an utterance."""
         return " " if self.length else ""
 
     def _stop(self) -> str:
-        """What stands behind a repair that ends what is being said."""
+        """The text after a repair that ends the current utterance."""
         return "."
 
     def _say(self, utterance: Utterance, until: float) -> None:
-        """Says words of one utterance, one at least, up to its end or to `until`, and keeps the record of its
-        claims."""
+        """Emits words of one utterance, at least one, up to its end or to `until`, and records its claims."""
         words, tails, owners = utterance.phrase.words, utterance.phrase.tails, utterance.phrase.owners
         values, count = self.world.values, len(words)
         at, length, claim = utterance.at, self.length, utterance.claim
@@ -355,7 +354,7 @@ class Speech:
             self._sentence = None
 
     def _state(self, utterance: Utterance, claim: Statement | None, key: str, slot: str) -> Statement:
-        """Notes that the claim `key`, which may have begun before, has just spoken the value `slot`."""
+        """Records that the claim `key`, which may have begun before, has just stated the value `slot`."""
         values = self.world.values
         if claim is None:
             claim = Statement(key, "", utterance.start, 0, self.version, self.world.depends(key))

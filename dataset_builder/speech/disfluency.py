@@ -1,8 +1,8 @@
 """Spoken self-corrections, by rule: where a speaker breaks off, and what was meant.
 
-`split_at_cue` cuts "In what year um no what city" at the words that announce the repair; `repair` puts what follows
-them in the place of what it replaces. Both read nothing but the words as they were said. Their rules were derived from
-the train split of Disfl-QA alone.
+`split_at_cue` cuts "In what year um no what city" at the words that announce the repair; `repair` replaces the words
+that the rest corrects. Both use only the words of the utterance. Their rules were derived from the train split of
+Disfl-QA alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-# What announces a correction and means little else.
+# Phrases that announce a correction and have hardly any other use.
 _PHRASES = (
     r"nope|na+h|naw|no+ no+|wait|(?:hold|hang) (?:on|up)|(?:i[’']?m )?(?:so )?sorry(?: about that)?|(?:my )?apologies|"
     r"i apologi[sz]e|my (?:bad|mistake)|(?:excuse|forgive) me|pardon(?: me)?|oops?|oopsies?|whoops(?:ie)?|"
@@ -22,13 +22,13 @@ _PHRASES = (
     r"not that(?: one)?|(?:dang|darn|damn) ?(?:it)?|dagnabbit|shoot|"
     r"or (?:just )?(?:tell me|like|better|first|really|maybe|perhaps|i (?:guess|think))"
 )
-# What announces one too, and has another use: "no" before a noun, "actually" before a verb.
+# Words that announce one and also have other uses: "no" before a noun, "actually" before a verb.
 _WORDS = r"no+(?! (?:longer|one|other|more than|less than)\b)|rather(?! than)|instead(?! of)|act?ual?ly"
 _FILLERS = (
     r"u+h+|u+h?m+|h+m+|e+r+m*|e+r+g*h*|a+h+|a+w+|eh+|oh+|u+r*gh+|ar+gh*|oy|oi|a+ck|e+ek|woah|whoa|wow|gosh|je+z|"
     r"gee+z*|holy moly|hey now"
 )
-# What may follow within a cue, and never starts one.
+# Words that may follow within a cue, and never start one.
 _LINKS = (
     r"or|oh|well|like|really|just|first|maybe|and|but|that|i[’']?m|so|ok|okay|yes|yeah|please|make|it|"
     r"i (?:guess|think|believe)|not this|to (?:say|ask|know)|what i (?:meant|mean|want)(?: is| was)?|"
@@ -58,7 +58,7 @@ _AUXILIARIES = (
     "can't isn't aren't wasn't weren't don't doesn't didn't hasn't haven't hadn't couldn't won't wouldn't shouldn't "
     "mustn't not never"
 )
-# A second question with no word to announce it: "Where is When was ...", "What do builders what does digging ...".
+# A second question with no cue before it: "Where is When was ...", "What do builders what does digging ...".
 _BEGUN = rf"^(?:\w+ )?(?:{_ASKING})\b.*"
 _NEW_CAPITAL = re.compile(rf"(?<=[\w,] )(?=(?:(?:In|At|By|For|On|To) )?(?:{_ASKING.title()}){_END})")
 _NEW_QUESTION = re.compile(
@@ -74,8 +74,8 @@ class Split:
     An utterance, cut where its speaker breaks off.
 
     Args:
-        prompt (`str`): what was being said, up to the cue.
-        update (`str`): the rest, from the cue on; `f"{prompt} {update}"` is the utterance, its spaces made single.
+        prompt (`str`): the words up to the cue.
+        update (`str`): the rest, from the cue on; `f"{prompt} {update}"` is the utterance with single spaces.
     """
 
     prompt: str
@@ -86,15 +86,15 @@ def split_at_cue(text: str) -> Split | None:
     """
     Cuts an utterance at its repair cue.
 
-    Where several cues occur, the first of the most telling kind counts: a phrase ("scratch that", "I mean"), a word
-    that has other uses ("no", "actually"), a hesitation ("um"), "or" before a new question, and at last a new question
-    with no cue at all. At least one word stands before the cue, and one after it.
+    If several cues occur, the first of the most reliable kind counts: a phrase ("scratch that", "I mean"), a word with
+    other uses ("no", "actually"), a hesitation ("um"), "or" before a new question, and last a new question without a
+    cue. At least one word stands before the cue, and one after it.
 
     Args:
         text (`str`): the utterance.
 
     Returns:
-        `Split`, or `None` where there is no cue.
+        `Split`, or `None` if there is no cue.
     """
     text = " ".join(text.split())
     best, start = 0, -1
@@ -144,7 +144,7 @@ _PREP = frozenset(
     "upon outside inside despite like due".split()
 )
 _OTHER = frozenset("and or but while because if so it he she they there".split())
-_CLOSED = _WH | _AUX | _DET | _PREP | _OTHER  # words that names, nouns, verbs and adjectives are not among
+_CLOSED = _WH | _AUX | _DET | _PREP | _OTHER  # words other than names, nouns, verbs and adjectives
 _ADDRESS = frozenset("tell let so i i'm please can could".split())  # starts of "Tell me what ..."
 _NEGATIONS = ("un", "non", "non-", "in", "im", "dis", "ir")
 _TAGS = frozenset("rather instead actually sorry".split())
@@ -178,19 +178,19 @@ class _Words:
 
 def repair(prompt: str, update: str) -> str:
     """
-    What a speaker meant, by rule: the words after the cue take the place of those that they correct.
+    The question as meant, by rule: the words after the cue replace those that they correct.
 
-    The cue, hesitations and a closing "rather" are dropped. A new question replaces the one begun; else the place is
-    where the prompt has the repair's first word or one of its kind (a number for a number, a preposition for a
-    preposition), or, failing that, the last phrase of the prompt. A second correction within the update is made after
-    the first.
+    The cue, hesitations and a closing "rather" are dropped. A new question replaces the one begun. Otherwise the
+    replacement starts where the prompt has the repair's first word or one of its kind (a number for a number, a
+    preposition for a preposition), or else at the last phrase of the prompt. A second correction within the update is
+    applied after the first.
 
     Args:
-        prompt (`str`): what was being said, up to the cue.
-        update (`str`): the rest, from the cue on; empty if nobody interrupted.
+        prompt (`str`): the words up to the cue.
+        update (`str`): the rest, from the cue on; empty without an update.
 
     Returns:
-        `str`: the prompt itself where the update holds no word but its cue.
+        `str`: the prompt itself if the update contains only its cue.
     """
     while update:
         rest = update[len(find_cue(update)) :].strip(" ,;:.-")
@@ -203,7 +203,7 @@ def repair(prompt: str, update: str) -> str:
 
 
 def _replace(prompt: str, rest: str) -> str:
-    """The prompt with the words `rest` in their place."""
+    """The prompt, corrected by the words `rest`."""
     said, new = _Words(prompt), _Words(rest.rstrip(" ?"))
     if len(new) > 1 and new.plain[-1] in _TAGS:
         new = _Words(" ".join(new.written[:-1]))
@@ -215,7 +215,7 @@ def _replace(prompt: str, rest: str) -> str:
 
 
 def _place(said: _Words, new: _Words) -> tuple[int, int]:
-    """Which words of `said` the words `new` replace: the first, and the one after the last."""
+    """The range of words of `said` that `new` replaces: the first, and the one after the last."""
     asks = new.plain[0] in _WH or (len(new) > 1 and new.plain[0] in _PREP and new.plain[1] in _WH)
     if asks:
         return _place_question(said, new)
@@ -225,7 +225,7 @@ def _place(said: _Words, new: _Words) -> tuple[int, int]:
 
 
 def _is_statement(said: _Words, new: _Words) -> bool:
-    """Whether a question just begun gives way to a whole one: "What do | plants live on which gas"."""
+    """Whether a question just begun is replaced by a whole one: "What do | plants live on which gas"."""
     begun = said.first(_WH)
     if begun is None or begun > 1 or len(said) > 4 or len(new) < 5 or new.plain[0] in _AUX:
         return False
@@ -234,7 +234,7 @@ def _is_statement(said: _Words, new: _Words) -> bool:
 
 
 def _place_question(said: _Words, new: _Words) -> tuple[int, int]:
-    """The place of a repair that asks anew."""
+    """The place of a repair that is a new question."""
     size, all_said = len(new), len(said)
     asked = [at for at, word in enumerate(said.plain) if word in _WH]
     if not asked or said.plain[0] in _ADDRESS:
@@ -275,7 +275,7 @@ def _place_inside(said: _Words, new: _Words) -> tuple[int, int] | None:
 
 
 def _place_subject(said: _Words, new: _Words) -> tuple[int, int] | None:
-    """The words after the auxiliary, as many as are new."""
+    """The words after the auxiliary, as many as there are new ones."""
     size, last = len(new), said.plain[-1]
     if new.written[0][0].isupper():
         at = said.last(said.is_name)
@@ -297,7 +297,7 @@ def _place_subject(said: _Words, new: _Words) -> tuple[int, int] | None:
 
 
 def _start_at_end(said: _Words, new: _Words) -> int:
-    """Where the last words of the prompt start to be replaced."""
+    """Where the replaced part at the end of the prompt starts."""
     size, head = len(new), new.plain[0]
 
     def last(kind: frozenset[str]) -> int | None:
@@ -332,13 +332,13 @@ def _start_at_end(said: _Words, new: _Words) -> int:
 
 
 def _last_phrase(said: _Words, new: _Words) -> int:
-    """Where the last phrase starts: a name whole, else one word, or two where the repair has more."""
+    """Start of the last phrase: a whole name, else one word, or two if the repair has more."""
     count = len(said)
     start = count
     while start > 0 and said.plain[start - 1] not in _CLOSED:
         start -= 1
     size = count - start
-    if size == 0:  # "is led by | defeated by": the preposition goes with the word before it
+    if size == 0:  # "is led by | defeated by": the preposition belongs to the word before it
         if said.plain[-1] in _DET and new.plain[0] not in _CLOSED:
             return count
         verb = count > 2 and said.plain[-1] in _PREP and said.plain[-2] not in _CLOSED

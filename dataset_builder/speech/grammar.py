@@ -1,7 +1,7 @@
-"""The update grammar: what a user says when something changes, and when nothing does.
+"""The update grammar: the user's wordings for a change, and for messages that change nothing.
 
-A family tells a fact in a clause of its own ("x is 9", "the budget is $900") and names it in a noun phrase ("x", "the
-budget"); the grammar wraps these. Every list of wordings keeps some aside that only the split `paraphrase` uses.
+A family states a fact in a clause of its own ("x is 9", "the budget is $900") and names it in a noun phrase ("x", "the
+budget"); the grammar wraps these. Every list of wordings reserves some that only the split `paraphrase` uses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Wordings(NamedTuple):
-    """Ways to say the same: those that are used everywhere, and those of the split `paraphrase`."""
+    """Alternative wordings: those used everywhere, and those of the split `paraphrase`."""
 
     known: tuple[str, ...]
     unseen: tuple[str, ...]
@@ -27,18 +27,18 @@ class Wordings(NamedTuple):
 
 
 def framed(clauses: Sequence[str], leads: Sequence[str], tails: Sequence[str] = ()) -> tuple[str, ...]:
-    """Sentences made of each clause with a lead-in before it, or a tail behind it."""
+    """Sentences that consist of each clause with a lead-in before it, or a tail after it."""
     behind = (f"{clause}{tail}." for clause, tail in product(clauses, tails))
     return (*(f"{lead}{clause}." for clause, lead in product(clauses, leads)), *behind)
 
 
 def surrounded(leads: Sequence[str], clauses: Sequence[str], tails: Sequence[str]) -> tuple[str, ...]:
-    """Sentences made of each clause between every lead-in and every tail; "" is none."""
+    """Sentences that consist of each clause between every lead-in and every tail; "" is none."""
     return tuple(f"{lead}{clause}{tail}." for lead, clause, tail in product(leads, clauses, tails))
 
 
 def _around(leads: str, tails: str) -> tuple[str, ...]:
-    """A clause behind each of some lead-ins, and before each of some tails; "/" parts them."""
+    """A clause after each of some lead-ins, and before each of some tails, separated by "/"."""
     opened, closed = (tuple(" ".join(part.split()) for part in parts.split("/")) for parts in (leads, tails))
     return (*(f"{lead} {{tell}}." for lead in opened), *(f"{{Tell}}, {tail}." for tail in closed))
 
@@ -148,7 +148,7 @@ UPDATES = {
         ("I disagree with that, {tell}.", "Not so, {tell}."),
     ),
 }
-"""For each kind, clauses around what the family tells."""
+"""For each kind, clauses around the clause of the family."""
 
 TAKE_BACK_LAST = Wordings(
     (
@@ -328,5 +328,5 @@ SPEAKERS = (
 
 
 def upper_first(text: str) -> str:
-    """Opens a sentence with a capital, unless it opens with a variable."""
+    """Capitalizes the start of a sentence, unless it is a variable."""
     return text if text[1:2] == " " else text[:1].upper() + text[1:]

@@ -15,9 +15,10 @@ def repair_of_characters(row: dict[str, Any]) -> list[int]:
 
 def claim_of_characters(row: dict[str, Any]) -> list[int]:
     """
-    For each character of the target the index into `provenance`, -1 where nothing is claimed.
+    For each character of the target the index into `provenance`, -1 if it belongs to no claim.
 
-    A sentence may go on behind a repair that cut it. Its claim then spans the repair, whose words it does not own.
+    A sentence may continue after a repair that cut it. The span of its claim then includes the repair, whose words do
+    not belong to the claim.
     """
     repairs = repair_of_characters(row)
     owners = [-1] * len(repairs)

@@ -1,4 +1,4 @@
-"""What a listener says next: draws updates of every kind for a scene that is being said."""
+"""Draws the user's updates, of every kind, for a scene that is being emitted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .grammar import CHATTER, SAYS, STOP, TAKE_BACK, TAKE_BACK_LAST
 
 
 class PlacedUpdate(NamedTuple):
-    """An update: where it is heard, what is said by whom, and what it changes."""
+    """An update: its position, text and source, and what it changes."""
 
     position: int
     text: str
@@ -29,8 +29,8 @@ class PlacedUpdate(NamedTuple):
 
 @dataclass
 class Change:
-    """A change that stands: the facts it set, what they were before, and whether an aside was heard since, which
-    "the last change" might mean as well."""
+    """A change in effect: the facts it set, their values before, and whether an aside arrived since, to which "the
+    last change" might also refer."""
 
     text: str
     source: str
@@ -40,11 +40,11 @@ class Change:
 
 
 Said = tuple[str, str, Changes]
-"""The text of an update, who says it, and what it changes."""
+"""The text of an update, its source, and what it changes."""
 
 
 class Mix:
-    """Which kinds of update a family gets under a configuration, and how often."""
+    """The kinds of update that a family gets under a configuration, and their frequencies."""
 
     def __init__(self, family: Family, config: BuilderConfig):
         drawn = {kind: weight for kind, weight in config.kinds.items() if weight > 0}
@@ -61,16 +61,15 @@ class Mix:
 
 class Listener:
     """
-    Draws updates one after the other, and keeps track of what they changed.
+    Draws updates one after the other, and records what they changed.
 
     Args:
-        rng (`Random`): The source of chance.
+        rng (`Random`): The random number generator.
         family (`Family`): Words the updates.
-        scene (`Scene`): What is being said.
+        scene (`Scene`): The scene that is being emitted.
         config (`BuilderConfig`): How values are drawn.
-        mix (`Mix`): How often each kind comes.
-        speakers (`tuple[str, str]`, *optional*): Someone who may be believed, and someone whom the prompt said not to
-            trust.
+        mix (`Mix`): How often each kind is drawn.
+        speakers (`tuple[str, str]`, *optional*): A trusted person, and one whom the prompt declares untrusted.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Listener:
         self.relevant = [fact for fact in relevant if fact in scene.facts]
 
     def draw(self, speech: Speech, first: bool) -> tuple[str, Said]:
-        """The kind of the next update, and what is said."""
+        """The kind and the content of the next update."""
         for attempt in range(12):
             kind = self.mix.draw(self.rng, first and attempt == 0)
             said = self.propose(kind, speech)
@@ -110,7 +109,7 @@ class Listener:
         return "stop", (STOP.draw(self.rng, self.config), "user", ((GOING, "no"),))
 
     def propose(self, kind: str, speech: Speech) -> Said | None:
-        """What is said in an update of that kind; None if the moment does not allow it."""
+        """The content of an update of that kind; None if the kind is not possible now."""
         rng, family, scene, config = self.rng, self.family, self.scene, self.config
         if kind == "chatter":
             return CHATTER.draw(rng, config), "user", ()
@@ -168,7 +167,7 @@ class Listener:
         return facts or [fact for fact in self.scene.facts if self._may(fact, kind)]
 
     def _change(self, kind: str, way: str, facts: list[str]) -> Said | None:
-        """An update worded as `kind` that changes one of the facts in the way of one of `kinds.CHANGING`."""
+        """An update worded as `kind` that changes one of the facts as `way`, one of `kinds.CHANGING`, does."""
         rng, family, scene, config = self.rng, self.family, self.scene, self.config
         if not facts:
             return None
@@ -186,7 +185,7 @@ class Listener:
         return text, "user", ((fact, new),)
 
     def _take_back(self) -> Said | None:
-        """Takes back the last change that stands, or the last one of some fact."""
+        """Retracts the last change in effect, or the last one of some fact."""
         if not self.standing:
             return None
         facts = list(dict.fromkeys(fact for change in self.standing for fact in change.after))

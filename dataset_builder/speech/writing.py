@@ -1,10 +1,10 @@
-"""Writing a plan as a JSON object while the world changes: the rule of speech where every prefix must stay JSON.
+"""Emits a plan as a JSON object while the facts change: the emission rule where every prefix must remain JSON.
 
-The sentences of the plan are members (`"age": 25`). A member that has begun is finished, with the value that holds
-then, so an object is never cut. What went stale is written again behind a member that says so: `"//": "wait"` (the
-name that npm's package.json sets aside for comments); of two members of one name the last holds, as JSON readers do
-it. Once the object is closed, a repair is a second object that amends the first, as a JSON merge patch does
-(RFC 7396); null takes a member away.
+The sentences of the plan are members (`"age": 25`). A member that has begun is finished with its current value, so an
+object is never cut. Stale members are written again after a member that marks the repair: `"//": "wait"` (the name
+that npm's package.json reserves for comments); of two members with one name the last counts, as in JSON readers. Once
+the object is closed, a repair is a second object that amends the first, as a JSON merge patch does (RFC 7396); null
+removes a member.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .discourse import Repair, Speech, Utterance
 
 
 class Writing(Speech):
-    """Writes a scene whose phrases are members, values JSON literals."""
+    """Emits a scene whose phrases are members and whose values are JSON literals."""
 
     nothing = "null"
     _open = False
@@ -31,7 +31,7 @@ class Writing(Speech):
     def _take_back(
         self, stale: list[str], fresh: list[str], pending: list[str], dropped: Utterance | None, broken: bool
     ) -> None:
-        """Writes what is stale again: in a repair of its own, or behind the member that a running one has begun."""
+        """Writes stale members again: in a new repair, or after the member that the current repair has begun."""
         running, values = self._repair, self.world.values
         keys = dict.fromkeys(pending + stale)
         if running and running.at:

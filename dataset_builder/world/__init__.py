@@ -1,4 +1,4 @@
 """
-Facts that may change: what a world holds, names and numbers for its values, and the scene that is settled before a
-text begins.
+Facts that may change: the facts and derived values of a world, names and numbers as values, and the scene, which is
+fixed before a text begins.
 """

@@ -1,7 +1,7 @@
-"""Facts that may change, and what follows from them.
+"""Facts that may change, and the values derived from them.
 
-A world maps names to written values. Facts are set from outside; a derived value names the facts that it depends on
-and is computed again whenever one of them changes. What has no value, not yet or no longer, has the value `NONE`.
+A world maps names to values, as text. Facts are set from outside; a derived value names the facts that it depends on
+and is recomputed whenever one of them changes. A name without a value, not yet or no longer, has the value `NONE`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ TYPES = ("number", "money", "date", "time", "name", "place", "boolean", "list", 
 
 
 class Fact(NamedTuple):
-    """A fact at the start: its value (`NONE` if it may only come later), its type (one of `TYPES`), and the kinds of
-    update, out of `kinds.CHANGING`, that may change it."""
+    """A fact at the start: its value (`NONE` if only an update can set it), its type (one of `TYPES`), and the kinds
+    of update, out of `kinds.CHANGING`, that may change it."""
 
     value: str
     type: str
@@ -25,8 +25,8 @@ class Fact(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How a derived value follows: `compute` sees all facts, and what was derived by rules before it. `depends` names
-    all facts behind it, those behind such derived values too."""
+    """How to compute a derived value: `compute` reads all facts and the values derived by earlier rules. `depends`
+    names all facts it depends on, also through other derived values."""
 
     depends: tuple[str, ...]
     compute: Callable[[Values], str]
@@ -45,7 +45,7 @@ def needing(depends: tuple[str, ...], compute: Callable[[Values], str]) -> Rule:
 
 
 class World:
-    """The values of all facts and of all that is derived from them, now."""
+    """The current values of all facts and all derived values."""
 
     def __init__(self, facts: Mapping[str, Fact], rules: Mapping[str, Rule]):
         self.rules = rules
@@ -54,7 +54,7 @@ class World:
             self.values[name] = rule.compute(self.values)
 
     def set(self, fact: str, value: str) -> list[str]:
-        """Gives a fact a value. Returns the names of all values that are others now."""
+        """Sets the value of a fact. Returns the names of all values that changed."""
         values = self.values
         changed = [] if values[fact] == value else [fact]
         values[fact] = value
@@ -67,6 +67,6 @@ class World:
         return changed
 
     def depends(self, name: str) -> tuple[str, ...]:
-        """The facts that `name` depends on: itself, if it is a fact."""
+        """The facts that `name` depends on; a fact depends on itself."""
         rule = self.rules.get(name)
         return rule.depends if rule else (name,)

@@ -1,10 +1,10 @@
-"""The kinds of update, and which of them each family keeps for the split `composition`."""
+"""The kinds of update, and which of them each family holds out for the split `composition`."""
 
 from __future__ import annotations
 
 
 CHANGING = ("correction", "refinement", "constraint", "invalidation", "addition")
-"""What a family words itself: each gives one fact another value."""
+"""The kinds that a family words itself: each gives one fact another value."""
 
 KINDS = {
     "correction": "a fact has another value than was said",
@@ -22,14 +22,14 @@ KINDS = {
     "untrusted": "comes from someone whom the prompt said not to trust: nothing changes",
     "stop": "ends a text that was to go on until then",
 }
-"""Every kind with its meaning. `stop` is not drawn: it comes where the prompt asked to go on until then."""
+"""Every kind with its meaning. `stop` is not drawn: it is used where the prompt asks to continue until a stop."""
 
 OF_EVERYDAY = {
     "removal": "what was there is left out from now on",
     "form": "how the answer is to be written",
     "other_speaker": "somebody else speaks: nothing changes",
 }
-"""Kinds that only the family `everyday` has, beside some of `KINDS`; it draws them itself."""
+"""Kinds that only the family `everyday` has, besides some of `KINDS`; it draws them itself."""
 
 WITHOUT_EFFECT = frozenset({"confirmation", "chatter", "repetition", "immaterial", "untrusted"})
 PHASE_3 = frozenset({"retraction", "recorrection", "adversarial", "untrusted"})
@@ -55,5 +55,5 @@ HELD_OUT = frozenset(
         ("scheduling", "immaterial"),
     }
 )
-"""Pairs of family and kind that only the split `composition` holds: kinds whose answers need no wording that the
-family does not use otherwise."""
+"""Pairs of family and kind that only the split `composition` contains: kinds whose answers need no wording that the
+family does not use elsewhere."""

@@ -1,6 +1,6 @@
-"""Names and words that facts may have as values: real ones from short lists, and made-up ones without number.
+"""Names and words as values of facts: real ones from short lists, and an unlimited number of generated ones.
 
-One word in ten is set aside by its hash: those are the novel values, which no ordinary sample ever contains.
+One word in ten is set aside by its hash: these are the novel values, which no ordinary sample contains.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ _REAL = {
 
 
 def words(kind: str, novel: bool) -> list[str]:
-    """The real ones of a kind: those set aside, or the others."""
+    """The real words of a kind: those set aside, or the others."""
     return _REAL[kind, novel]
 
 
 def draw(rng: Random, kind: str, *, novel: bool = False, made_up: float = 0.5) -> str:
-    """One word of a kind (a key of `POOLS`), made up with the given probability where that makes sense."""
+    """One word of a kind (a key of `POOLS`), generated with the given probability if the kind allows it."""
     real = _REAL[kind, novel]
     while kind in _INVENTABLE and (not real or rng.random() < made_up):
         word = _invent(rng, kind)
@@ -157,7 +157,7 @@ lemur, koala, kangaroo, panda, leopard, cheetah, jaguar, bison, moose, hyena, me
 tortoise, lynx, badger, beaver, hedgehog""",
 }
 LIST_ITEMS = {sort: " ".join(items.split()).split(", ") for sort, items in _LIST_ITEMS.items()}
-"""What lists are made of, by the sort of list."""
+"""The possible items of lists, by the sort of list."""
 
 
 COSTS_BY_UNIT = {
@@ -173,8 +173,8 @@ COSTS_BY_UNIT = {
     "jar": "honey jam mustard pesto relish".split(),
     "pack": "coffee pasta butter cocoa yeast".split(),
 }
-"""What money is spent on, so much for each of a unit. The last ones are set aside for novel values: five, or one of
-what is counted in bags, boxes, bottles, jars and packs."""
+"""Expenses with a price per unit. The last ones are set aside for novel values: five, or one of those counted in
+bags, boxes, bottles, jars and packs."""
 COSTS = {
     "trip": """museum zoo train boat concert tour castle map ferry theatre opera aquarium cinema souvenir visa ballet
     cruise gallery tower safari spa hike festival circus palace gondola helicopter rodeo""".split(),
@@ -185,7 +185,7 @@ COSTS = {
     "shopping": """bread cheese fish meat ham cabbage melon pumpkin broom bucket turkey pineapple mango celery basil
     garlic plant vase basket pan kettle turnip trout ladle hammer lantern""".split(),
 }
-"""What money is spent on once; the last five of each are set aside for novel values."""
+"""Expenses with a single price; the last five of each are set aside for novel values."""
 
 
 THINGS = """barn bath bell bench boat boiler bottle box bridge bucket cabin camp canal candle cart castle cellar chair

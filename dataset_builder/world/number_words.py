@@ -24,7 +24,7 @@ _NUMBERS = {words.replace("-", " ").replace(" and ", " "): number for number, wo
 
 def to_words(number: int) -> str:
     """
-    A number as it is spoken.
+    A number in words.
 
     Raises:
         ValueError: `number` is not one of 0 to 999.
@@ -35,5 +35,5 @@ def to_words(number: int) -> str:
 
 
 def from_words(text: str) -> int | None:
-    """The number that `text` spells, hyphens and "and" or not; None if it spells none from 0 to 999."""
+    """The number that `text` spells, with or without hyphens and "and"; None if it spells none from 0 to 999."""
     return _NUMBERS.get(" ".join(text.lower().replace("-", " ").replace(" and ", " ").split()))

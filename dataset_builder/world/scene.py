@@ -1,4 +1,4 @@
-"""All that is settled before the first word is said: phrases, sentences, and how each claim is said again."""
+"""What is fixed before the first word is emitted: phrases, sentences, and the restatement of each claim."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .facts import NONE, Fact, Rule, Values
 
 
 GOING = "going on"
-"""The fact of a scene without end that a stop changes: "yes", then "no"."""
+"""The fact of an endless scene that a stop changes: "yes", then "no"."""
 
 _CLOSING = (",", ".", ":", ";")
 _WORD = re.compile(r"(?=\S)([^\s{]*)(?:\{([^}]*)\}(\S*))?")
 
 
 Word = tuple[str, str, str]
-"""One word: what stands before a value, the name of the value ("" if there is none), and what stands behind it. A
-name behind an exclamation mark is stated without being printed: "there is no{!third} third step"."""
+"""One word: the text before a value, the name of the value ("" if there is none), and the text after it. A name with
+an exclamation mark before it is stated without being printed: "there is no{!third} third step"."""
 
 
 class Phrase:
-    """Words with the punctuation behind each (`tails`) and the claim that each belongs to (`owners`, "" for none).
+    """Words with the punctuation after each (`tails`) and the claim that each belongs to (`owners`, "" for none).
 
-    It is taken apart when it is first looked at: most of what could be said never is.
+    It is parsed on first access: most phrases are never emitted.
     """
 
     __slots__ = ("_owners", "_parts", "_tails", "_words")
@@ -80,7 +80,7 @@ class Phrase:
         return list(dict.fromkeys(owner for owner in self.owners if owner))
 
     def head(self, count: int) -> Phrase:
-        """The first words, without the punctuation behind the last of them."""
+        """The first words, without the punctuation after the last of them."""
         made = Phrase()
         made._parse()
         made._words, made._owners, made._tails = self.words[:count], self.owners[:count], self.tails[:count]
@@ -88,7 +88,7 @@ class Phrase:
         return made
 
     def length(self, values: Values, start: int = 0) -> int:
-        """Characters of the words from `start` on, a leading space each."""
+        """Number of characters of the words from `start` on, each with a leading space."""
         words, tails = self.words, self.tails
         if start:
             words, tails = words[start:], tails[start:]
@@ -103,14 +103,14 @@ Part = str | tuple[str, str] | Phrase
 def phrase(*parts: Part) -> Phrase:
     """Builds a phrase from plain text, claims `(key, text)` and other phrases, joined by spaces.
 
-    Text between braces is the name of a value. Plain text that begins with punctuation closes up to the word before
-    it: `phrase("Since", ("x", "x = {x}"), ",", ("2x", "2x = 2 * {x} = {2x}"), ".")`.
+    Text between braces is the name of a value. Plain text that begins with punctuation follows the word before it
+    without a space: `phrase("Since", ("x", "x = {x}"), ",", ("2x", "2x = 2 * {x} = {2x}"), ".")`.
     """
     return Phrase(parts)
 
 
 def one_word(text: str) -> Phrase:
-    """Plain text of any length as one word, which nothing cuts."""
+    """Plain text of any length as one word, which no update can cut."""
     made = Phrase()
     made._parse()
     made._words, made._tails, made._owners = [(text, "", "")], [""], [""]
@@ -118,12 +118,12 @@ def one_word(text: str) -> Phrase:
 
 
 class Sentence(NamedTuple):
-    """What is said at one place of the plan.
+    """What is emitted at one place of the plan.
 
     Attributes:
         phrase: its words.
-        key: the value without which it makes no sense; "" if there is none.
-        absent: what is said instead while that value is `NONE`; without it, nothing is said then.
+        key: the value that it requires; "" if there is none.
+        absent: the phrase to emit instead while that value is `NONE`; without it, nothing is emitted then.
     """
 
     phrase: Phrase
@@ -131,27 +131,27 @@ class Sentence(NamedTuple):
     absent: Phrase | None = None
 
     def words(self, values: Values) -> Phrase | None:
-        """What this place of the plan calls for now."""
+        """The words to emit at this place of the plan under the current values."""
         return self.absent if self.key and values[self.key] == NONE else self.phrase
 
 
 @dataclass(eq=False)
 class Scene:
-    """All that is settled before the first word.
+    """Everything that is fixed before the first word.
 
     Attributes:
-        prompt: what sets the facts and asks the questions.
-        facts: the facts, those that may only come later too.
-        rules: what is derived from them, in an order in which it can be computed.
+        prompt: sets the facts and asks the questions.
+        facts: the facts, also those that only an update can set.
+        rules: the derived values, in an order in which they can be computed.
         sentences: the plan, in order.
         bodies: for the key of each claim, the text that restates it in a repair.
         repairs: pairs of lead-in and link from the mentions to the restatements, used in turn.
         questions: the keys of the claims that were asked for, in order.
-        mentions: for each fact, the text that tells it in short ahead of the restatements; empty where these tell it.
-        absences: for each claim or fact that can lose its value, what takes the place of its body or mention then.
-        opening, closing: said once, before the first sentence and behind the last.
-        frame: what opens and closes an object, for a scene that is written rather than spoken.
-        endless: whether the plan is said again and again until `GOING` is "no".
+        mentions: for each fact, the text that states it briefly before the restatements; empty if these state it.
+        absences: for each claim or fact that can lose its value, the text that then replaces its body or mention.
+        opening, closing: emitted once, before the first sentence and after the last.
+        frame: the text that opens and closes an object, for a JSON scene.
+        endless: whether the plan is repeated until `GOING` is "no".
     """
 
     prompt: str
@@ -169,9 +169,9 @@ class Scene:
     endless: bool = False
 
     def body(self, key: str, values: Values) -> str:
-        """What restates a claim now."""
+        """The text that restates a claim under the current values."""
         return self.absences[key] if values[key] == NONE else self.bodies[key]
 
     def mention(self, fact: str, values: Values) -> str:
-        """What tells a fact in short now."""
+        """The text that states a fact briefly under the current values."""
         return self.absences[fact] if values[fact] == NONE else self.mentions[fact]

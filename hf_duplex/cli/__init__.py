@@ -1,1 +1,1 @@
-"""The command line `hf-duplex`: `app` joins the commands, one file each; `*_screen` and `demo_show` draw."""
+"""The command line `hf-duplex`: `app` registers the commands, one file each; `*_screen` and `demo_show` render."""

@@ -1,4 +1,4 @@
-"""`python -m hf_duplex.cli` is `hf-duplex`."""
+"""`python -m hf_duplex.cli` runs `hf-duplex`."""
 
 from .app import main
 

@@ -1,7 +1,7 @@
 """
 The command line: `hf-duplex demo | chat | studio | inspect | train | bench | push | verify | data`.
 
-Only typer is imported before a command runs, so that help is there at once. Each command has a file of its own.
+Only typer is imported before a command runs, so that help appears at once. Each command has its own file.
 """
 
 import os
@@ -59,7 +59,7 @@ def about() -> None:
 
 def main() -> None:
     """The entry point."""
-    # Threads that wait for each other give their core away: where others compute too, spinning is ten times as slow.
+    # Waiting threads yield their core instead of spinning: on a shared machine, spinning is ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()

@@ -1,7 +1,7 @@
 """
-`hf-duplex chat`: the model speaks in one thread while the user types in another.
+`hf-duplex chat`: the model generates in one thread while the user types in another.
 
-[`Chat`] holds the conversation and knows no screen; [`chat_plain`] and [`Screen`] put it on one.
+[`Chat`] holds the conversation, without output; [`chat_plain`] and [`Screen`] display it.
 """
 
 import sys
@@ -137,7 +137,7 @@ class Chat:
             while True:
                 text.run()
                 with self._lock:
-                    # Whoever told something after the last look saw a speaker, and counts on it.
+                    # A caller that queued an update since saw a running thread, and relies on it.
                     if text.stopped or not text.waiting:
                         self._speaker = None
                         return
@@ -266,7 +266,7 @@ class Screen:
                 line = self.session.prompt(self.message)
                 self.since = self.until
                 if line.strip() in ("/undo", "/new"):
-                    # What was said while the line was entered is taken back as well.
+                    # Text emitted while the line was entered is dropped as well.
                     self.chat.stop()
                     self.since = len(self.transcript.pieces)
                 shown = answer(self.chat, line, scripted=False)
@@ -309,7 +309,7 @@ def run_chat(
             chat.on_token = lambda: print_pieces(transcript.follow(chat.text)) if chat.text else None
             chat_plain(chat, sys.stdin)
     finally:
-        # A thread that still computes when the process ends would abort it.
+        # A thread that still computes at exit would abort the process.
         chat.stop()
 
 

@@ -1,4 +1,4 @@
-"""What the demo shows: two columns, versions under the text, and the facts beneath."""
+"""Screen of the demo: two columns, versions under the text, and measurements below."""
 
 import io
 import textwrap
@@ -17,10 +17,10 @@ from ..runtime.live import LiveText
 from ..runtime.slots import Doubted, beliefs
 
 
-# One colour a version, the prompt's first; what was thrown away, and what was begun anew.
+# One colour per version, starting with the prompt; then the discarded and the restarted text.
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
 GONE, ANEW = "bright_black", "white"
-# Narrower screens show one column below the other.
+# On narrower screens, the columns are stacked.
 SIDE_BY_SIDE = 72
 WIDEST = 120
 

@@ -1,4 +1,4 @@
-"""`hf-duplex demo`: plays the scenes to a screen, a file, or a program."""
+"""`hf-duplex demo`: plays the scenes on a screen, to a file, or as JSON."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from .demo_screen import scene_view, summary_table, verdict_line
 
 
 PACE_MS = 30.0
-# When a correction arrives, the eye needs a moment: so many tokens' time.
+# Pause after a correction arrives, in token times, so that viewers can notice it.
 PAUSE_TOKENS = 15
 NEXT = "now try: hf-duplex chat"
 SVG_THEME = TerminalTheme(
@@ -39,7 +39,7 @@ SVG_THEME = TerminalTheme(
     ],
     bright=[(112, 120, 134)] * 8,
 )
-# No font is fetched from anywhere.
+# No font is downloaded.
 SVG_FORMAT = re.sub(r"@font-face\s*{{.*?}}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""What a user can mend is told in one line."""
+"""Prints errors that a user can correct in one line."""
 
 import traceback
 from pathlib import Path

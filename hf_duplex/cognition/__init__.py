@@ -1,8 +1,8 @@
 """
-Cognitive blocks: what a user meant, what is advised on it, and what depends on what.
+Cognitive blocks: the context that a user gives, the insight that a model generates from it, and their dependencies.
 
-- the graph of blocks: `blocks`; a conversation that keeps one: `session`
-- what a user meant: `formalizer`; what follows: `advisor`
+- the graph of blocks: `blocks`; a conversation that updates one: `session`
+- from raw input to context: `formalizer`; from context to insight: `advisor`
 """
 
 from importlib import import_module

@@ -1,12 +1,11 @@
 """
-Advisors: an insight that is a live session, so that an edit reaches it as an update.
+Advisors generate insights in live sessions, so that an edit is applied as an update.
 
-An [`Advisor`] opens one [`Advice`] a block. It says the insight; is told what was edited, while it speaks or later;
-and says the insight that now follows. [`LiveAdvisor`] has the three generators: an edit is folded into the
-workspace, what was said is taken back, and the insight is said anew from what is now believed; nothing that was heard
-is read again. It has duplex adapters too, whose insight goes on and repairs what was emitted. [`ChatAdvisor`] has any
-chat model, which only reads text: an edit is a message `[SYSTEM_EVENT: EDIT_BLOCK ...]`, and the next turn is the
-insight.
+An [`Advisor`] opens one [`Advice`] per block. It generates the insight, receives edits during or after generation, and
+generates the revised insight. [`LiveAdvisor`] uses one of the three generators: an edit is applied to the workspace,
+the emitted tokens are dropped, and the insight is generated again from the new workspace; no message is read again. It
+also uses duplex adapters, whose insight continues and repairs what was emitted. [`ChatAdvisor`] uses any chat model,
+which only reads text: an edit is a message `[SYSTEM_EVENT: EDIT_BLOCK ...]`, and the next turn is the insight.
 """
 
 import difflib
@@ -34,11 +33,11 @@ INSTRUCTION = (
 @dataclass(frozen=True)
 class Brief:
     """
-    What an advisor is asked to do with a block.
+    The instructions around the contexts in an advisor's prompt.
 
     Attributes:
-        rules (`str`): What stands before the contexts of the blocks.
-        question (`str`): What stands behind them.
+        rules (`str`): Text before the contexts of the blocks.
+        question (`str`): Text after them.
     """
 
     rules: str = "The company should expand if its revenue is at least 30 million and otherwise cut costs."
@@ -46,18 +45,17 @@ class Brief:
 
 
 ADAPTER_BRIEF = Brief(rules="", question="Write a short note about this for my team.")
-"""What a duplex adapter is asked to do: it restates what changed well, and compares figures badly."""
+"""Instructions for a duplex adapter, which restates changes well and compares figures badly."""
 
 
 @dataclass(frozen=True)
 class Edit:
     """
-    A context that changed.
+    A change of a context.
 
     Attributes:
         block (`str`): The id of the block.
-        old, new (`str`): Before and after; `old` is "" for a block that is new to the insight, `new` for one that
-            left.
+        old, new (`str`): Before and after; `old` is "" for an added dependency, `new` is "" for a removed one.
     """
 
     block: str
@@ -70,44 +68,44 @@ class Edit:
 
 
 class Advice(Protocol):
-    """The live session behind the insight of one block. One thread at a time calls it."""
+    """The live session behind the insight of one block. Call it from one thread at a time."""
 
     def tell(self, edits: Sequence[Edit]) -> None:
-        """Updates what the insight follows from; [`run`] then says another one."""
+        """Applies edits; the next [`run`] generates the revised insight."""
         ...
 
     def run(self, on_text: Callable[[str], bool]) -> str:
         """
-        Says the insight, or goes on with one that was stopped.
+        Generates the insight, or continues one that was stopped.
 
         Args:
-            on_text (`Callable[[str], bool]`): Gets the insight so far after each token; False stops it there.
+            on_text (`Callable[[str], bool]`): Receives the insight so far after each token; False stops there.
 
         Returns:
-            `str`: The insight as far as it was said.
+            `str`: The insight generated so far.
         """
         ...
 
 
 class Advisor(Protocol):
-    """Whoever advises."""
+    """Opens live sessions that generate insights."""
 
     def check(self, context: str) -> None:
         """
         Raises:
-            ValueError: It cannot be told this context; the message says why, and what to do.
+            ValueError: The context is unusable; the message gives the reason and the remedy.
         """
         ...
 
     def open(self, contexts: Mapping[str, str]) -> Advice:
-        """A live session that knows these contexts, by the ids of their blocks, in order."""
+        """Opens a live session whose prompt has these contexts, by block id, in order."""
         ...
 
 
 def edit_updates(edits: Sequence[Edit]) -> list[str]:
     """
-    Edits in plain words, a message for each sentence that changed: a new one as it is, one in the place of another
-    behind "Correction:", one that is gone behind "Forget that".
+    Edits as plain text, one message per changed sentence: an added one as it is, a replacement after "Correction:", a
+    removed one after "Forget that".
     """
     updates: list[str] = []
     for edit in edits:
@@ -123,19 +121,19 @@ def edit_updates(edits: Sequence[Edit]) -> list[str]:
 
 
 def system_event(name: str, block: str, content: str) -> str:
-    """The text form of an event. Quotes and line ends in it are escaped, so that no content can end the event."""
+    """The text form of an event. Quotes and line ends are escaped, so that content cannot end the event."""
     return f"[SYSTEM_EVENT: {name} id={block} content={json.dumps(content, ensure_ascii=False)}]"
 
 
 class Retelling(LiveText):
-    """A text that can be said anew from what was heard."""
+    """A text that can be generated again from the messages already read."""
 
     def start_over(self) -> None:
         """
-        Takes back what was said and keeps what was heard. To be called while it does not run.
+        Drops the emitted tokens and keeps the messages read. Call it only while the text is not running.
 
         Raises:
-            ValueError: The model cannot: what it heard lies among what it said. Nothing was changed.
+            ValueError: The model cannot, because it stores messages among the emitted tokens. Nothing was changed.
         """
         if self.sequences is None or not self.tokens:
             return
@@ -146,22 +144,22 @@ class Retelling(LiveText):
 
 class LiveAdvice:
     """
-    An insight of one of the three generators, or of a duplex adapter: what an adapter has emitted stands, and an edit
-    is an update to which it goes on.
+    An insight of one of the three generators, or of a duplex adapter. With an adapter, emitted tokens stay, and
+    generation continues after the update.
 
-    Where the model cannot take back words without what it heard between them (the baseline and the dual stream have
-    their prompt in the same context as their words), the text is begun anew with the contexts as they are now.
+    If the model cannot drop emitted tokens without the messages between them (the baseline and the dual stream keep
+    their prompt in the same context as emitted tokens), the text is restarted with the current contexts.
 
     Attributes:
-        text (`LiveText`): The live session: its `heard` says what each edit moved in the workspace.
-        restarts (`int`): How often the text had to be begun anew.
+        text (`LiveText`): The live session; its `heard` lists what each edit changed in the workspace.
+        restarts (`int`): How often the text was restarted.
     """
 
     def __init__(self, model: Any, tokenizer: Any, brief: Brief, contexts: Mapping[str, str], max_new_tokens: int):
         self.model, self.tokenizer, self.brief, self.max_new_tokens = model, tokenizer, brief, max_new_tokens
         self.contexts = dict(contexts)
         self.restarts = 0
-        # The edits that the text was told, and how many updates they were.
+        # Applied edits, each list with its number of updates.
         self._told: list[tuple[list[Edit], int]] = []
         self.text = self._begin()
 
@@ -177,7 +175,7 @@ class LiveAdvice:
         if not updates:
             return
         if self._told and sorted(map(repr, edits)) == sorted(repr(edit.undone) for edit in self._told[-1][0]):
-            # The last edits are taken back: the workspace returns to what it was, as if it had never heard of them.
+            # These edits revert the last ones: undo restores the workspace from before them.
             for _ in range(self._told.pop()[1]):
                 self.text.undo()
             return
@@ -197,7 +195,7 @@ class LiveAdvice:
             self._told.append((edits, len(updates)))
 
     def _hear(self, update: str) -> None:
-        """Folds an update in before anything is said: a word is said, and taken back."""
+        """Applies an update without emitting: generates one token, and drops it."""
         self.text.tell(update)
         self.text.resume()
         self.text.on_token = self.text.stop
@@ -219,11 +217,11 @@ class LiveAdvice:
 
 class LiveAdvisor:
     """
-    One of the three generators or a duplex adapter.
+    Opens insights of one of the three generators or a duplex adapter.
 
     Args:
         model, tokenizer: The model and its tokenizer.
-        brief ([`Brief`], *optional*): What it is asked to do; a duplex adapter writes a note where it is not given.
+        brief ([`Brief`], *optional*): The instructions; by default, a duplex adapter writes a note.
         max_new_tokens (`int`, *optional*, defaults to 120): Longest insight.
     """
 
@@ -234,7 +232,7 @@ class LiveAdvisor:
 
     @classmethod
     def from_name(cls, name: str | None = None, brief: Brief | None = None) -> "LiveAdvisor":
-        """With the generator of this folder or Hub name."""
+        """Loads the generator from a folder or Hub name."""
         return cls(*load_checkpoint(find_checkpoint(name, WORKSPACE, "--advisor"), "--advisor"), brief=brief)
 
     def check(self, context: str) -> None:
@@ -280,7 +278,7 @@ class ChatAdvice:
             self.said = ""
         told = "\n".join(events)
         if self.messages[-1]["role"] == "user":
-            # Nothing was said in between: templates want the roles to alternate.
+            # No assistant message in between: templates require alternating roles.
             self.messages[-1] = {"role": "user", "content": f"{self.messages[-1]['content']}\n{told}"}
         else:
             self.messages.append({"role": "user", "content": told})
@@ -303,11 +301,11 @@ class ChatAdvice:
 
 class ChatAdvisor:
     """
-    Any chat model of transformers.
+    Opens insights of any chat model of transformers.
 
     Args:
         voice ([`ChatGenerator`]): The model.
-        brief ([`Brief`], *optional*): What it is asked to do.
+        brief ([`Brief`], *optional*): The instructions.
         max_new_tokens (`int`, *optional*, defaults to 120): Longest insight.
     """
 
@@ -316,11 +314,11 @@ class ChatAdvisor:
 
     @classmethod
     def from_name(cls, name: str, brief: Brief | None = None) -> "ChatAdvisor":
-        """With the chat model of this folder or Hub name."""
+        """Loads the chat model from a folder or Hub name."""
         return cls(ChatGenerator.from_name(name, "--advisor"), brief)
 
     def check(self, context: str) -> None:
-        """A chat model takes any text."""
+        """Accepts any text."""
 
     def open(self, contexts: Mapping[str, str]) -> ChatAdvice:
         return ChatAdvice(self.voice, self.brief, contexts, self.max_new_tokens)

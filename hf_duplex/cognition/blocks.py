@@ -1,10 +1,10 @@
 """
-Cognitive blocks: what was understood, what was advised on it, and what depends on what.
+Cognitive blocks, their insights, and their dependencies.
 
-A [`CognitiveBlock`] has two streams: its context (what the user said, then what was meant) and its insight, which
-follows from the context and from the contexts of the blocks that it depends on. [`BlockGraph`] holds them, and one
-rule: where a context changes, the insight of that block and of all that depends on it does not hold any more, at
-once. It knows nothing of models, threads or time: `cognition` computes, this file keeps the books.
+A [`CognitiveBlock`] has two streams: its context (the raw input and its formalized meaning) and its insight, which is
+generated from the context and from the contexts of the blocks that it depends on. [`BlockGraph`] holds the blocks and
+enforces one rule: when a context changes, the insights of that block and of all dependent blocks become invalid
+at once. This file only stores state; it does not use models, threads or time.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,24 +21,24 @@ Kind = Literal["opened", "heard", "formalized", "linked", "insight", "status", "
 @dataclass
 class CognitiveBlock:
     """
-    One thing that was said, and what is advised on it.
+    One unit of user input, and the insight generated from it.
 
     | insight_status | the insight |
     |---|---|
-    | `stale` | does not follow from the context as it is now (None: there is none yet), and waits to be computed |
-    | `computing` | is being said; what is there is its beginning |
-    | `invalidated` | was being said when the context changed, or failed; what is there is void |
-    | `stable` | is complete, and follows from the context |
+    | `stale` | does not match the current context (None: there is none yet), and waits to be computed |
+    | `computing` | is being generated; the text is its beginning |
+    | `invalidated` | was being generated when the context changed, or failed; the text is void |
+    | `stable` | is complete, and matches the context |
 
     Attributes:
         id (`str`): Its name in the graph.
         timestamp (`float`): When it was opened, in seconds since 1970.
-        raw_input (`str`): What was said, word for word.
-        formalized_context (`str`): What was meant; the user may edit it.
-        is_locked (`bool`): Whether it was confirmed, or its topic left: it takes no edits any more.
-        insight (`str`, *optional*): What is advised.
+        raw_input (`str`): The user's words, verbatim.
+        formalized_context (`str`): The formalized meaning; the user may edit it.
+        is_locked (`bool`): Whether the block was confirmed or its topic ended; a locked block takes no edits.
+        insight (`str`, *optional*): The generated insight.
         insight_status (`str`): See the table.
-        is_open (`bool`): Whether the user is still speaking, so that the insight is speculative.
+        is_open (`bool`): Whether more input may follow, so that the insight is speculative.
     """
 
     id: str
@@ -52,29 +52,29 @@ class CognitiveBlock:
 
     @property
     def is_speculative(self) -> bool:
-        """Whether there is an insight that the rest of the sentence may still overturn: ghost text."""
+        """Whether there is an insight that further input may still change (shown as ghost text)."""
         return self.is_open and self.insight is not None
 
 
 @dataclass(frozen=True)
 class BlockEvent:
     """
-    Something that happened to a block.
+    A change of a block.
 
     | kind | `was` |
     |---|---|
     | `opened`, `closed`, `locked` | "" |
     | `heard`: more of `raw_input` | "" |
-    | `formalized`: another `formalized_context` | the context before |
+    | `formalized`: a new `formalized_context` | the context before |
     | `linked`: it depends on another block | the id of that block |
-    | `insight`: another piece of it was said | the insight before |
-    | `status`: another `insight_status` | the status before |
+    | `insight`: it grew | the insight before |
+    | `status`: a new `insight_status` | the status before |
     | `failed`: the insight could not be computed | the reason |
 
     Attributes:
-        number (`int`): Rises by one from event to event, from 1.
+        number (`int`): Consecutive number, from 1.
         kind (`str`): See the table.
-        block (`CognitiveBlock`): A copy, as the block was then.
+        block (`CognitiveBlock`): A copy of the block at that time.
         was (`str`): See the table.
     """
 
@@ -86,20 +86,20 @@ class BlockEvent:
 
 class BlockGraph:
     """
-    Blocks, and which depends on which. Not for several threads at once: whoever has some takes care of that.
+    Blocks and their dependencies. Not thread-safe.
 
     Args:
-        on_event (`Callable[[BlockEvent], None]`): Told of every change, in order.
+        on_event (`Callable[[BlockEvent], None]`): Receives every change, in order.
     """
 
     def __init__(self, on_event: Callable[[BlockEvent], None] = lambda event: None):
         self.on_event = on_event
         self._blocks: dict[str, CognitiveBlock] = {}
-        # An edge goes from a block to one that depends on it.
+        # An edge leads from a block to a block that depends on it.
         self._graph = nx.DiGraph()
         self._events = 0
 
-    # What there is
+    # Read
 
     def __getitem__(self, block: str) -> CognitiveBlock:
         """
@@ -112,36 +112,36 @@ class BlockGraph:
 
     @property
     def blocks(self) -> list[CognitiveBlock]:
-        """Copies of all, in the order in which they were opened."""
+        """Copies of all blocks, in the order in which they were opened."""
         return [replace(block) for block in self._blocks.values()]
 
     @property
     def edges(self) -> list[tuple[str, str]]:
-        """Pairs of a block and one that depends on it."""
+        """Pairs of a block and a block that depends on it."""
         return sorted(self._graph.edges)
 
     def in_order(self, ids: Iterable[str]) -> list[str]:
-        """These blocks, each behind those that it depends on, and else in the order in which they were opened."""
+        """These blocks in topological order: dependencies first, otherwise in the order in which they were opened."""
         wanted, place = set(ids), {block: number for number, block in enumerate(self._blocks)}
         return [block for block in nx.lexicographical_topological_sort(self._graph, place.get) if block in wanted]
 
     def affected_by(self, block: str) -> list[str]:
-        """A block and all that depends on it, in order."""
+        """A block and all blocks that depend on it, in topological order."""
         return self.in_order({self[block].id} | nx.descendants(self._graph, block))
 
     def contexts(self, block: str) -> dict[str, str]:
-        """What the insight of a block follows from: the contexts of what it depends on, then its own; by id."""
+        """Inputs of a block's insight, by id: the contexts of its dependencies, then its own."""
         ids = self.in_order({self[block].id} | nx.ancestors(self._graph, block))
         return {id: self._blocks[id].formalized_context for id in ids if self._blocks[id].formalized_context}
 
-    # What happens to it
+    # Change
 
     def add(self, block: CognitiveBlock, depends_on: Iterable[str] = ()) -> None:
         """
-        A new block.
+        Adds a block.
 
         Raises:
-            ValueError: There is one of that id, or it depends on one that is not there; nothing was added.
+            ValueError: The id is in use, or a dependency does not exist; nothing was added.
         """
         if not block.id or block.id in self._blocks:
             raise ValueError(f"`id`: {block.id!r} is taken or empty: give each block an id of its own.")
@@ -155,11 +155,10 @@ class BlockGraph:
 
     def depend(self, block: str, on: str) -> list[str]:
         """
-        Makes the insight of a block follow from the context of another one as well. Returns whose insight does not
-        hold any more.
+        Makes a block depend on another one. Returns the blocks whose insight became invalid.
 
         Raises:
-            ValueError: One of them is not there, the block is locked, or the other one depends on it already;
+            ValueError: One of them does not exist, the block is locked, or the other one already depends on it;
                 nothing was changed.
         """
         child, parent = self[block], self[on]
@@ -176,7 +175,7 @@ class BlockGraph:
         return self._void(block)
 
     def receive(self, block: str, text: str) -> None:
-        """Adds what was said, word for word. What it means is another matter: see [`change`]."""
+        """Appends to the raw input. [`change`] sets the formalized context."""
         found = self[block]
         self._check_unlocked(found)
         found.raw_input = f"{found.raw_input} {text.strip()}".strip()
@@ -184,9 +183,8 @@ class BlockGraph:
 
     def change(self, block: str, context: str) -> list[str]:
         """
-        Gives a block another context. Its insight, and those of all that depends on it, do not hold any more: one that
-        is being computed is `invalidated`, any other one `stale`. Returns their ids in order, none if the context is
-        as before.
+        Sets the context of a block. Its insight and those of all dependent blocks become invalid: `invalidated` if
+        being computed, else `stale`. Returns their ids in order; none if the context is unchanged.
 
         Raises:
             ValueError: There is no such block, or it is locked; nothing was changed.
@@ -200,7 +198,7 @@ class BlockGraph:
         return self._void(block)
 
     def say(self, block: str, insight: str | None) -> None:
-        """The insight as far as it was said; None if there is nothing to advise on."""
+        """Sets the insight generated so far; None if the context is empty."""
         found = self[block]
         if insight != found.insight:
             was, found.insight = found.insight, insight
@@ -213,19 +211,19 @@ class BlockGraph:
             self._tell("status", found, was)
 
     def fail(self, block: str, reason: str) -> None:
-        """The insight could not be computed."""
+        """Records that the insight could not be computed."""
         self.set_status(block, "invalidated")
         self._tell("failed", self[block], reason)
 
     def close(self, block: str) -> None:
-        """The user has said it all: the insight is speculative no more. It can still be edited."""
+        """Ends the input: the insight is no longer speculative. The block can still be edited."""
         found = self[block]
         if found.is_open:
             found.is_open = False
             self._tell("closed", found)
 
     def lock(self, block: str) -> None:
-        """The block was confirmed, or its topic left: it takes no edits any more."""
+        """Locks a block that was confirmed or whose topic ended: it takes no more edits."""
         self.close(block)
         found = self[block]
         if not found.is_locked:

@@ -1,10 +1,9 @@
 """
-Formalizers: from what was said to what was meant. Hesitations and stutters go, corrections are applied, numbers in
-words become digits: "Revenue was, um, fifty million. Correction, fifteen million." is "Revenue was 15 million."
+Formalizers turn raw input into a clean context. Hesitations and stutters are removed, corrections applied, and number
+words written as digits: "Revenue was, um, fifty million. Correction, fifteen million." is "Revenue was 15 million."
 
-[`RuleFormalizer`] needs no model; where a speaker breaks off, and what takes the place of what, it asks
-`dataset_builder.speech.disfluency`. [`ChatFormalizer`] asks any chat model, and the rules where it gives no usable
-answer.
+[`RuleFormalizer`] needs no model; it uses `dataset_builder.speech.disfluency` to find where a sentence breaks off and
+which words a correction replaces. [`ChatFormalizer`] uses any chat model, and the rules if its answer is unusable.
 """
 
 import json
@@ -31,10 +30,10 @@ SENTENCE = re.compile(r"(?<=[.!?…;])\s+")
 ASIDE = re.compile(r"(?:\s*,)?\s*\b(?:you know|sort of|kind of|basically|like(?=,))\b,?", re.IGNORECASE)
 STUTTER = re.compile(r"\b([a-z']+(?: [a-z']+)?)(?:[-,]? \1\b)+", re.IGNORECASE)
 DOUBLES = frozenset("that had very really so no bye knock".split())
-"""Words that may stand twice."""
+"""Words that may be repeated without being a stutter."""
 RETRACTION = re.compile(r"(?:scratch|scrap|strike|forget|remove|ignore) (?:that|this|it)|never ?mind", re.IGNORECASE)
 SURE = re.compile(r"\bi mean\b|\bscratch that\b|\bstrike that\b|\bmake that\b|\bno wait\b|\bwait no\b", re.IGNORECASE)
-"""Cues that mean nothing else, wherever they stand."""
+"""Cues that are corrections in any position."""
 VERB = re.compile(
     r"(?<=\S)\s*(?:=|\b(?:is|was|are|were|has|had|have|should|must|will|would|can|costs?|needs?|wants?|starts?|ends?|takes?|"
     r"took|owes?|spends?|spent|employs?|holds?|goes|makes?|made|comes?|equals?)\b)",
@@ -48,27 +47,27 @@ INSTRUCTION = (
 
 
 class Formalizer(Protocol):
-    """Whoever finds out what was meant."""
+    """Turns raw input into a context."""
 
     def formalize(self, context: str, text: str) -> str:
         """
         Args:
-            context (`str`): What was understood before; may be empty.
-            text (`str`): What was said since, word for word.
+            context (`str`): The context before; may be empty.
+            text (`str`): The raw input since then.
 
         Returns:
-            `str`: All that is now understood. The same for the same arguments.
+            `str`: The new context, complete. Deterministic.
         """
         ...
 
 
 def is_correction(text: str) -> bool:
-    """Whether an utterance takes back what was said before it: it starts with "Correction,", "No,", "I mean"."""
+    """Whether an utterance corrects an earlier one: it starts with "Correction,", "No,", "I mean"."""
     return _leading_cue(_clean(text)) != ""
 
 
 class RuleFormalizer:
-    """By rule, offline, in less than a millisecond a sentence."""
+    """Formalizes by rules, offline, in less than a millisecond per sentence."""
 
     def formalize(self, context: str, text: str) -> str:
         known = _sentences(context)
@@ -88,8 +87,8 @@ class RuleFormalizer:
 
 class ChatFormalizer:
     """
-    By a chat model, greedily. Where its answer is no JSON with a `formalized_intent`, the rules answer, and a warning
-    says so.
+    Formalizes by a chat model, with greedy decoding. If its answer is not JSON with a `formalized_intent`, the rules
+    are used, and a warning is logged.
 
     Args:
         voice ([`ChatGenerator`]): The model.
@@ -101,7 +100,7 @@ class ChatFormalizer:
 
     @classmethod
     def from_name(cls, name: str) -> "ChatFormalizer":
-        """With the chat model of this folder or Hub name."""
+        """Loads the chat model from a folder or Hub name."""
         return cls(ChatGenerator.from_name(name, "--formalizer"))
 
     def formalize(self, context: str, text: str) -> str:
@@ -116,7 +115,7 @@ class ChatFormalizer:
 
 
 def read_intent(answer: str) -> str | None:
-    """The `formalized_intent` of an answer, whatever stands around the JSON; None where there is none."""
+    """The `formalized_intent` of an answer, with any text around the JSON; None if there is none."""
     start, end = answer.find("{"), answer.rfind("}")
     try:
         found = json.loads(answer[start : end + 1]) if 0 <= start < end else None
@@ -127,7 +126,7 @@ def read_intent(answer: str) -> str | None:
 
 
 def _sentences(text: str) -> list[str]:
-    """Sentences; one that breaks off ("I want... no") goes on."""
+    """Splits into sentences; one that breaks off ("I want... no") is not split."""
     text = " ".join(text.split()).replace("…", "...")
     parts: list[str] = []
     for part in filter(None, SENTENCE.split(text)):
@@ -139,7 +138,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _clean(sentence: str) -> str:
-    """Without hesitations and stutters, numbers as digits."""
+    """Removes hesitations and stutters, and writes numbers as digits."""
     words = sentence.split()
     for at, word in enumerate(words):
         if cue_kind(word.strip(",.;:!?…-")) != "filler":
@@ -149,7 +148,7 @@ def _clean(sentence: str) -> str:
             words[at] = "no,"
             words[at - 1] = f"{words[at - 1].rstrip(',')},"
             continue
-        # The end of the sentence stays; the pauses around a hesitation go with it.
+        # Keep the end of the sentence; remove a hesitation with the pauses around it.
         words[at] = word[len(word.rstrip(".!?;…")) :] if last else ""
         if at and word.endswith(","):
             words[at - 1] = words[at - 1].rstrip(",")
@@ -165,7 +164,7 @@ def _counts(word: str) -> bool:
 
 
 def _digits(text: str) -> str:
-    """Numbers from 13 on, or before a unit, as digits; small ones in running text stay words."""
+    """Writes numbers from 13 on, or before a unit, as digits; other small numbers stay words."""
 
     def digits(found: re.Match[str]) -> str:
         number = from_words(found[0])
@@ -176,14 +175,14 @@ def _digits(text: str) -> str:
 
 
 def _leading_cue(sentence: str) -> str:
-    """The words that announce a correction at the start of a sentence, "" where it is a sentence like any other."""
+    """The words that announce a correction at the start of a sentence, "" if there are none."""
     cue = find_cue(sentence)
     kind = cue_kind(cue)
     if kind not in ("phrase", "word"):
         return ""
     rest = sentence[len(cue) :]
     pause = rest[:1] in ",:;.-" or not rest.strip() or re.search(r"[,:;-]", cue)
-    # "No revenue was reported", "Wait for the report" and "Actually we grew" correct nothing.
+    # "No revenue was reported", "Wait for the report" and "Actually we grew" are not corrections.
     return cue if pause or SURE.search(cue) or _is_value(rest) else ""
 
 
@@ -193,7 +192,7 @@ def _is_value(text: str) -> bool:
 
 
 def _within(sentence: str) -> str:
-    """A sentence, its corrections on the way applied."""
+    """Applies the corrections within a sentence."""
     for _ in range(8):
         cut = split_at_cue(sentence)
         if cut is None:
@@ -211,7 +210,7 @@ def _within(sentence: str) -> str:
 
 
 def _breaks_off(said: str, cue: str, rest: str) -> bool:
-    """Whether a cue within a statement is one: a pause marks it, numbers stand on both sides, or it is a sure one."""
+    """Whether a cue within a statement is a correction: after a pause, between numbers, or unambiguous."""
     if cue_kind(cue) not in ("phrase", "word"):
         return False
     pause = said[-1:] in ",;:.-–—" or rest[:1] in ",;:-–—"
@@ -224,14 +223,14 @@ def _is_statement(text: str) -> bool:
 
 
 def _head(sentence: str) -> str:
-    """What a statement is about: the words before its verb."""
+    """The subject of a statement: the words before its verb."""
     verb = VERB.search(sentence)
     about = sentence[: verb.start()] if verb else ""
     return re.sub(r"^(?:the|our|its|a|an) ", "", about.strip(" ,.").lower())
 
 
 def _correct(known: list[str], cue: str, rest: str) -> None:
-    """Applies a correction to the sentences that are known, in place."""
+    """Applies a correction to the known sentences, in place."""
     rest = _within(rest.strip(" ,;:-"))
     if not rest.strip(" .!?"):
         if RETRACTION.search(cue) and known:
@@ -259,10 +258,10 @@ def _correct(known: list[str], cue: str, rest: str) -> None:
 
 
 def _put(words: str, sentence: str) -> str:
-    """A sentence with some words in the place of those that they correct; no marks at its end."""
+    """Puts words into a sentence in place of those that they correct; without final punctuation."""
     words = words.rstrip(" .!?")
     if NUMBER.fullmatch(words):
-        # The unit stays: "50 million, no, 15".
+        # Keep the unit: "50 million, no, 15".
         numbers = list(NUMBER.finditer(sentence))
         if numbers:
             return f"{sentence[: numbers[-1].start()]}{words}{sentence[numbers[-1].end() :]}"
@@ -270,7 +269,7 @@ def _put(words: str, sentence: str) -> str:
 
 
 def _finish(sentence: str) -> str:
-    """With a capital at the start, and a mark at the end."""
+    """Adds a capital at the start, and punctuation at the end."""
     sentence = re.sub(r"\bi\b", "I", sentence.strip(" ,;:-"))
     sentence = re.sub(r"[\s,;:-]*\.{2,}$", "", sentence) or sentence
     start = re.search(r"[^\W\d_]", sentence)

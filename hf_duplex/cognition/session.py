@@ -1,13 +1,13 @@
 """
-The two streams of a conversation: what the user says becomes context, and what is advised follows from it.
+A conversation with two streams: user input becomes context, and insights are generated from the context.
 
-[`CognitiveSession`] takes words and edits from any thread, keeps the blocks ([`BlockGraph`]), and computes insights
-when they are due: some time after the last change of what they follow from, so that a burst of typing is one
-computation. It computes in whichever thread calls [`poll`], or in one of its own between [`start`] and [`stop`]. Time
-comes from a clock that is handed in.
+[`CognitiveSession`] takes input and edits from any thread, holds the blocks ([`BlockGraph`]), and computes insights
+when due: a debounce time after the last change of their contexts, so that a burst of typing is one computation. It
+computes in the thread that calls [`poll`], or in its own thread between [`start`] and [`stop`]. Time comes from a
+clock passed as an argument.
 
-An insight is said again only for what changed: its live session ([`Advice`]) stays open, and is told the difference
-between the contexts that it knows and those that are true. A change while it speaks stops it at its next token.
+The live session of an insight ([`Advice`]) stays open, and receives only the difference between the contexts that it
+has read and the current ones. A change during generation stops the insight at its next token.
 """
 
 import logging
@@ -25,19 +25,19 @@ from .formalizer import Formalizer, RuleFormalizer, is_correction
 
 logger = logging.getLogger(__name__)
 MAX_BYTES = 4_096
-"""Longest text that is taken at once, and longest context."""
+"""Maximum size of one input, and of a context."""
 
 
 @dataclass
 class _Hearing:
     """
-    How the context of a block came about: it is `base` and what was said from `since` on, formalized together.
+    Origin of a block's context: `base` and the raw input from `since` on, formalized together.
 
     Attributes:
-        base (`str`): The context that an edit gave it; "" if there was none.
-        since (`int`): Where the words begin in `raw_input` that `base` does not hold yet.
-        until (`int`): Where those end that the context holds.
-        before (`list[tuple[str, int]]`): What to go back to, a context and a place in `raw_input` for each edit.
+        base (`str`): The context set by the last edit; "" if there was none.
+        since (`int`): Start of the part of `raw_input` that is not in `base`.
+        until (`int`): End of the part of `raw_input` that is in the context.
+        before (`list[tuple[str, int]]`): Undo history: a context and a position in `raw_input` for each edit.
     """
 
     base: str = ""
@@ -51,11 +51,11 @@ class CognitiveSession:
     A conversation in blocks. All methods may be called from any thread.
 
     Args:
-        advisor ([`Advisor`]): Who advises.
-        formalizer ([`Formalizer`], *optional*): Who finds out what was meant; [`RuleFormalizer`] if not given.
+        advisor ([`Advisor`]): Generates the insights.
+        formalizer ([`Formalizer`], *optional*): Turns raw input into contexts; [`RuleFormalizer`] if not given.
         on_event (`Callable[[BlockEvent], None]`, *optional*): As [`subscribe`].
         debounce (`float`, *optional*, defaults to 0.3): Seconds without a change before an insight is computed.
-        clock (`Callable[[], float]`, *optional*): Seconds that never go back.
+        clock (`Callable[[], float]`, *optional*): A monotonic clock in seconds.
         wall (`Callable[[], float]`, *optional*): Seconds since 1970, for `timestamp`.
 
     Raises:
@@ -85,14 +85,14 @@ class CognitiveSession:
         self._due: dict[str, float] = {}
         self._advice: dict[str, Advice] = {}
         self._known: dict[str, dict[str, str]] = {}
-        # Blocks whose live session has said its insight to the end.
+        # Blocks whose live session has completed its insight.
         self._complete: set[str] = set()
         self._changed = threading.Condition()
         self._computing = threading.Lock()
         self._worker: threading.Thread | None = None
         self._stopping = False
 
-    # What there is
+    # Read
 
     def __getitem__(self, block: str) -> CognitiveBlock:
         """A copy of a block."""
@@ -107,7 +107,7 @@ class CognitiveSession:
 
     @property
     def edges(self) -> list[tuple[str, str]]:
-        """Pairs of a block and one that depends on it."""
+        """Pairs of a block and a block that depends on it."""
         with self._changed:
             return self._graph.edges
 
@@ -118,7 +118,7 @@ class CognitiveSession:
             return max(0.0, min(self._due.values()) - self.clock()) if self._due else None
 
     def advice(self, block: str) -> Advice | None:
-        """The live session behind an insight, None before the first one; to look at, not to speak to."""
+        """The live session behind an insight, None before the first one; for reading only."""
         with self._changed:
             return self._advice.get(self._graph[block].id)
 
@@ -128,9 +128,9 @@ class CognitiveSession:
 
     def subscribe(self, listener: Callable[[BlockEvent], None]) -> Callable[[], None]:
         """
-        Tells `listener` of every change from now on, one at a time and in order, from whichever thread is at hand. It
-        may call the session; what follows from that, it is told afterwards. Where it fails, the log says so, and the
-        conversation goes on. Returns what ends it.
+        Calls `listener` for every later change, one at a time and in order, from any thread. It may call the session;
+        resulting events follow afterwards. If it fails, the error is logged, and the conversation continues.
+        Returns a function that unsubscribes.
         """
         with self._changed:
             self._listeners = [*self._listeners, listener]
@@ -141,15 +141,15 @@ class CognitiveSession:
 
         return unsubscribe
 
-    # The user speaks
+    # Input
 
     def open_block(self, depends_on: Iterable[str] | None = None) -> CognitiveBlock:
         """
-        A new block, to be spoken into; the one before it is closed.
+        Opens a new block for input, and closes the one before it.
 
         Args:
-            depends_on (`Iterable[str]`, *optional*): Which blocks its insight follows from, besides its own; the one
-                before it in the topic if not given.
+            depends_on (`Iterable[str]`, *optional*): The blocks that it depends on; if not given, the block before it
+                in the topic.
         """
         with self._changed:
             parents = self._topic[-1:] if depends_on is None else list(dict.fromkeys(depends_on))
@@ -164,11 +164,11 @@ class CognitiveSession:
 
     def ingest(self, text: str) -> CognitiveBlock:
         """
-        What was said next. It joins the open block; with none, a correction ("No, fifteen million.") joins the block
-        before, which must not be locked, and anything else opens a new one.
+        Adds user input. It is appended to the open block. If none is open, a correction ("No, fifteen million.") is
+        appended to the block before, which must not be locked, and anything else opens a new block.
 
         Returns:
-            `CognitiveBlock`: The block that it joined, as it is then.
+            `CognitiveBlock`: A copy of the block after the change.
 
         Raises:
             ValueError: The text is unusable; nothing was changed.
@@ -182,7 +182,7 @@ class CognitiveSession:
             before = block.formalized_context
             self._graph.receive(last, text)
             if not block.is_open:
-                # What was said into a block that was over is an edit, and can be undone as one.
+                # Input to a closed block is an edit, and can be undone.
                 hearing.before.append((before, len(block.raw_input)))
                 self._edited.append(last)
         self._tell_listeners()
@@ -190,31 +190,31 @@ class CognitiveSession:
         return self[last]
 
     def close(self) -> None:
-        """The user has said it all: the open block, if there is one, is speculative no more."""
+        """Closes the open block, if there is one: its insight is no longer speculative."""
         with self._changed:
             self._close_open()
         self._tell_listeners()
 
     def lock(self, block: str) -> None:
-        """The user confirms a block: it takes no edits any more."""
+        """Confirms a block: it takes no more edits."""
         with self._changed:
             self._graph.lock(block)
         self._tell_listeners()
 
     def next_topic(self) -> None:
-        """The user moves on: all blocks of the topic are locked, and the next one depends on none of them."""
+        """Starts a new topic: locks all blocks of the current one; the next block depends on none of them."""
         with self._changed:
             for block in self._topic:
                 self._graph.lock(block)
             self._topic = []
         self._tell_listeners()
 
-    # The user edits
+    # Edits
 
     def update_context(self, block: str, text: str) -> None:
         """
-        Gives a block another context, in the words of the user. Its insight and those of all that depends on it go
-        stale at once, and are computed after the debounce.
+        Sets the context of a block to the user's text. Its insight and those of all dependent blocks become stale at
+        once, and are computed after the debounce.
 
         Raises:
             ValueError: There is no such block, it is locked, or the text is unusable; nothing was changed.
@@ -233,7 +233,7 @@ class CognitiveSession:
 
     def undo(self, block: str | None = None) -> str | None:
         """
-        Takes the last edit of a block back; of any block, if none is named. What was said after it stays.
+        Undoes the last edit of a block, or of any block if none is given. Later input stays.
 
         Returns:
             `str`: The id of the block, None if there was nothing to undo.
@@ -254,7 +254,7 @@ class CognitiveSession:
             context = self.formalizer.formalize(base, raw[since:]) if raw[since:].strip() else base
             with self._changed:
                 if not hearing.before or hearing.before[-1] is not edit or self._graph[last].raw_input != raw:
-                    # Something else was edited or said meanwhile.
+                    # Other edits or input arrived meanwhile.
                     continue
                 self._renew(self._graph.change(last, context))
                 hearing.before.pop()
@@ -266,10 +266,10 @@ class CognitiveSession:
 
     def depend(self, block: str, on: str) -> None:
         """
-        Makes the insight of a block follow from another one as well.
+        Makes a block depend on another one.
 
         Raises:
-            ValueError: One of them is not there, the block is locked, or it would be a circle; nothing was changed.
+            ValueError: One of them does not exist, the block is locked, or a cycle would result; nothing was changed.
         """
         with self._changed:
             self._renew(self._graph.depend(block, on))
@@ -279,11 +279,11 @@ class CognitiveSession:
 
     def poll(self) -> int:
         """
-        Computes the insights that are due, one after the other, each behind those that it depends on; returns how many
-        were computed to the end. While another thread computes, it does nothing.
+        Computes the insights that are due, one by one, dependencies first; returns how many were completed. Does
+        nothing while another thread computes.
 
         Raises:
-            Exception: What the advisor raised. The block is told of it (`failed`), and computed when it next changes.
+            Exception: Raised by the advisor. The block gets a `failed` event, and is computed when it next changes.
         """
         if not self._computing.acquire(blocking=False):
             return 0
@@ -297,7 +297,7 @@ class CognitiveSession:
             self._tell_listeners()
 
     def start(self) -> None:
-        """Computes in a thread of its own, until [`stop`]."""
+        """Starts a thread that computes insights until [`stop`]."""
         with self._changed:
             if self._worker is None:
                 self._stopping = False
@@ -305,7 +305,7 @@ class CognitiveSession:
                 self._worker.start()
 
     def stop(self) -> None:
-        """Ends that thread; an insight that is being said stops at its next token, and goes on with the next poll."""
+        """Ends that thread. A running insight stops at its next token, and continues with the next poll."""
         with self._changed:
             worker, self._worker, self._stopping = self._worker, None, True
             self._changed.notify_all()
@@ -320,7 +320,7 @@ class CognitiveSession:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    # Within
+    # Internal
 
     def _close_open(self) -> None:
         for block in self._graph.blocks:
@@ -328,7 +328,7 @@ class CognitiveSession:
                 self._graph.close(block.id)
 
     def _formalize(self, block: str) -> None:
-        """Brings a context up to what was said. The formalizer may take its time: nobody waits for it."""
+        """Updates a context from the raw input. A slow formalizer does not block other calls."""
         while True:
             with self._changed:
                 found, hearing = self._graph[block], self._hearings[block]
@@ -345,7 +345,7 @@ class CognitiveSession:
         self._tell_listeners()
 
     def _renew(self, blocks: list[str]) -> None:
-        """Puts off the insights of these blocks until nothing has changed for a while."""
+        """Restarts the debounce of these blocks' insights."""
         now = self.clock()
         self._due.update(dict.fromkeys(blocks, now + self.debounce))
         self._changed.notify_all()
@@ -360,11 +360,11 @@ class CognitiveSession:
             return due[0]
 
     def _compute(self, block: str) -> bool:
-        """Computes one insight; returns whether it was said to the end."""
+        """Computes one insight; returns whether it was completed."""
         with self._changed:
             contexts, advice = self._graph.contexts(block), self._advice.get(block)
             if not self._graph[block].formalized_context:
-                # All that was said was taken back.
+                # All input was undone.
                 self._graph.say(block, None)
                 return False
             known = self._known.get(block, {})
@@ -374,7 +374,7 @@ class CognitiveSession:
                 if known.get(id, "") != contexts.get(id, "")
             ]
             if advice is not None and not edits and block in self._complete:
-                # All is as it was when the insight was said: edited, and edited back.
+                # The contexts equal those of the complete insight: an edit was reverted.
                 self._graph.set_status(block, "stable")
                 return True
             self._complete.discard(block)
@@ -391,7 +391,7 @@ class CognitiveSession:
             insight = advice.run(lambda text: self._say(block, text))
         except BaseException as error:
             with self._changed:
-                # What the live session knows now is anyone's guess: the next one starts anew.
+                # The state of the live session is undefined: the next computation opens a new one.
                 self._advice.pop(block, None)
                 self._graph.fail(block, str(error) or type(error).__name__)
             raise
@@ -412,7 +412,7 @@ class CognitiveSession:
         return self._graph[block].insight_status != "computing"
 
     def _say(self, block: str, text: str) -> bool:
-        """Shows the insight so far; returns whether anybody wants more of it."""
+        """Publishes the insight so far; returns whether to continue."""
         with self._changed:
             wanted = not self._is_void(block) and not self._stopping
             if wanted and text:
@@ -432,11 +432,11 @@ class CognitiveSession:
             try:
                 self.poll()
             except Exception:
-                # The block says so as well; the other ones are none the worse.
+                # The block records the failure; other blocks are not affected.
                 logger.exception("An insight could not be computed.")
 
     def _tell_listeners(self) -> None:
-        """Hands events on without the lock, so that a listener may call the session or wait for another thread."""
+        """Sends events without the lock, so that a listener may call the session or wait for another thread."""
         while True:
             with self._changed:
                 if not self._events or self._telling:
@@ -447,7 +447,7 @@ class CognitiveSession:
                 try:
                     listener(event)
                 except Exception:
-                    # What is shown is none of the conversation's business: it goes on.
+                    # A failing listener does not stop the conversation.
                     logger.exception("A listener failed on the event %s of block %s.", event.kind, event.block.id)
             with self._changed:
                 self._telling = False

@@ -1,4 +1,4 @@
-"""From samples to batches: tokenizer training, encoding, and one collator for each way of hearing."""
+"""From samples to batches: tokenizer training, encoding, and one collator for each way to read incoming text."""
 
 from .collators import ChannelCollator, LayoutCollator, SerializedCollator
 from .dataset import CurriculumDataset, CurriculumSampler, Phase

@@ -1,4 +1,4 @@
-"""Conversations as a duplex adapter on a pretrained model reads them: turns of its chat template."""
+"""Encodes conversations for a duplex adapter on a pretrained model, as turns of its chat template."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class ChatEncoder:
     Encodes conversations.
 
     Args:
-        tokenizer (`PreTrainedTokenizerBase`): The base's.
+        tokenizer (`PreTrainedTokenizerBase`): The base's tokenizer.
         mode (`str`, *optional*, defaults to `"workspace"`): As in [`~hf_duplex.DuplexAdapterConfig`].
     """
 
@@ -26,8 +26,8 @@ class ChatEncoder:
 
     def emitted(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """
-        Tokens of an emitted text, and where in it each stands, as characters. The end-of-text marker of the data set
-        builder becomes the token that ends a turn.
+        Tokens of an emitted text, and the character range of each. The end-of-text marker of the dataset builder
+        becomes the token that ends a turn.
         """
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
@@ -49,12 +49,12 @@ class ChatEncoder:
         self, messages: str | Sequence[dict[str, str]], text: str, updates: Sequence[tuple[int, str]]
     ) -> EncodedSample:
         """
-        One conversation.
+        Encodes one conversation.
 
         Args:
             messages (`str` or `list[dict[str, str]]`): The prompt.
             text (`str`): The emitted text, with its end-of-text marker.
-            updates (`list[tuple[int, str]]`): For each update how many characters of `text` come before it.
+            updates (`list[tuple[int, str]]`): Updates, each with the number of characters of `text` before it.
         """
         prompt, first = self.format.prompt(messages)
         ids, offsets = self.emitted(text)
@@ -66,10 +66,10 @@ class ChatEncoder:
         )
 
     def sample(self, sample: Sample) -> EncodedSample:
-        """A sample of the dataset builder."""
+        """Encodes a sample of the dataset builder."""
         updates = [(update["position"], update["text"]) for update in sample.updates]
         return self(sample.prompt, sample.target, updates)
 
     def conversation(self, conversation: Conversation) -> EncodedSample:
-        """A conversation of a user's own, which ends where its text does."""
+        """Encodes a conversation of a user's data, which ends with its text."""
         return self(conversation.messages, conversation.text + END, conversation.updates)

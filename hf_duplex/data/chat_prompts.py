@@ -1,4 +1,4 @@
-"""Ordinary chat, for keeping what a base does when nobody interrupts: openings of the chats in chitchat-dataset."""
+"""Prompts of ordinary chat from chitchat-dataset, to preserve the behavior of a base without interrupts."""
 
 import hashlib
 import random
@@ -12,7 +12,7 @@ MIN_WORDS, MAX_WORDS = 3, 60
 MAX_USER_TURNS = 3
 PROMPTS_PER_DIALOGUE = 3
 
-# A message in English has one of these, and nearly all its letters are ASCII.
+# An English message contains one of these words, and nearly all its letters are ASCII.
 COMMON = frozenset(
     "a about all am an and any are at be been but can did do does for from good had has have he how i i'm if im in is "
     "it it's its just like me my no not of on one or she so some that that's thats the their there they this to was "
@@ -38,7 +38,7 @@ def split_of(dialogue: str) -> str:
 
 
 def turns_of(messages: Iterable[Iterable[Mapping[str, str]]]) -> list[str]:
-    """Messages of a dialogue, in each the lines that its writer sent, as alternating turns."""
+    """Converts messages of a dialogue, each a list of lines, to alternating turns."""
     turns: list[str] = []
     last = None
     for lines in messages:
@@ -55,7 +55,7 @@ def turns_of(messages: Iterable[Iterable[Mapping[str, str]]]) -> list[str]:
 
 
 def _stretches(turns: list[str], draw: random.Random) -> Iterable[list[str]]:
-    """Stretches that do not overlap, of 1, 3 or 5 usable turns: the first and the last are the user's."""
+    """Non-overlapping stretches of 1, 3 or 5 usable turns, which start and end with a user turn."""
     begin = draw.randrange(2)
     while begin < len(turns):
         stretch = turns[begin : begin + 2 * draw.randint(1, MAX_USER_TURNS) - 1]
@@ -68,18 +68,18 @@ def _stretches(turns: list[str], draw: random.Random) -> Iterable[list[str]]:
 
 def chat_prompts(split: str = "train", seed: int = 0) -> list[list[dict[str, str]]]:
     """
-    Prompts of 1 to 3 user turns that people wrote to each other, with the assistant's turns between them.
+    Prompts of 1 to 3 user turns, written by people to each other, with assistant turns between them.
 
-    No dialogue is in two splits, and no prompt comes twice, in one split or in two. Nothing is downloaded.
+    Splits share no dialogue, and no prompt occurs twice in any of them. Nothing is downloaded.
 
     Args:
         split (`str`, *optional*, defaults to `"train"`): `train`, `validation` or `test`.
-        seed (`int`, *optional*, defaults to 0): Of the order, and of where in its dialogue a prompt begins.
+        seed (`int`, *optional*, defaults to 0): Seed of the order, and of the start of each prompt in its dialogue.
 
-    Returns: For each prompt its messages, each with `role` and `content`; the last one is the user's.
+    Returns: For each prompt its messages, each with `role` and `content`; the last is a user message.
 
     Raises:
-        ValueError: There is no such split, or chitchat-dataset is not installed.
+        ValueError: The split does not exist, or chitchat-dataset is not installed.
     """
     if split not in SPLITS:
         raise ValueError(f"`split` must be one of {', '.join(SPLITS)}, not {split!r}.")

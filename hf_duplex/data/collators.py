@@ -1,4 +1,4 @@
-"""Batches: the three streams side by side, or in one line as any language model of transformers reads them."""
+"""Batches: three separate streams, or one serialized stream for any language model of transformers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from .encoding import EncodedSample
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int, multiple: int) -> tuple[torch.LongTensor, torch.LongTensor]:
-    """Rows padded on the right to one length, a multiple of `multiple`; and a mask, one where there is a token."""
+    """Rows padded on the right to a common length, a multiple of `multiple`; and a mask, one for tokens."""
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
     length = max(multiple, -(-int(lengths.max(initial=0)) // multiple) * multiple)
     mask = np.arange(length) < lengths[:, None]
@@ -41,7 +41,7 @@ def _check(samples: Sequence[EncodedSample]) -> None:
 @dataclass
 class ChannelCollator:
     """
-    Keeps the streams apart, as the `forward` of all three generators takes them.
+    Keeps the streams separate, as arguments of `forward` of all three generators.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Gives the padding token.
@@ -67,7 +67,7 @@ class ChannelCollator:
             _pad(rows, pad, multiple) for rows in (emitted, prompts)
         )
         labels = input_ids.masked_fill(attention_mask == 0, -100)
-        # The start token is given, never said.
+        # The start token is given, not predicted.
         labels[:, 0] = -100
         batch = {
             "input_ids": input_ids,
@@ -78,7 +78,7 @@ class ChannelCollator:
         }
         most = max(len(sample["update_ids"]) for sample in samples)
         if most:
-            # A missing update is an empty row, known from a position that no token has.
+            # A missing update is an empty row, with a position after the last token.
             updates = [row for sample in samples for row in (sample["update_ids"] + [[]] * most)[:most]]
             positions = [(sample["update_positions"] + [input_ids.shape[1]] * most)[:most] for sample in samples]
             update_ids, update_mask = _pad(updates, pad, multiple)
@@ -91,8 +91,8 @@ class ChannelCollator:
 @dataclass
 class SerializedCollator:
     """
-    Lays the streams out in one line: prompt, emitted text, and every update just before the first token that may know
-    it. Loss is taken on emitted tokens alone. For the baseline and for any causal language model of transformers.
+    Serializes the streams: prompt, emitted text, and each update just before the first token that can see it. Only
+    emitted tokens have a loss. For the baseline and for any causal language model of transformers.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Gives the padding token.
@@ -131,14 +131,14 @@ class SerializedCollator:
 @dataclass
 class LayoutCollator:
     """
-    Lays batches out for one model beforehand, in few different shapes: for training steps that are captured.
+    Computes the layout of batches for one model, in a few different shapes, for captured training steps.
 
     Args:
         collator (`Callable`): One of the other two.
-        lay_out (`Callable`): The `lay_out` of the model's decoder, with its configuration.
+        lay_out (`Callable`): The `lay_out` of the model's decoder, with the configuration bound.
         pad_to_multiple_of (`int`, *optional*, defaults to 32): Lengths are rounded up to it.
 
-    Returns a batch with `labels` `(batch, length)`, and `layout`, tensors by name.
+    Returns a batch with `labels` `(batch, length)`, and `layout`, a dictionary of tensors.
     """
 
     collator: Callable[[Sequence[EncodedSample]], dict[str, torch.Tensor]]

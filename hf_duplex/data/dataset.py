@@ -1,4 +1,4 @@
-"""A curriculum of samples, made once in parallel and kept as token ids: sample i is a function of the seed and i."""
+"""A curriculum of samples, generated once in parallel and stored as token ids. The seed and i determine sample i."""
 
 import dataclasses
 import hashlib
@@ -21,21 +21,21 @@ from dataset_builder import Builder, BuilderConfig
 from .encoding import EncodedSample, encode_sample
 
 
-# Samples that a worker makes at a time.
+# Samples that a worker generates at a time.
 CHUNK = 1000
 
 
 @dataclass
 class Phase:
     """
-    One stretch of a curriculum.
+    One phase of a curriculum.
 
     Args:
-        samples (`int`): How many samples it has.
-        builder (`dict[str, Any]`, *optional*): Fields of [`~dataset_builder.BuilderConfig`], but for `split` and
-            `seed`, which the data set gives.
-        name (`str`, *optional*): For the log.
-        passes (`int`, *optional*, defaults to 1): How often it is gone through.
+        samples (`int`): Number of samples.
+        builder (`dict[str, Any]`, *optional*): Fields of [`~dataset_builder.BuilderConfig`], except `split` and
+            `seed`, which the dataset sets.
+        name (`str`, *optional*): Name in logs.
+        passes (`int`, *optional*, defaults to 1): Number of passes over its samples.
     """
 
     samples: int
@@ -62,7 +62,7 @@ class Phase:
 
 
 def pack(sample: EncodedSample) -> np.ndarray:
-    """One sample as a single array: the lengths of its streams, the positions of its updates, then the streams."""
+    """One sample as an array: number and lengths of its streams, positions of its updates, then the streams."""
     streams = [sample["input_ids"], sample["prompt_ids"], *sample["update_ids"]]
     head = [len(streams), *map(len, streams), *sample["update_positions"]]
     return np.array(head + [token for stream in streams for token in stream], dtype=np.int32)
@@ -92,19 +92,19 @@ def _make_chunk(task: tuple[PreTrainedTokenizerBase, BuilderConfig, int, int]) -
 
 class CurriculumDataset(Dataset):
     """
-    The phases one after the other, encoded.
+    Encoded samples of consecutive phases.
 
     Args:
         phases (`Sequence[Phase]`): The curriculum.
         tokenizer (`PreTrainedTokenizerBase`): Encodes the samples.
         split (`str`, *optional*, defaults to `"train"`): The builder's split.
         seed (`int`, *optional*, defaults to 0): Another seed gives other samples.
-        num_proc (`int`, *optional*, defaults to 1): Processes that make them; the result does not depend on it.
-        cache_dir (`str`, *optional*): Keep the samples there, for the next run and for processes beside this one.
+        num_proc (`int`, *optional*, defaults to 1): Processes that generate samples; the result does not depend on it.
+        cache_dir (`str`, *optional*): Store samples there, for later runs and other processes.
 
     Attributes:
-        lengths (`np.ndarray` of shape `(samples,)`): About how many tokens each sample has, all streams together.
-        emitted (`np.ndarray` of the same shape): How many of them are emitted.
+        lengths (`np.ndarray` of shape `(samples,)`): Approximate number of tokens per sample, over all streams.
+        emitted (`np.ndarray` of the same shape): Number of emitted tokens per sample.
     """
 
     def __init__(
@@ -147,8 +147,8 @@ class CurriculumDataset(Dataset):
     @staticmethod
     def _digest(tasks: list) -> str:
         """
-        Names what the samples are made from: tokenizer, builder configurations and ranges; and a few of the samples,
-        so that those of another builder are not taken for ours.
+        A digest of what determines the samples: tokenizer, builder configurations and ranges; and of a few samples, to
+        detect changes in the builder.
         """
         tokenizer = tasks[0][0].backend_tokenizer.to_str()
         few = tasks[:: 1 + len(tasks) // 64]
@@ -182,17 +182,17 @@ class CurriculumDataset(Dataset):
 
 class CurriculumSampler(Sampler[int]):
     """
-    Keeps the order of a curriculum, and batches samples of like length: within a window of some batches samples are
-    sorted by how much is heard into a few strips, each of those by how much is emitted, and the batches of a window
-    come in random order.
+    Keeps the order of a curriculum, and batches samples of similar length: within a window of batches, samples are
+    sorted by incoming length into a few strips, each strip is sorted by emitted length, and the batches of the window
+    are shuffled.
 
     Args:
         lengths (`Sequence[int]` or `np.ndarray`): The length of each sample.
         batch_size (`int`): Samples in a batch, over all processes.
         window (`int`, *optional*, defaults to 96): Batches in a window.
-        seed (`int`, *optional*, defaults to 0): For the order of batches.
-        emitted (`Sequence[int]` or `np.ndarray`, *optional*): How much of each is emitted; where it is not given,
-            samples are sorted by length alone.
+        seed (`int`, *optional*, defaults to 0): Seed of the order of batches.
+        emitted (`Sequence[int]` or `np.ndarray`, *optional*): The emitted length of each sample. Without it,
+            samples are sorted by length only.
         strips (`int`, *optional*, defaults to 4): Strips of a window.
     """
 
@@ -213,10 +213,10 @@ class CurriculumSampler(Sampler[int]):
         return len(self.lengths)
 
     def _sorted(self, start: int, stop: int) -> np.ndarray:
-        """The samples of a window, those of like length beside each other."""
+        """The samples of a window, sorted so that neighbors have similar lengths."""
         emitted = self.emitted[start:stop]
         heard = self.lengths[start:stop] - emitted
-        # Whole batches to each strip, or one would hold samples of two.
+        # Each strip has whole batches, so that no batch mixes samples of two strips.
         size = max(1, -(-len(emitted) // self.strips // self.batch_size)) * self.batch_size
         by_heard = np.argsort(heard, kind="stable")
         strips = [by_heard[at : at + size] for at in range(0, len(by_heard), size)]
@@ -228,7 +228,7 @@ class CurriculumSampler(Sampler[int]):
         for start in range(0, len(self), size):
             by_length = self._sorted(start, min(start + size, len(self)))
             batches = [by_length[at : at + self.batch_size] for at in range(0, len(by_length), self.batch_size)]
-            # A batch that is not full stays last, or the ones behind it would shift.
+            # An incomplete batch stays last; otherwise the following batches would shift.
             full = sum(len(batch) == self.batch_size for batch in batches)
             for number in [*torch.randperm(full, generator=generator).tolist(), *range(full, len(batches))]:
                 yield from batches[number].tolist()

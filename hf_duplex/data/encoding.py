@@ -1,4 +1,4 @@
-"""One sample as token ids: three streams, and the place in the emitted one where each update is first known."""
+"""Encodes samples as token ids: three streams, and the first emitted token that can see each update."""
 
 from bisect import bisect_left
 from typing import TypedDict
@@ -11,17 +11,17 @@ from ..modeling import encode_prompt, encode_updates
 from .own import Conversation
 
 
-# What a tokenizer of the models from scratch has.
+# Control tokens that tokenizers of the models from scratch have.
 CONTROL_TOKENS = ("bos", "eos", "sep", "update")
 
 
 class EncodedSample(TypedDict):
     """
     Attributes:
-        input_ids (`list[int]`): The emitted stream, opened by the start token.
+        input_ids (`list[int]`): The emitted stream, which begins with the start token.
         prompt_ids (`list[int]`): The prompt, each message ended by the separator.
         update_ids (`list[list[int]]`): The updates.
-        update_positions (`list[int]`): Index in `input_ids` of the first token that may know each update.
+        update_positions (`list[int]`): Index in `input_ids` of the first token that can see each update.
     """
 
     input_ids: list[int]
@@ -32,8 +32,8 @@ class EncodedSample(TypedDict):
 
 def token_positions(offsets: list[tuple[int, int]], positions: list[int]) -> list[int]:
     """
-    Character positions as indices of an emitted stream that a start token opens: each goes to the first token that
-    starts there or later, since a token under way is finished.
+    Converts character positions to indices of an emitted stream with a start token: the first token that starts at the
+    position or later, since a token that has begun is completed.
     """
     starts = [start for start, _ in offsets]
     return [1 + bisect_left(starts, position) for position in positions]
@@ -54,14 +54,14 @@ def encode_conversation(
     tokenizer: PreTrainedTokenizerBase, conversation: Conversation, max_message_length: int | None = None
 ) -> EncodedSample:
     """
-    Encodes a conversation of a user's own data for the models from scratch. Each clause of each chat message is a
-    message of the prompt, and the text is ended by the end token. Control tokens that are spelled out in a text stay
-    plain text.
+    Encodes a conversation of a user's data for the models from scratch. Each clause of each chat message is a message
+    of the prompt, and an end token is appended to the text. Control tokens written in a text are encoded as plain
+    text.
 
     Args:
-        tokenizer (`PreTrainedTokenizerBase`): A tokenizer that [`train_tokenizer`] made.
+        tokenizer (`PreTrainedTokenizerBase`): A tokenizer from [`train_tokenizer`].
         conversation ([`Conversation`]): The conversation.
-        max_message_length (`int`, *optional*): The longest message that the model reads, from its configuration.
+        max_message_length (`int`, *optional*): The `max_message_length` of the model's configuration.
 
     Raises:
         ValueError: The tokenizer lacks a control token, or an update is longer than `max_message_length`.

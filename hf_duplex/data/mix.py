@@ -1,7 +1,7 @@
 """
-A stream of training batches out of several sources, made while training: sample i is a function of the seed and i.
+A stream of training batches from several sources, generated during training. The seed and i determine sample i.
 
-Samples are packed: a batch takes as many as fit into its budget of tokens.
+Samples are packed: a batch holds as many as fit into its token budget.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from .open_chat import OpenChat
 from .own import Conversation, read_conversations
 
 
-# Conversations in turn that do not fit into a batch, after which the source is taken to have none that does.
+# After this many consecutive conversations that do not fit into a batch, raise an error.
 MOST_SKIPPED = 1000
 KINDS = ("families", "everyday", "data", "open", "chat")
 WITH_PATH = ("data", "open", "chat")
@@ -34,15 +34,15 @@ WITH_PATH = ("data", "open", "chat")
 @dataclass
 class Source:
     """
-    Where samples come from.
+    A source of samples.
 
     Args:
         kind (`str`): `"families"`, the eight synthetic families; `"everyday"`, interruptions in plain English;
-            `"data"`, a user's own conversations; `"open"`, answers of the base to open requests, interrupted;
-            `"chat"`, ordinary chat without updates, on which the model is held to its base.
-        share (`float`, *optional*, defaults to 1.0): How often it is drawn, relative to the others. Of `chat`: how
-            many conversations go with each sample of the others.
-        path (`str`, *optional*): The file of `data`, `open` and `chat`, JSON lines.
+            `"data"`, a user's conversations; `"open"`, interrupted answers of the base to open requests;
+            `"chat"`, ordinary chat without updates, on which the model is trained to match its base.
+        share (`float`, *optional*, defaults to 1.0): Sampling weight relative to the other sources. For `chat`: the
+            number of conversations per sample of the others.
+        path (`str`, *optional*): The JSON lines file of `data`, `open` and `chat`.
         builder (`dict`, *optional*): Fields of [`~dataset_builder.BuilderConfig`], for `families`.
     """
 
@@ -65,10 +65,10 @@ class Source:
 
     def load(self) -> list[Conversation] | OpenChat:
         """
-        What the file holds.
+        Reads the file.
 
         Raises:
-            ValueError: A line is unusable, or ordinary chat holds an update; the message names the line.
+            ValueError: A line is invalid, or ordinary chat has an update; the message names the line.
         """
         assert self.path is not None
         if self.kind == "open":
@@ -85,10 +85,10 @@ class Source:
 
 def read_sources(listed: Any) -> list[Source]:
     """
-    Sources as a YAML file lists them.
+    Reads the list of sources of a YAML file.
 
     Raises:
-        ValueError: The list is empty or an entry is unusable; the message names the field.
+        ValueError: The list is empty or an entry is invalid; the message names the field.
     """
     if not isinstance(listed, list) or not listed:
         raise ValueError("`sources`: list at least one, each with its `kind`.")
@@ -107,9 +107,9 @@ class Drawer:
     Draws encoded samples.
 
     Args:
-        source (`Source`): Where from.
+        source (`Source`): The source.
         encoder (`ChatEncoder`): Encodes them.
-        seed (`int`): With the number of a sample, decides what it is.
+        seed (`int`): Determines a sample together with its number.
         split (`str`, *optional*, defaults to `"train"`): The split of the synthetic sources.
     """
 
@@ -136,21 +136,21 @@ class Drawer:
 
 class MixedBatches(IterableDataset):
     """
-    Packed batches out of several sources.
+    Packed batches from several sources.
 
     Args:
-        sources (`Sequence[Source]`): Where samples come from.
+        sources (`Sequence[Source]`): The sources of samples.
         encoder (`ChatEncoder`): Encodes them.
-        config (`DuplexAdapterConfig`): Of the adapter that is trained.
-        budget (`Budget`): What each batch is filled up to.
+        config (`DuplexAdapterConfig`): The configuration of the trained adapter.
+        budget (`Budget`): The sizes to which each batch is padded.
         seed (`int`, *optional*, defaults to 0): Another seed gives other samples.
-        after_update (`float`, *optional*, defaults to 0.0): Share of batches in which the additions act from the
-            first update on only, as with `scope="after_update"`.
-        start (`int`, *optional*, defaults to 0): The first batch, to go on from.
+        after_update (`float`, *optional*, defaults to 0.0): Share of batches in which the additions act only from
+            the first update on, as with `scope="after_update"`.
+        start (`int`, *optional*, defaults to 0): Number of the first batch, to resume a run.
 
     Yields dictionaries with `layout`, the tensors of a [`~hf_duplex.modeling.packed_adapter.PackedBatch`]; `labels`
-    `(1, E)`, the same as in it; `samples`, how many there are; and under `chat` the layout of a batch of ordinary
-    chat, where there is a source of it.
+    `(1, E)`, the same as in it; `samples`, the number of samples; and, with a source of ordinary chat, `chat`, the
+    layout of a batch of it.
     """
 
     def __init__(
@@ -174,14 +174,14 @@ class MixedBatches(IterableDataset):
         self.drawers = [Drawer(source, self.encoder, self.seed) for source in self.sources]
         self.chat_drawers = [Drawer(source, self.encoder, self.seed) for source in self.chat]
         self.collator = ChannelCollator(self.encoder.tokenizer)
-        # The loader takes turns, and begins with worker 0.
+        # The loader cycles through the workers, starting with worker 0.
         number = self.start + worker
         while True:
             yield self.batch(number)
             number += workers
 
     def batch(self, number: int) -> dict[str, Any]:
-        """One batch: a function of the seed and its number."""
+        """One batch, determined by the seed and its number."""
         rng = Random(f"{self.seed} batch {number}")
         acts = rng.random() >= self.after_update
         shares = [source.share for source in self.sources]
@@ -198,7 +198,7 @@ class MixedBatches(IterableDataset):
     def _fill(
         self, rng: Random, drawers: Sequence[Drawer], shares: list[float], budget: Budget
     ) -> list[EncodedSample]:
-        """Samples until one does not fit any more; those that never would are left out."""
+        """Draws samples until one does not fit. Samples that exceed the limits of any batch are skipped."""
         samples: list[EncodedSample] = []
         incoming = emitted = skipped = 0
         while len(samples) < budget.rows:
@@ -228,7 +228,7 @@ class MixedBatches(IterableDataset):
         batch = self.collator(samples)
         labels = batch.pop("labels")
         if not acts and "update_positions" in batch:
-            # Until the first update nothing acts that could be trained.
+            # The additions, which are trained, do not act before the first update.
             first = batch["update_positions"].min(1, keepdim=True).values
             labels = labels.masked_fill(torch.arange(labels.shape[1]) < first, -100)
         flags = torch.full((len(samples),), acts)
@@ -236,9 +236,9 @@ class MixedBatches(IterableDataset):
 
 
 def chat_budget(budget: Budget, share: float) -> Budget:
-    """The budget of ordinary chat beside a batch, in proportion to its rows."""
+    """The budget of ordinary chat for each batch, in proportion to its rows."""
     rows = max(1, round(budget.rows * share))
     spliced = budget.incoming == 0
-    # Without updates there is one version, and no doubt to compute.
+    # Without updates there is one version and no doubt.
     longest = replace(budget, longest_incoming=512, longest_emitted=512 + 512 * spliced, versions=1)
     return replace(longest, incoming=0 if spliced else 160 * rows, emitted=(112 + 160 * spliced) * rows, rows=rows)

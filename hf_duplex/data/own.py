@@ -1,6 +1,6 @@
 """
-Conversations from a user's own files: one JSON object a line, with a prompt or chat messages, the text that answers
-it, and the updates that arrive while the text is emitted.
+Conversations from a user's files: one JSON object per line, with a prompt or chat messages, the emitted text that
+answers it, and the updates that arrive during the text.
 
     {"prompt": "x = 5. What is 3x?", "text": "3x is 15, no, 21.", "updates": [{"after_words": 3, "text": "x is 7."}]}
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 
 WORD = re.compile(r"\S+")
-# Where there is no file to validate on, one conversation of so many is held out.
+# Without a validation file, one in this many conversations is held out.
 HELD_OUT = 20
 
 
@@ -28,9 +28,9 @@ class Conversation:
         messages (`list[dict[str, str]]`): The prompt as chat messages, each with `role` and `content`. A plain prompt
             is one message of the role `"user"`.
         text (`str`): The emitted text, without an end token.
-        updates (`list[tuple[int, str]]`, *optional*): For each update how many characters of `text` come before it,
-            and its own text. They are sorted by position; updates at the same position keep their order.
-        where (`str`, *optional*): The file and line that it was read from, for error messages.
+        updates (`list[tuple[int, str]]`, *optional*): For each update, the number of characters of `text` before
+            it, and its text. They are sorted by position; updates at the same position keep their order.
+        where (`str`, *optional*): Its file and line, for error messages.
     """
 
     messages: list[dict[str, str]]
@@ -42,7 +42,7 @@ class Conversation:
         self.updates = sorted(self.updates, key=itemgetter(0))
 
     def texts(self) -> Iterator[str]:
-        """All of its texts: messages, emitted text, updates. A tokenizer can be trained on them."""
+        """All texts: messages, emitted text, updates. Use them to train a tokenizer."""
         yield from (message["content"] for message in self.messages)
         yield self.text
         yield from (text for _, text in self.updates)
@@ -61,7 +61,7 @@ def read_conversations(path_or_rows: str | Path | Iterable[Mapping[str, Any]]) -
         The conversations in the order of the lines, at least one.
 
     Raises:
-        ValueError: There is nothing to read, or a line is wrong; the message names file, line, field and remedy.
+        ValueError: There is nothing to read, or a line is invalid; the message names file, line, field and remedy.
     """
     if isinstance(path_or_rows, str | Path):
         source = str(path_or_rows)
@@ -85,7 +85,7 @@ def read_conversation(row: Mapping[str, Any], where: str = "the row") -> Convers
 
     Args:
         row (`Mapping[str, Any]`): `text`, `updates`, and either `prompt` or `messages`.
-        where (`str`, *optional*): What error messages call it.
+        where (`str`, *optional*): Name of the row in error messages.
 
     Raises:
         ValueError: A field is missing, unknown, empty, or of a wrong type, or a position is outside the text.
@@ -114,7 +114,7 @@ def read_conversation(row: Mapping[str, Any], where: str = "the row") -> Convers
 
 
 def is_own_data(path: str | Path) -> bool:
-    """Whether a path names JSON lines, a file or a folder of them, and not a data set that was built."""
+    """Whether a path is a JSON lines file or a folder of them, and not a built dataset."""
     path = Path(path)
     if path.is_dir():
         return not (path / "build.json").exists() and any(path.glob("*.jsonl"))
@@ -123,15 +123,15 @@ def is_own_data(path: str | Path) -> bool:
 
 def read_splits(path: str | Path) -> tuple[list[Conversation], list[Conversation]]:
     """
-    Reads conversations to train on, and held-out ones.
+    Reads conversations for training, and held-out ones.
 
     Args:
         path (`str` or `Path`): A file, whose last 5 %, at least one conversation, are held out; or a folder with
-            `train.jsonl` and perhaps `validation.jsonl`. Without `validation.jsonl` the last 5 % of `train.jsonl` are
+            `train.jsonl` and maybe `validation.jsonl`. Without `validation.jsonl` the last 5 % of `train.jsonl` are
             held out.
 
     Raises:
-        ValueError: As [`read_conversations`] does; or there is no `train.jsonl`, or nothing is left to train on.
+        ValueError: As in [`read_conversations`]; or `train.jsonl` is missing, or nothing is left for training.
     """
     path = Path(path)
     if path.is_dir():
@@ -176,7 +176,7 @@ def _read_file(path: Path) -> Iterator[Conversation]:
 
 
 def _fields(where: str, name: str, value: Any, known: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of an object that are not null; `name` is empty for the line itself."""
+    """The non-null fields of an object; `name` is empty for the line itself."""
     called = f"`{name}` " if name else ""
     if not isinstance(value, Mapping):
         raise ValueError(f"{where}: {called}must be an object with {_listed(known)}, got {_kind(value)}.")
@@ -216,7 +216,7 @@ def _message(where: str, name: str, value: Any) -> dict[str, str]:
 
 
 def _update(where: str, name: str, value: Any, length: int, ends: list[int]) -> tuple[int, str]:
-    """The position of an update in characters, and its text; `ends` tells where the words of the text end."""
+    """The position of an update in characters, and its text; `ends` are the ends of the words of the text."""
     update = _fields(where, name, value, ("after_chars", "after_words", "text"))
     if ("after_chars" in update) == ("after_words" in update):
         given = "both `after_chars` and" if "after_chars" in update else "neither `after_chars` nor"
@@ -242,7 +242,7 @@ def _listed(names: Iterable[Any]) -> str:
 
 
 def _kind(value: Any) -> str:
-    """What JSON calls the type of a value, and the value if it is short."""
+    """The JSON type name of a value, and the value if it is short."""
     names = {"bool": "boolean", "dict": "object", "float": "number", "int": "number", "str": "string"}
     kind, shown = names.get(type(value).__name__, type(value).__name__), repr(value)
     return f"a{'n' if kind == 'object' else ''} {kind}" + (f" ({shown})" if len(shown) <= 40 else "")

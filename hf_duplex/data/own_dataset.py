@@ -1,4 +1,4 @@
-"""Conversations of a user's own data as samples: encoded once, and gone through in an order of like lengths."""
+"""Conversations of a user's data as samples: encoded once, and batched by similar length."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ WINDOW = 96
 
 class OwnDataset(Dataset):
     """
-    Conversations, encoded.
+    Encoded conversations.
 
     Args:
         conversations (`Sequence[Conversation]`): As from [`read_conversations`].
@@ -30,12 +30,12 @@ class OwnDataset(Dataset):
             `partial(encode_conversation, tokenizer)`.
 
     Attributes:
-        lengths (`np.ndarray` of shape `(samples,)`): About how many tokens each sample has, all streams together.
-        emitted (`np.ndarray` of the same shape): How many of them are emitted.
-        epoch (`int`): Decides, with the seed of a sampler, the order.
+        lengths (`np.ndarray` of shape `(samples,)`): Approximate number of tokens per sample, over all streams.
+        emitted (`np.ndarray` of the same shape): Number of emitted tokens per sample.
+        epoch (`int`): Determines the order, with the seed of a sampler.
 
     Raises:
-        ValueError: There is no conversation, or `encode` refuses one.
+        ValueError: There is no conversation, or `encode` rejects one.
     """
 
     def __init__(self, conversations: Sequence[Conversation], encode: Callable[[Conversation], EncodedSample]):
@@ -57,14 +57,14 @@ class OwnDataset(Dataset):
         return unpack(self._packed[index])
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes the samplers of this data set take another order; the Trainer and accelerate call it."""
+        """Changes the order of samplers of this dataset. The Trainer and accelerate call it."""
         self.epoch = epoch
 
 
 class OwnSampler(Sampler[int]):
     """
-    Goes through an [`OwnDataset`] once, in an order that seed, epoch and batch size decide: samples are shuffled, and
-    those of like length are batched as by a [`CurriculumSampler`].
+    Iterates over an [`OwnDataset`] once. Seed, epoch and batch size determine the order: samples are shuffled, and
+    those of similar length are batched as by a [`CurriculumSampler`].
 
     Args:
         dataset (`OwnDataset`): The data set.
@@ -82,7 +82,7 @@ class OwnSampler(Sampler[int]):
         seed, size = self.seed + self.dataset.epoch, self.batch_size
         order = np.random.default_rng(seed).permutation(len(self))
         lengths, emitted = self.dataset.lengths[order], self.dataset.emitted[order]
-        # At least two windows: were all samples sorted together, those of a batch would be the same in every epoch.
+        # At least two windows: sorting all samples together would give the same batches in every epoch.
         window = max(1, min(WINDOW, len(self) // size // 2))
         batched = CurriculumSampler(lengths, size, window=window, seed=seed, emitted=emitted)
         yield from (int(order[index]) for index in batched)
@@ -90,8 +90,8 @@ class OwnSampler(Sampler[int]):
 
 def encoded_features() -> "datasets.Features":
     """
-    The columns of encoded samples, for `datasets.Dataset.map(..., features=encoded_features())`. Without them the type
-    of `update_ids` is a guess from the first rows, which may have no update.
+    The columns of encoded samples, for `datasets.Dataset.map(..., features=encoded_features())`. Without them, the
+    type of `update_ids` is inferred from the first rows, which may have no update.
     """
     from datasets import Features, Value
 

@@ -1,9 +1,9 @@
 """
-A built data set, trained on where it lies: rows are read from its parquet shards and encoded when they are due.
+Training on a built dataset in place: rows are read from its parquet shards and encoded on demand.
 
-Only a window of row groups is in memory, however large the data set. The order of rows is decided by the sampler, in
-the process that trains: so it does not depend on how many workers encode them, every row comes once in an epoch, and
-what a resumed run skips is not encoded again.
+Only a window of row groups is in memory, whatever the size of the dataset. The sampler, in the training process,
+determines the order of rows. So the order does not depend on the number of workers, every row occurs once per epoch,
+and a resumed run does not encode the rows that it skips.
 """
 
 from collections import OrderedDict
@@ -34,7 +34,7 @@ SORTED_BATCHES = 32
 
 @dataclass(frozen=True)
 class RowTexts:
-    """What is encoded of a row; it stands for a [`~dataset_builder.Sample`], of which no more is read."""
+    """The fields of a row that are encoded; used like a [`~dataset_builder.Sample`]."""
 
     prompt: str
     target: str
@@ -47,17 +47,17 @@ class RowTexts:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """The rows of a shard that are read at once."""
+    """Rows of a shard that are read together."""
 
     path: Path
     number: int
     samples: int
 
     def read(self) -> "pa.Table":
-        """The columns that are encoded."""
+        """Reads the columns that are encoded."""
         import pyarrow.parquet as pq
 
-        # Workers are forked, and there are enough of them: no threads.
+        # No threads: workers are forked, and there are enough of them.
         with pq.ParquetFile(self.path) as file:
             return file.read_row_group(self.number, columns=list(COLUMNS), use_threads=False)
 
@@ -67,11 +67,11 @@ def open_split(folder: str | Path, split: str) -> list[Shard]:
     The shards of one split.
 
     Args:
-        folder (`str` or `Path`): What `hf-duplex data build` built.
-        split (`str`): Which of its splits.
+        folder (`str` or `Path`): The output of `hf-duplex data build`.
+        split (`str`): The split.
 
     Raises:
-        ValueError: There is no such folder, no data set in it, or no such split; the message names `data`.
+        ValueError: The folder, its dataset or the split does not exist; the message names `data`.
     """
     try:
         stored = StoredDataset(folder)
@@ -90,7 +90,7 @@ def first_texts(folder: str | Path, count: int) -> Iterator[str]:
     Prompts, emitted texts and updates of the first `count` rows for training.
 
     Raises:
-        ValueError: As [`open_split`] does.
+        ValueError: As in [`open_split`].
     """
     rows = chain.from_iterable(shard.rows(COLUMNS) for shard in open_split(folder, "train"))
     for row in islice(rows, count):
@@ -103,7 +103,7 @@ def first_texts(folder: str | Path, count: int) -> Iterator[str]:
 def _row_groups(shard: Shard) -> list[RowGroup]:
     """
     Raises:
-        ValueError: The file is missing, cannot be read, or holds more or fewer rows than the manifest tells.
+        ValueError: The file is missing, cannot be read, or its number of rows differs from the manifest.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -125,26 +125,26 @@ def _broken(shard: Shard, what: str) -> ValueError:
 
 class ShardDataset(Dataset):
     """
-    One split of a built data set, encoded on the fly; row i is that of the shards one after the other.
+    One split of a built dataset, encoded on the fly; row i is the i-th row of the concatenated shards.
 
-    It has a length and any row can be asked for, so that the Trainer and accelerate share it out among processes and
-    workers as any other data set. In the order of a [`ShardSampler`] each worker reads a row group once for each
-    window that has some of it, one or two; in random order it reads them again and again.
+    It has a length and random access, so the Trainer and accelerate distribute it over processes and workers like any
+    other dataset. In the order of a [`ShardSampler`], each worker reads a row group once for each window that contains
+    a part of it, one or two; in random order it reads groups repeatedly.
 
     Args:
-        folder (`str` or `Path`): What `hf-duplex data build` built.
+        folder (`str` or `Path`): The output of `hf-duplex data build`.
         tokenizer (`PreTrainedTokenizerBase`): Encodes the samples.
-        split (`str`, *optional*, defaults to `"train"`): Which of its splits.
-        window (`int`, *optional*, defaults to 16384): Rows that are mixed with each other. About as many are in
-            memory, in each worker.
+        split (`str`, *optional*, defaults to `"train"`): The split.
+        window (`int`, *optional*, defaults to 16384): Number of rows that are shuffled together. Each worker
+            holds about as many in memory.
 
     Attributes:
-        groups (`list[RowGroup]`): Where the rows lie.
-        epoch (`int`): Decides, with the seed of a sampler, the order.
+        groups (`list[RowGroup]`): The row groups.
+        epoch (`int`): Determines the order, with the seed of a sampler.
 
     Raises:
-        ValueError: There is no such folder, no data set in it, or no such split; a shard is missing or broken; or
-            `window` is below 1.
+        ValueError: The folder, its dataset or the split does not exist; a shard is missing or broken; or `window` is
+            below 1.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class ShardDataset(Dataset):
         self.tokenizer, self.window, self.epoch = tokenizer, window, 0
         self.groups = [group for shard in open_split(folder, split) for group in _row_groups(shard)]
         self.ends = np.cumsum([group.samples for group in self.groups], dtype=np.int64)
-        # A window of rows that follow each other in any order of groups begins and ends within a group.
+        # In any order of groups, a window can begin and end within a group.
         self._most_rows = window + 2 * max(group.samples for group in self.groups)
         self._tables: OrderedDict[int, pa.Table] = OrderedDict()
 
@@ -174,11 +174,11 @@ class ShardDataset(Dataset):
         return encode_sample(self.tokenizer, cast(Sample, RowTexts.from_row(row)))
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker that is not forked reads for itself.
+        # A worker that is not forked reads the tables itself.
         return {**vars(self), "_tables": OrderedDict()}
 
     def set_epoch(self, epoch: int) -> None:
-        """Has the samplers of this data set take another order; the Trainer and accelerate call it."""
+        """Changes the order of samplers of this dataset. The Trainer and accelerate call it."""
         self.epoch = epoch
 
     def rows(self, number: int) -> range:
@@ -187,7 +187,7 @@ class ShardDataset(Dataset):
         return range(end - self.groups[number].samples, end)
 
     def lengths(self, number: int) -> np.ndarray:
-        """How many bytes the texts of each row of a group have, `(samples,)`: tokens go with them."""
+        """Text bytes of each row of a group, `(samples,)`, roughly proportional to tokens."""
         import pyarrow.compute as pc
 
         table = self._table(number).combine_chunks()
@@ -200,7 +200,7 @@ class ShardDataset(Dataset):
         return total
 
     def _table(self, number: int) -> "pa.Table":
-        """The rows of a group, read if they are not in memory; those that were not used the longest make room."""
+        """The rows of a group, read if not in memory. Evicts the least recently used groups."""
         if number in self._tables:
             self._tables.move_to_end(number)
             return self._tables[number]
@@ -213,13 +213,13 @@ class ShardDataset(Dataset):
 
 class ShardSampler(Sampler[int]):
     """
-    Goes through a [`ShardDataset`] once, in an order that seed, epoch and batch size decide: row groups in random
-    order, a window of rows at a time; its rows are mixed, those of like length among some are batched, and the
-    batches come in random order.
+    Iterates over a [`ShardDataset`] once. Seed, epoch and batch size determine the order: row groups in random order,
+    one window of rows at a time. The rows of a window are shuffled, rows of similar length are batched within lots,
+    and the batches are shuffled.
 
     Args:
-        dataset (`ShardDataset`): What to go through.
-        batch_size (`int`): Samples in a batch, over all processes. If it is more than a window, it is taken for one.
+        dataset (`ShardDataset`): The dataset.
+        batch_size (`int`): Samples in a batch, over all processes. At most the window of the dataset is used.
         seed (`int`, *optional*, defaults to 0): Another seed gives another order.
 
     Raises:
@@ -240,7 +240,7 @@ class ShardSampler(Sampler[int]):
             yield from self._batches(rows, lengths, rng).tolist()
 
     def _windows(self, order: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Row indices and lengths, as many at a time as make full batches; the last may be fewer."""
+        """Row indices and lengths of windows with full batches only; the last may be smaller."""
         size = self.dataset.window // self.batch_size * self.batch_size
         rows = lengths = np.zeros(0, dtype=np.int64)
         for number in order:
@@ -253,11 +253,11 @@ class ShardSampler(Sampler[int]):
             yield rows, lengths
 
     def _batches(self, rows: np.ndarray, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One window `(rows,)`, batch after batch. What makes no full batch is left to chance, and comes last."""
+        """One window `(rows,)`, batch by batch. Randomly chosen rows that do not fill a batch come last."""
         mixed = rng.permutation(len(rows))
         full = len(rows) // self.batch_size
         batched, others = mixed[: full * self.batch_size], mixed[full * self.batch_size :]
-        # At least two lots: were all rows sorted together, those of a batch would be the same in every epoch.
+        # At least two lots: sorting all rows together would give the same batches in every epoch.
         size = self.batch_size * max(1, min(SORTED_BATCHES, full // 2))
         batched = batched[np.lexsort((lengths[batched], np.arange(len(batched)) // size))]
         batches = batched.reshape(full, self.batch_size)[rng.permutation(full)]

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer, digits apart, trained on what the models will read and say."""
+"""A byte-level BPE tokenizer with separate digits, trained on texts that the models read and emit."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from dataset_builder import END
 
 SPECIAL_TOKENS = ("<pad>", "<bos>", END, "<sep>", "<update>")
 
-# Words with the space before them, digits one by one, runs of anything else.
+# Words with the preceding space, single digits, runs of other characters.
 PIECES = Regex(r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+")
 
 
@@ -23,8 +23,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedT
         vocab_size (`int`, *optional*, defaults to 1024): Number of tokens, special ones included.
 
     Returns:
-        A plain [`~transformers.PreTrainedTokenizerFast`]: padding 0, start 1, end 2, message separator 3, and 4, which
-        opens an update. It needs no code of this package to load.
+        A plain [`~transformers.PreTrainedTokenizerFast`]: padding 0, start 1, end 2, message separator 3, and update
+        token 4. Loading it needs no code of this package.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,1 +1,1 @@
-"""Metrics for `evaluate.load`, one folder each; all that they compute lies in `hf_duplex.evaluation`."""
+"""Metrics for `evaluate.load`, one folder each; the computation is in `hf_duplex.evaluation`."""

@@ -1,4 +1,4 @@
-"""What the modules of `evaluate` in this folder share: their inputs, and how a ratio is reported."""
+"""Shared by the `evaluate` modules in this folder: their inputs, and how a ratio is reported."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ REFERENCE = {
     "answers": List({"key": _TEXT, "value": _TEXT}),
     "provenance": List({"key": _TEXT, "complete": _FLAG}),
 }
-"""What judging needs of a row of a data set; a row may hold more."""
+"""The columns of a data set row that judging needs; a row may hold more."""
 
 INPUTS_DESCRIPTION = """
 Args:
@@ -40,7 +40,7 @@ Args:
 
 
 def _cut(found: Any, wanted: Any, name: str) -> Any:
-    """The part of a nested value that the features name."""
+    """The part of a nested value that is named by the features."""
     if isinstance(wanted, dict):
         if not isinstance(found, Mapping):
             raise ValueError(f"`{name}` must be a dict with {', '.join(wanted)}; give the row as the data set has it.")
@@ -55,11 +55,11 @@ def _cut(found: Any, wanted: Any, name: str) -> Any:
 
 class JudgedMetric(evaluate.Metric, ABC):
     """
-    A metric over texts that are held against what was true when each thing was said.
+    A metric over texts; each claim is compared with what was true when it was emitted.
 
     Attributes:
-        description (`str`): What it tells.
-        further (`dict`): Inputs of its own, beside the three that all have.
+        description (`str`): What it measures.
+        further (`dict`): Its own inputs, in addition to the three that all metrics have.
     """
 
     description: str
@@ -87,7 +87,7 @@ class JudgedMetric(evaluate.Metric, ABC):
             if len(batch[name]) != len(texts):
                 raise ValueError(f"`{name}` has {len(batch[name])} entries for {len(texts)} texts; give one each.")
         for number, text in enumerate(texts):
-            JudgedText(rows[number], text, batch["heard_at"][number], True)  # refuses what does not fit together
+            JudgedText(rows[number], text, batch["heard_at"][number], True)  # raises if the inputs are inconsistent
         super().add_batch(predictions=texts, references=rows, **kwargs)
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
@@ -105,15 +105,14 @@ def judged_texts(
     heard_at: Sequence[Sequence[int]],
     ended: Sequence[bool] | None = None,
 ) -> list[JudgedText]:
-    """Conversations as a judge hears them. Without `ended`, for metrics that do not ask, all count as ended."""
+    """Conversations in the form that is judged. Without `ended`, which some metrics do not use, all count as ended."""
     ends = [True] * len(texts) if ended is None else ended
     return [JudgedText(*heard) for heard in zip(rows, texts, heard_at, ends, strict=True)]
 
 
 def shares(hearings: Sequence[JudgedText], count: Callable[[JudgedText], Counts], *names: str) -> dict[str, Any]:
     """
-    Metrics as ratios of counts that are summed over conversations: each by its name (None where nothing counts), and
-    the counts themselves.
+    Metrics by name, as ratios of counts summed over conversations (None where the denominator is 0), and the counts.
     """
     totals: Counts = {}
     for hearing in hearings:

@@ -1,6 +1,6 @@
 """
-Configurations and models. Everything in this folder travels with a checkpoint, so it is flat, imports with one dot,
-and needs nothing but torch and transformers.
+Configurations and models. All files in this folder are saved with a checkpoint, so the folder is flat, uses one-dot
+imports, and needs only torch and transformers.
 """
 
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM

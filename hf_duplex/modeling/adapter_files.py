@@ -24,10 +24,10 @@ WEIGHTS = "model.safetensors"
 
 
 class AdapterFiles(AdapterParts):
-    """What [`~modeling_adapter.DuplexAdapterForCausalLM`] saves and loads."""
+    """Saving and loading for [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
 
     def additions(self) -> dict[str, torch.Tensor]:
-        """What the adapter adds to its base, by name."""
+        """The parameters that the adapter adds to its base, by name."""
         parts = {name: value for name, value in self.named_parameters() if value.requires_grad or "lora_" in name}
         mine = ("doubt.", "notice")
         parts.update({name: value for name, value in self.named_parameters() if name.startswith(mine)})
@@ -39,7 +39,7 @@ class AdapterFiles(AdapterParts):
 
         Args:
             save_directory (`str` or `PathLike`): The folder.
-            dtype (`torch.dtype`, *optional*): Precision of the matrices; that which they have where it is not given.
+            dtype (`torch.dtype`, *optional*): Precision of the matrices. Defaults to their current one.
         """
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,12 +72,12 @@ class AdapterFiles(AdapterParts):
 
         Args:
             pretrained_model_name_or_path (`str` or `PathLike`): A folder, or a name on the Hub.
-            base (`PreTrainedModel` or `str`, *optional*): The base, or where it is; as the configuration names it
-                where it is not given.
-            dtype (`torch.dtype`, *optional*): Precision of a base that is loaded here; float32 if it is not given.
+            base (`PreTrainedModel` or `str`, *optional*): The base, or its location. Defaults to the base named
+                in the configuration.
+            dtype (`torch.dtype`, *optional*): Precision of a base that is loaded here. Defaults to float32.
 
         Raises:
-            ValueError: There is no base, or it is not the architecture that the adapter was made for.
+            ValueError: There is no base, or its architecture is not that of the adapter's base.
         """
         hub = {name: kwargs[name] for name in ("revision", "token", "cache_dir", "local_files_only") if name in kwargs}
         if config is None:
@@ -101,10 +101,10 @@ class AdapterFiles(AdapterParts):
 
     def load_additions(self, state: dict[str, torch.Tensor]) -> None:
         """
-        Takes over additions, as [`additions`] names them.
+        Loads additions, with the names of [`additions`].
 
         Raises:
-            ValueError: Some are missing, not known, or of another shape.
+            ValueError: Some are missing, unknown, or of another shape.
         """
         mine = self.additions()
         missing, unknown = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
@@ -120,7 +120,7 @@ class AdapterFiles(AdapterParts):
 
 
 def load_base_weights(name: str, dtype: torch.dtype | str) -> PreTrainedModel:
-    """The base of that name: a folder, a name on the Hub, or one that hf_duplex knows."""
+    """Loads a base by name: a folder, a name on the Hub, or a base built into hf_duplex."""
     if name == "smollm2":
         try:
             return import_module("hf_duplex.bases").load_base(name, dtype=dtype)[0]
@@ -133,8 +133,8 @@ def load_base_weights(name: str, dtype: torch.dtype | str) -> PreTrainedModel:
 
 def check_same_base(config: DuplexAdapterConfig, base: PreTrainedModel) -> None:
     """
-    Raises `ValueError` unless the base has the architecture that the adapter was made for; warns where its weights
-    are others.
+    Raises `ValueError` unless the base has the architecture that the adapter was made for; warns if its weights
+    differ.
     """
     if not config.base_config:
         return

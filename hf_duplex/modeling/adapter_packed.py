@@ -9,7 +9,7 @@ from .packed_adapter import PackedBatch, PackedVisibility, Permuted
 
 
 def table(states: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
-    """States of packed incoming tokens `(I, size)`, row by row: `(rows, longest, size)`, zero where there is none."""
+    """States of packed incoming tokens `(I, size)`, row by row: `(rows, longest, size)`, zero for padding."""
     rows, longest = batch.messages.shape
     cells = states.new_zeros(rows * longest + 1, states.shape[-1]).index_copy(0, batch.cell, states)
     return cells[:-1].view(rows, longest, -1)
@@ -20,7 +20,7 @@ class AdapterPacked(AdapterParts):
 
     @property
     def can_pack(self) -> bool:
-        """Whether training may leave out padding: where no layer has a sliding window or an attention of its own."""
+        """Whether training can omit padding: attention is sdpa and no layer has a sliding window."""
         windows = (getattr(module, "sliding_window", None) for module in self.decoder.modules())
         return self.implementation == "sdpa" and all(window is None for window in windows)
 
@@ -51,7 +51,7 @@ class AdapterPacked(AdapterParts):
         return self.decode(embeds[None], batch.emitted_positions[None], seen, None, factors)[0]
 
     def _packed_bias(self, hidden: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
-        """What each version adds to the logits of each incoming token, `(I, V)`; `hidden` is `(I, hidden_size)`."""
+        """The bias of each version for each incoming token, `(I, V)`; `hidden` is `(I, hidden_size)`."""
         held = (batch.messages[:, None] <= batch.numbers[:, None]) & (batch.messages >= 0)[:, None]
         validity = torch.zeros(held.shape, device=hidden.device)
         if hasattr(self, "doubt"):
@@ -67,7 +67,7 @@ class AdapterPacked(AdapterParts):
 
     @staticmethod
     def summed_loss(logits: torch.Tensor, labels: torch.LongTensor) -> torch.Tensor:
-        """The loss of logits `(tokens, vocabulary)`, summed over the labels; a training may compile it."""
+        """The loss of logits `(tokens, vocabulary)`, summed over the labels. Training can compile it."""
         return nn.functional.cross_entropy(logits.float(), labels, ignore_index=-100, reduction="sum")
 
 

@@ -1,4 +1,4 @@
-"""The stream of a running duplex adapter: what each new token sees, and how incoming text joins."""
+"""The stream of a duplex adapter in generation: what each new token can see, and how incoming text joins."""
 
 import torch
 from torch import nn
@@ -15,17 +15,17 @@ logger = logging.get_logger(__name__)
 
 
 class AdapterStream(AdapterParts, DuplexGenerationMixin):
-    """The hooks of generation for [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
+    """The generation hooks of [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
 
     def read_prompt(self, cache, ids, mask):
-        """The prompt enters the stream as for the base; with a workspace its columns become slots once it is read."""
+        """The prompt enters the stream as for the base; with a workspace, its columns then become slots."""
         if not self.keeps_workspace:
             return super().read_prompt(cache, ids, mask)
         self._open(cache, mask)
         return [(ids, mask)]
 
     def read_input_ids(self, cache, mask):
-        """Without `prompt_ids`, what was handed in is the prompt, but for its last token."""
+        """Without `prompt_ids`, the prompt is `input_ids` without the last token."""
         if self.keeps_workspace:
             before_last = mask.flip(1).cumsum(1).flip(1) > 1
             self._open(cache, mask & before_last)
@@ -64,7 +64,7 @@ class AdapterStream(AdapterParts, DuplexGenerationMixin):
         return []
 
     def _updated(self, cache: DuplexCache, mask: torch.BoolTensor) -> torch.BoolTensor:
-        """Which rows have received any update, once those of `mask` are there."""
+        """Which rows have received an update, including those of `mask`."""
         now = mask.flatten(1).any(1)
         return now if cache.updated is None else cache.updated | now
 
@@ -78,7 +78,7 @@ class AdapterStream(AdapterParts, DuplexGenerationMixin):
         return super()._positions(cache, columns)
 
     def _step(self, ids: torch.LongTensor, cache: DuplexCache) -> torch.Tensor:
-        """Last hidden states of new columns `(batch, length)`, padded on the left; the cache knows them afterwards."""
+        """Last hidden states of new columns `(batch, length)`, padded on the left; adds them to the cache."""
         if not self.routed:
             positions = super()._positions(cache, ids.shape[1])
             output = self.base(
@@ -118,7 +118,7 @@ class AdapterStream(AdapterParts, DuplexGenerationMixin):
         return received.float()[:, None, None]
 
     def _sight(self, cache: DuplexCache, own: torch.LongTensor, length: int) -> Visibility:
-        """What the newest columns see: the slots, by their validity, and the own stream up to each."""
+        """What the newest columns can see: the slots, by their validity, and the stream up to each column."""
         workspace = cache.memory
         positions = own[:, -length:]
         if workspace is None or not workspace.slot_ids.shape[1]:
@@ -142,7 +142,7 @@ class AdapterStream(AdapterParts, DuplexGenerationMixin):
         return Visibility(self.implementation, positions, keys, allowed, bias, parts)
 
     def _noticed(self, ids: torch.LongTensor, cache: DuplexCache) -> torch.Tensor:
-        """Embeddings of new columns, the first token of rows that have just received an update marked."""
+        """Embeddings of new columns, with the first token marked in rows that have just received an update."""
         embeds = self.embed(ids)
         if cache.notice is None or not hasattr(self, "notice"):
             return embeds
@@ -154,7 +154,7 @@ class AdapterStream(AdapterParts, DuplexGenerationMixin):
     def _move_prompt(
         self, cache: DuplexCache, ids: torch.LongTensor, hidden: torch.Tensor, lengths: torch.LongTensor
     ) -> None:
-        """Makes slots of the first `lengths` tokens of each row, which were read as the start of the stream."""
+        """Converts the first `lengths` tokens of each row, read as the start of the stream, to slots."""
         mask = torch.ones_like(ids, dtype=torch.bool) if cache.mask is None else cache.mask
         number = mask.cumsum(1) - 1
         prompt = mask & (number < lengths[:, None])
@@ -178,15 +178,15 @@ class AdapterStream(AdapterParts, DuplexGenerationMixin):
 
 
 def causal_columns(mask: torch.BoolTensor, own: torch.LongTensor, length: int) -> torch.BoolTensor:
-    """Which columns each of the newest `length` sees, `(batch, length, columns)`: those up to itself with a token."""
+    """Which columns each of the newest `length` sees, `(batch, length, columns)`: those with a token, up to itself."""
     column = torch.arange(own.shape[1], device=own.device)
     seen = (column <= column[own.shape[1] - length :, None]) & mask[:, None]
-    # Padding sees itself, so that nothing is undefined.
+    # Padding attends to itself, so that no softmax is undefined.
     return seen | (column == column[own.shape[1] - length :, None])
 
 
 def slot_parts(workspace: AdapterWorkspace, bias: torch.Tensor, start: int = 0) -> list[Part]:
-    """The slots of a workspace as parts to attend to, from the first or the second stretch on; `bias` `(batch, n)`."""
+    """The slots of a workspace as parts to attend to, without the first part if `start` is 1; `bias` `(batch, n)`."""
     front, columns = workspace.front, workspace.slot_ids.shape[1]
     used = workspace.slot_ids >= 0
     bias = bias.masked_fill(~used, 0.0)

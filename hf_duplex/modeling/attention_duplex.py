@@ -1,9 +1,9 @@
 """
-Attention of a pretrained model over slots and its own stream, in the model's own attention layers.
+Attention of a pretrained model over slots and its stream, in the model's own attention layers.
 
-`"duplex"` is registered with transformers' `AttentionInterface`, and no mask function of that name exists, so models
-that use it build no masks of their own. What each query may see comes as the keyword `visibility` instead, and the
-attention that the base was configured with does the arithmetic.
+`"duplex"` is registered with transformers' `AttentionInterface` without a mask function, so models that use it build
+no masks. The keyword `visibility` defines what each query can see, and the configured attention of the base computes
+the result.
 """
 
 import sys
@@ -18,20 +18,20 @@ from .packed_adapter import PackedVisibility, packed_attention
 
 NAME = "duplex"
 ALL_ATTENTION = AttentionInterface()
-# Added to a logit, it leaves nothing of it; finite, since it is also multiplied.
+# The bias that hides a key; finite, because it is also multiplied.
 HIDDEN = -1e4
 
 
 @dataclass
 class Part:
     """
-    Slots beside the columns that the cache returns.
+    Slots in addition to the columns that the cache returns.
 
     Attributes:
-        key_values (`tuple`): Keys and values `(batch, kv_heads, n, head_dim)`, a pair for each layer.
+        key_values (`tuple`): Keys and values `(batch, kv_heads, n, head_dim)`, a pair per layer.
         positions (`torch.LongTensor` of shape `(batch, n)`): Their positions.
         used (`torch.BoolTensor` of the same shape): Which hold a token.
-        bias (`torch.Tensor` of the same shape): What is added to the attention logits.
+        bias (`torch.Tensor` of the same shape): Added to the attention logits.
     """
 
     key_values: tuple
@@ -51,18 +51,17 @@ class Part:
 @dataclass
 class Visibility:
     """
-    What the queries of one forward see. Without `allowed`, `bias` and `padding` it is causal attention, as the base
-    has it.
+    What the queries of one forward can see. Without `allowed` and `bias` it is the causal attention of the base.
 
     Attributes:
-        implementation (`str`): The attention that computes: `"sdpa"` or `"eager"`.
+        implementation (`str`): The attention implementation: `"sdpa"` or `"eager"`.
         query_positions (`torch.LongTensor` of shape `(batch, queries)`): Positions of the queries.
         key_positions (`torch.LongTensor` of shape `(batch, keys)`): Positions of all keys, slots first.
-        allowed (`torch.BoolTensor` of shape `(batch, queries, keys)`, *optional*): Which keys each query sees; causal
-            (each query sees the keys up to its own column) where it is not given.
-        bias (`torch.Tensor` of shape `(batch, 1 or queries, keys)`, *optional*): What is added to the attention
-            logits: the log-validity of slots, 0 for the own stream.
-        parts (`list[Part]`): Further slots that all queries see.
+        allowed (`torch.BoolTensor` of shape `(batch, queries, keys)`, *optional*): Which keys each query can see.
+            Defaults to causal: keys up to the query's own column.
+        bias (`torch.Tensor` of shape `(batch, 1 or queries, keys)`, *optional*): Added to the attention logits: the
+            log-validity of slots, 0 for the stream.
+        parts (`list[Part]`): Further slots that all queries can see.
     """
 
     implementation: str
@@ -74,13 +73,13 @@ class Visibility:
     _masks: dict = field(default_factory=dict)
 
     def mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
-        """The mask `(batch, 1, queries, keys)` of layers with that sliding window; None if plain causal will do."""
+        """The mask `(batch, 1, queries, keys)` of layers with that sliding window; None if causal suffices."""
         if (window, dtype) not in self._masks:
             self._masks[window, dtype] = self._mask(window, dtype)
         return self._masks[window, dtype]
 
     def added(self, window: int | None, dtype: torch.dtype) -> list[torch.Tensor]:
-        """What is added to the logits, for each part and then for the columns of the cache."""
+        """The masks added to the logits: one for each part, then one for the columns of the cache."""
         if ("added", window, dtype) not in self._masks:
             own = self.mask(window, dtype)
             if own is None:
@@ -148,7 +147,7 @@ def duplex_attention(
     else:
         mask = visibility.mask(sliding_window, query.dtype)
     if mask is not None and query.device.type == "cpu" and visibility.implementation == "sdpa":
-        # Without repeating the keys and values of many slots for every head.
+        # Avoids repeating the keys and values of many slots for every head.
         output = nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
         )
@@ -164,12 +163,12 @@ def merged_attention(
     query: torch.Tensor, pairs: list[tuple], masks: list[torch.Tensor], scaling: float | None
 ) -> torch.Tensor:
     """
-    Attention to several stretches of keys as if they were one, without copying them together: each by itself, and
-    then their mean by the sums of their exponentials. Returns `(batch, queries, heads, head_dim)`.
+    Attention to several key segments as if concatenated, but without copying: attends to each separately, then
+    averages by the sums of exponentials. Returns `(batch, queries, heads, head_dim)`.
     """
     batch, heads, queries, head_dim = query.shape
     groups = pairs[0][0].shape[1]
-    # Heads that share keys are so many more queries.
+    # Treat heads that share keys as additional queries.
     query = query.reshape(batch, groups, -1, head_dim)
     attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     outputs, sums = [], []

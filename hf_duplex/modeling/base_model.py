@@ -1,4 +1,4 @@
-"""What a duplex adapter needs to know of its base: whether it can listen, a copy that shares its weights, its head."""
+"""Helpers for the base of a duplex adapter: compatibility checks, a copy that shares its weights, its head."""
 
 import copy
 import hashlib
@@ -20,7 +20,7 @@ LEARNED_POSITIONS = {"wpe", "embed_positions", "position_embeddings"}
 
 
 class CannotListen(ValueError):
-    """A model that cannot be given an open input; the message says why, and what can be done."""
+    """A model that cannot get an open input; the message gives the reason and a remedy."""
 
 
 def check_base(model: object) -> None:
@@ -28,7 +28,7 @@ def check_base(model: object) -> None:
     Raises [`CannotListen`] unless `model` is a decoder-only language model whose cache can be spliced.
 
     Encoder-decoders have no stream of their own to write updates into. The state of recurrent and hybrid models mixes
-    all tokens, so that padding inside a row and undo are impossible.
+    all tokens, so padding inside a row and undo are impossible.
     """
     if not isinstance(model, PreTrainedModel) or not model.can_generate():
         raise CannotListen(f"`model` must be a causal language model of transformers, got {type(model).__name__}.")
@@ -77,7 +77,7 @@ def why_no_workspace(model: PreTrainedModel) -> str | None:
 
 
 def attention_of(model: PreTrainedModel) -> str:
-    """The attention that computes for the base: its own, or sdpa where that cannot take a mask by version."""
+    """The attention implementation to use: the base's own, or sdpa if that does not support a mask by version."""
     own = model.config.get_text_config()._attn_implementation or "eager"
     if own in ("eager", "sdpa"):
         return own
@@ -86,7 +86,7 @@ def attention_of(model: PreTrainedModel) -> str:
 
 
 def shared_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """A model of the same structure on the same weights: its modules may be changed, its weights are frozen."""
+    """A copy that shares the weights: its modules can be changed, its weights are frozen."""
     memo: dict[int, object] = {}
     for parameter in model.parameters():
         memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
@@ -95,7 +95,7 @@ def shared_copy(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def route_attention(model: PreTrainedModel) -> None:
-    """Makes every attention layer of a copy ask [`~attention_duplex.duplex_attention`]."""
+    """Makes every attention layer of a copy call [`~attention_duplex.duplex_attention`]."""
     for module in model.modules():
         config = getattr(module, "config", None)
         if config is not None and hasattr(config, "_attn_implementation"):
@@ -103,13 +103,13 @@ def route_attention(model: PreTrainedModel) -> None:
 
 
 def linear_names(decoder: nn.Module) -> list[str]:
-    """Names of the linear layers in the blocks of a decoder, as they repeat from block to block."""
+    """Names of the linear layers in the blocks of a decoder, without duplicates."""
     names = {name.rpartition(".")[2] for name, part in decoder.layers.named_modules() if isinstance(part, nn.Linear)}
     return sorted(names)
 
 
 def head_logits(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
-    """Logits of last hidden states, as the base computes them: head, then scale and soft cap where it has any."""
+    """Logits of last hidden states, as the base computes them: head, then scale and soft cap, if any."""
     logits = model.get_output_embeddings()(hidden)
     text = model.config.get_text_config()
     if getattr(text, "logits_scaling", None):
@@ -121,7 +121,7 @@ def head_logits(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def sampled(model: nn.Module) -> Iterator[bytes]:
-    """A few weights of each matrix, as bytes that do not depend on the precision they are loaded in."""
+    """A few weights of each matrix, as bytes that do not depend on the loaded precision."""
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1 and parameter.device.type != "meta":
             few = parameter.detach().flatten()[:: max(1, parameter.numel() // 16)][:16]
@@ -129,7 +129,7 @@ def sampled(model: nn.Module) -> Iterator[bytes]:
 
 
 def fingerprint_of(model: nn.Module) -> str:
-    """A digest that tells the weights of a base from others."""
+    """A digest that identifies the weights of a base."""
     digest = hashlib.blake2b(digest_size=8)
     for part in sampled(model):
         digest.update(part)

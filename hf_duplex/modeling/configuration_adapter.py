@@ -1,4 +1,4 @@
-"""Configuration of the duplex adapter: what a pretrained causal language model needs to keep its input open."""
+"""Configuration of the duplex adapter, which gives a pretrained causal language model an open input."""
 
 from typing import Any
 
@@ -17,36 +17,36 @@ class DuplexAdapterConfig(PreTrainedConfig):
 
     Args:
         base_config (`dict`, *optional*):
-            The configuration of the base, as its `to_dict()` gives it.
+            The configuration of the base, from its `to_dict()`.
         base_model_name_or_path (`str`, *optional*):
             Where the weights of the base are: a folder, a name on the Hub, or `"smollm2"`.
         base_fingerprint (`str`, *optional*):
-            A digest of the base weights that the adapter was trained on. Other weights of the same shape are taken,
-            with a warning.
+            A digest of the base weights that the adapter was trained on. Other weights of the same shape are
+            accepted with a warning.
         mode (`str`, *optional*, defaults to `"workspace"`):
-            `"workspace"`: incoming text is read beside the emitted stream, into slots that later updates cast doubt
-            on. `"spliced"`: incoming text is written into the one stream that the base reads.
+            `"workspace"`: incoming text is read into slots, separately from the emitted stream, and later updates cast
+            doubt on slots. `"spliced"`: incoming text is written into the stream that the base reads.
         scope (`str`, *optional*, defaults to `"always"`):
             Where the low-rank additions act: `"always"`, or `"after_update"`, from the first update on; until then
             the model is exactly its base.
         n_slots (`int`, *optional*, defaults to 2048):
-            With `mode="workspace"`, how many incoming tokens are kept; the least valid is evicted first.
+            With `mode="workspace"`, the maximum number of incoming tokens kept; the least valid is evicted first.
         lora_rank (`int`, *optional*, defaults to 16):
             Rank of the low-rank additions; 0 leaves them out.
         lora_alpha (`int`, *optional*, defaults to 32):
             Their scale: the additions are multiplied by `lora_alpha / lora_rank`.
         lora_targets (`list[str]`, *optional*):
-            Names of the linear layers that get them; all of the decoder blocks where it is not given.
+            Names of the linear layers that get them. Defaults to all in the decoder blocks.
         doubt_size (`int`, *optional*, defaults to 128):
             Width of the queries and keys from which doubt is computed; 0 leaves the doubt head out.
         max_message_distance (`int`, *optional*, defaults to 16):
-            How many updates back doubt can tell apart; older ones count as this far.
+            The largest distance in updates that doubt can distinguish; older updates get this distance.
         notice_updates (`bool`, *optional*, defaults to `True`):
             Add a learned vector to the embedding of the token after which an update becomes visible.
         max_message_length (`int`, *optional*, defaults to 512):
             Longest update, in tokens.
         system_prefix_ids (`list[int]`, *optional*):
-            The tokens that open a system prompt. A prompt that begins with them is protected from doubt and
+            The first tokens of a system prompt. A prompt that begins with them is protected from doubt and
             eviction up to `turn_end_token_id`.
         turn_end_token_id (`int`, *optional*):
             The token that ends a turn of the chat template.
@@ -83,7 +83,7 @@ class DuplexAdapterConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def validate_architecture(self):
-        """Raises `ValueError` where values do not fit (part of the strict validation of configurations)."""
+        """Raises `ValueError` if values are invalid (part of the strict validation of configurations)."""
         for name, value, choices in (("mode", self.mode, MODES), ("scope", self.scope, SCOPES)):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
@@ -102,7 +102,7 @@ class DuplexAdapterConfig(PreTrainedConfig):
         return AutoConfig.for_model(fields.pop("model_type"), **fields)
 
     def get_text_config(self, *args, **kwargs) -> PreTrainedConfig:
-        """The text configuration of the base, which has the sizes that transformers asks for."""
+        """The text configuration of the base, which has the sizes that transformers needs."""
         return self.base_settings().get_text_config(*args, **kwargs) if self.base_config else self
 
 

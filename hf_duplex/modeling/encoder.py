@@ -1,4 +1,4 @@
-"""The message encoder: reads each message by itself, knowing nothing of the others."""
+"""The message encoder: encodes each message independently of the others."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from .packing import reach_mask
 
 
 class MessageEncoder(nn.Module):
-    """Blocks of the generator's own kind, but attending both ways within a message."""
+    """The generator's blocks, with bidirectional attention within a message."""
 
     def __init__(self, config):
         super().__init__()
@@ -23,9 +23,9 @@ class MessageEncoder(nn.Module):
     def forward(self, embeddings: torch.Tensor, message: torch.LongTensor, offset: torch.LongTensor) -> torch.Tensor:
         """
         Args:
-            embeddings (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): Embedded messages, side by side.
-            message (`torch.LongTensor` of shape `(batch, tokens)`): Which message a token belongs to, -1 for none.
-            offset (`torch.LongTensor` of the same shape): Where in its message it stands.
+            embeddings (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): Embedded messages, packed.
+            message (`torch.LongTensor` of shape `(batch, tokens)`): The message of each token, -1 for padding.
+            offset (`torch.LongTensor` of the same shape): The offset of each token in its message.
 
         Returns:
             States of the shape of `embeddings`.

@@ -1,6 +1,6 @@
 """
-The incoming stream of a conversation as a duplex adapter reads it: the prompt and all updates of a row in one line,
-with the position of each token and the message that it belongs to.
+The incoming stream of a conversation for a duplex adapter: the prompt and all updates of a row, concatenated, with the
+position and the message of each token.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class IncomingLine:
     Attributes:
         ids (`torch.LongTensor` of shape `(batch, tokens)`): The tokens.
         message (`torch.LongTensor` of the same shape): 0 for the prompt, k for the k-th update, -1 for padding.
-        positions (`torch.LongTensor` of the same shape): Positions: the prompt from 0 on, an update just before the
-            first emitted token that knows it; several that arrive together share that stretch in order.
+        positions (`torch.LongTensor` of the same shape): Positions. The prompt starts at 0; an update ends just
+            before the first emitted token that can see it. Updates that arrive together follow each other.
         prompt_length (`torch.LongTensor` of shape `(batch,)`): Tokens of the prompt.
-        known (`torch.LongTensor` of shape `(batch, emitted)`): How many updates each emitted token knows when it
-            predicts the next.
-        versions (`int`): One more than the most updates of any row.
+        known (`torch.LongTensor` of shape `(batch, emitted)`): Number of updates visible to each emitted token
+            when it predicts the next.
+        versions (`int`): Maximum number of updates of any row, plus one.
     """
 
     ids: torch.LongTensor
@@ -42,12 +42,12 @@ def update_places(
     Positions of the tokens of updates.
 
     Args:
-        mask (`torch.BoolTensor` of shape `(batch, updates, length)`): Where updates hold tokens, at their front.
-        first_known (`torch.LongTensor` of shape `(batch, updates)`): Index of the first emitted token that knows each.
+        mask (`torch.BoolTensor` of shape `(batch, updates, length)`): Where updates hold tokens; padded on the right.
+        first_known (`torch.LongTensor` of shape `(batch, updates)`): Index of the first emitted token that sees each.
         prompt_length (`torch.LongTensor` of shape `(batch,)`): Position of emitted token 0.
 
     Returns:
-        Positions `(batch, updates, length)`, never below 0.
+        Positions `(batch, updates, length)`, at least 0.
     """
     lengths = mask.sum(-1)
     together = first_known[:, :, None] == first_known[:, None]
@@ -60,13 +60,13 @@ def update_places(
 
 
 def compact(mask: torch.BoolTensor, *tensors: torch.Tensor) -> list[torch.Tensor]:
-    """Tensors `(batch, columns)` cut to the columns where `mask` is set, moved to the front."""
+    """Moves the columns of `(batch, columns)` where `mask` is set to the front, and drops the others."""
     order = (~mask).int().argsort(dim=1, stable=True)[:, : max(1, int(mask.sum(1).max()))]
     return [tensor.gather(1, order) for tensor in tensors]
 
 
 def incoming_line(streams: Streams) -> IncomingLine:
-    """Lays the incoming stream of `streams` out beside the emitted one."""
+    """The layout of the incoming stream of `streams`."""
     emitted = streams.input_ids
     batch, length = emitted.shape
     device = emitted.device
@@ -80,7 +80,7 @@ def incoming_line(streams: Streams) -> IncomingLine:
     if updates is not None:
         ids, mask, positions = updates
         known = visible_versions(length, positions)
-        # In sorted order the updates that there are come first.
+        # Sorting puts missing updates last.
         number = 1 + torch.arange(ids.shape[1], device=device)
         never = positions == torch.iinfo(positions.dtype).max
         places = update_places(mask, positions.masked_fill(never, 0).clamp(min=1), prompt_length)
@@ -103,7 +103,7 @@ def protected_columns(
 ) -> torch.BoolTensor:
     """
     Which tokens of prompts `(batch, tokens)`, padded on the right, are never doubted nor evicted: the first one, which
-    attention uses as its sink, and a system prompt, recognized by how it begins, up to the end of its turn.
+    serves as an attention sink, and a system prompt, recognized by its first tokens, up to the end of its turn.
     """
     protected = torch.zeros_like(mask)
     protected[:, :1] = mask[:, :1]

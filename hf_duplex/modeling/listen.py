@@ -1,4 +1,4 @@
-"""`hf_duplex.listen(model)`: an open input for a causal language model that you already have."""
+"""`hf_duplex.listen(model)`: an open input for an existing causal language model."""
 
 import copy
 import os
@@ -21,7 +21,7 @@ def listen(
     **kwargs: Any,
 ) -> DuplexAdapterForCausalLM:
     """
-    Gives a decoder-only language model an open input. The model itself stays as it is; its weights are shared.
+    Gives a decoder-only language model an open input. The model itself is not modified; its weights are shared.
 
     ```python
     >>> model = AutoModelForCausalLM.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct")
@@ -31,17 +31,17 @@ def listen(
     Args:
         model (`PreTrainedModel`): Any decoder-only model of transformers.
         adapter (`str`, `PathLike` or [`DuplexAdapterConfig`], *optional*): A trained adapter, by folder or Hub name;
-            or the configuration of a fresh one, to train. Without one, updates are spliced into the model's own
-            stream: nothing is trained, and any decoder-only model will do.
-        n_slots (`int`, *optional*): How many incoming tokens are kept; as the adapter says where it is not given.
-        scope (`str`, *optional*): `"always"`, or `"after_update"`: until the first update comes, the model is exactly
-            its base. As the adapter says where it is not given.
+            or the configuration of a new one, to train. Without one, updates are spliced into the model's stream,
+            which needs no training and works for any decoder-only model.
+        n_slots (`int`, *optional*): Maximum number of incoming tokens kept. Defaults to the adapter's value.
+        scope (`str`, *optional*): `"always"`, or `"after_update"`: until the first update, the model is exactly its
+            base. Defaults to the adapter's value.
 
     Returns:
         A model with the same `generate`, which also takes `prompt_ids` and `interrupt_callback`.
 
     Raises:
-        CannotListen: The model cannot be given an open input; the message names the reason.
+        CannotListen: The model cannot get an open input; the message names the reason.
         ValueError: The adapter was made for another architecture, or an argument is unusable.
     """
     check_base(model)
@@ -61,7 +61,7 @@ def listen(
         config.validate_architecture()
         check_same_base(config, model)
         config.base_fingerprint = config.base_fingerprint or fingerprint_of(model)
-    # Where it lies on this machine is nothing for others.
+    # Do not save the local path of the base.
     config.base_config = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
     config.base_model_name_or_path = config.base_model_name_or_path or model.config._name_or_path or None
     return DuplexAdapterForCausalLM(config, model)

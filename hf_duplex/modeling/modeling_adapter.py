@@ -1,10 +1,10 @@
 """
 The duplex adapter: an open input for a pretrained causal language model.
 
-`mode="workspace"`: incoming text is read beside the emitted stream. Its keys and values, in the model's own layers,
-are the slots; emitted tokens attend to [slots of their version | emitted tokens so far] in one softmax, and later
-updates cast doubt on older slots. `mode="spliced"`: incoming text is written into the one stream that the base reads.
-Either way no layer is added: low-rank additions by peft, a doubt head and a notice vector are all that is trained.
+`mode="workspace"`: incoming text is read separately from the emitted stream. Its keys and values, in the model's own
+layers, are the slots. Emitted tokens attend to [slots of their version | emitted tokens so far] in one softmax, and
+later updates cast doubt on older slots. `mode="spliced"`: incoming text is written into the stream that the base
+reads. Neither mode adds layers: only low-rank additions by peft, a doubt head and a notice vector are trained.
 """
 
 import threading
@@ -43,8 +43,8 @@ from .streams import Streams
 
 class Gate(threading.local):
     """
-    Where the low-rank additions act in the forward under way: factors `(batch, tokens, 1)`; None for everywhere. Each
-    thread has its own.
+    Where the low-rank additions act in the current forward: factors `(batch, tokens, 1)`; None for everywhere. Each
+    thread has its own value.
     """
 
     factors: torch.Tensor | None = None
@@ -53,7 +53,7 @@ class Gate(threading.local):
         return Gate, ()
 
     def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        """A forward hook of the second factor of an addition."""
+        """A forward hook on the second matrix of an addition."""
         return output if self.factors is None else output * self.factors.to(output.dtype)
 
 
@@ -65,18 +65,18 @@ class DuplexAdapterForCausalLM(
 
     Args:
         config ([`DuplexAdapterConfig`]): The adapter.
-        base (`PreTrainedModel`, *optional*): The base, which stays as it is; its weights are shared. One with random
-            weights, from `config.base_config`, where it is not given.
+        base (`PreTrainedModel`, *optional*): The base, which is not modified; its weights are shared. Defaults to a
+            model with random weights from `config.base_config`.
 
     Raises:
-        CannotListen: The base cannot be given an open input, or not in this mode; the message names the reason.
+        CannotListen: The base cannot get an open input in this mode; the message names the reason.
     """
 
     config_class = DuplexAdapterConfig
     config: DuplexAdapterConfig
     base_model_prefix = "base"
     main_input_name = "input_ids"
-    # Recomputed blocks would not know where the additions act.
+    # Gradient checkpointing recomputes blocks after the gate is reset.
     supports_gradient_checkpointing = False
     _supports_sdpa = True
     _supports_attention_backend = True
@@ -116,7 +116,7 @@ class DuplexAdapterForCausalLM(
         inject_adapter_in_model(lora, self.decoder)
 
     def _hold_back(self) -> None:
-        """Hooks the gate into the additions, once it is needed."""
+        """Registers the gate as a hook of the additions, when first needed."""
         from peft.tuners.lora import LoraLayer
 
         self.gated = True
@@ -125,7 +125,7 @@ class DuplexAdapterForCausalLM(
                 module.lora_B["default"].register_forward_hook(self.gate)
 
     def _init_weights(self, module):
-        """Nothing: the base brings its weights, and the additions have initialised themselves."""
+        """Does nothing: base and additions are already initialized."""
 
     @property
     def decoder(self) -> nn.Module:
@@ -144,7 +144,7 @@ class DuplexAdapterForCausalLM(
 
     @property
     def keeps_workspace(self) -> bool:
-        """Whether incoming text is kept in a workspace, rather than in the stream itself."""
+        """Whether incoming text is stored in a workspace, rather than in the stream."""
         return self.config.mode == "workspace"
 
     def get_input_embeddings(self):
@@ -156,7 +156,7 @@ class DuplexAdapterForCausalLM(
     # Reading
 
     def embed(self, ids: torch.LongTensor) -> torch.Tensor:
-        """Embeddings of tokens `(batch, length)` as the decoder wants them."""
+        """Embeddings of tokens `(batch, length)`, the input of the decoder."""
         return self.base.get_input_embeddings()(ids)
 
     def decode(
@@ -195,14 +195,14 @@ class DuplexAdapterForCausalLM(
             return
         name, ids, mask, last = "prompt_ids", kwargs.get("prompt_ids"), kwargs.get("prompt_mask"), 0
         if ids is None:
-            # All but the last token is the prompt.
+            # The prompt is all but the last token.
             name, ids, mask, last = "input_ids", inputs, kwargs.get("attention_mask"), 1
         if ids is not None:
             lengths = torch.ones_like(ids).sum(1) if mask is None else (mask != 0).sum(1)
             self.check_prompt(name, lengths - last)
 
     def check_prompt(self, name: str, lengths: torch.LongTensor) -> None:
-        """Raises `ValueError` where a prompt, `lengths` `(batch,)`, leaves no position or has no slots."""
+        """Raises `ValueError` if a prompt, `lengths` `(batch,)`, exceeds the positions or the slots."""
         longest = int(lengths.max())
         positions = getattr(self.base.config.get_text_config(), "max_position_embeddings", None)
         if self.keeps_workspace and longest > self.config.n_slots:
@@ -217,7 +217,7 @@ class DuplexAdapterForCausalLM(
             )
 
     def check_updates(self, name: str, mask: torch.BoolTensor) -> None:
-        """Raises `ValueError` where an update, mask `(batch, updates, length)`, is longer than the model takes."""
+        """Raises `ValueError` if an update, mask `(batch, updates, length)`, is longer than `max_message_length`."""
         most = self.config.max_message_length
         if mask.shape[-1] > most and int(mask.sum(-1).max()) > most:
             raise ValueError(
@@ -255,18 +255,18 @@ class DuplexAdapterForCausalLM(
             update_ids (`torch.LongTensor` of shape `(batch, updates, update_length)`, *optional*): The updates.
             update_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `update_ids` holds a token.
             update_positions (`torch.LongTensor` of shape `(batch, updates)`, *optional*): The index in `input_ids` of
-                the first token that may know each update.
-            labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): `input_ids` with -100 where no loss is
-                wanted. In training, logits are computed for these alone, and none are returned.
+                the first token to which each update is visible.
+            labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): `input_ids`, with -100 for tokens
+                without loss. In training, logits are computed for tokens with loss only, and none are returned.
             acts (`torch.BoolTensor` of shape `(batch,)`, *optional*): In which rows the additions act from the start,
-                rather than from the first update on; as `config.scope` says where it is not given.
+                rather than from the first update on. Defaults to `config.scope`.
 
         Returns:
-            Logits `(batch, length, vocab_size)` along the emitted stream: at index i they predict token i + 1, knowing
+            Logits `(batch, length, vocab_size)` along the emitted stream: at index i they predict token i + 1, given
             every update whose position is at most i + 1.
 
         Raises:
-            ValueError: Arguments do not fit together; the message names them.
+            ValueError: Arguments are inconsistent; the message names them.
         """
         streams = {"prompt_ids": prompt_ids, "update_ids": update_ids}
         given = [name for name, value in streams.items() if value is not None]

@@ -1,4 +1,4 @@
-"""The baseline: a Llama with a short convolution that reads every incoming token in its own stream, in place."""
+"""The baseline: a Llama with a short convolution, with all incoming tokens in the decoder's stream."""
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPast
@@ -57,14 +57,14 @@ class DuplexBaselineModel(DuplexModel):
     def laid_out(cls, config, streams: Streams) -> Layout:
         if streams.prompt_ids is None and streams.update_ids is None:
             return super().laid_out(config, streams)
-        # Padding stands on the right, where causal attention never looks: it needs no mask.
+        # Causal attention never reaches padding on the right: no mask is needed.
         return Layout(*streams.line(streams.updates()))
 
 
 class DuplexBaselineForCausalLM(DuplexForCausalLM):
     """
-    A decoder that hears in place: prompts and updates are spliced into its own stream as they come, and its state
-    grows with every token. What a plain language model can do at best without being stopped.
+    A decoder with prompts and updates spliced into its stream as they arrive. Its state grows with every token. This
+    is the best that a plain language model can do without being stopped.
     """
 
     config_class = DuplexBaselineConfig

@@ -1,4 +1,4 @@
-"""The dual stream: the prompt stands in the decoder's own stream, updates come in beside it and are attended to."""
+"""The dual stream: the prompt is in the decoder's stream; updates form a second stream for cross-attention."""
 
 import copy
 import math
@@ -27,8 +27,8 @@ class UpdateStream:
     The second stream so far.
 
     Attributes:
-        mask (`torch.BoolTensor` of shape `(batch, columns)`): Which of its columns hold a token.
-        count (`torch.LongTensor` of shape `(batch,)`): How many updates each row has heard.
+        mask (`torch.BoolTensor` of shape `(batch, columns)`): Which columns hold a token.
+        count (`torch.LongTensor` of shape `(batch,)`): Number of updates that each row has received.
     """
 
     mask: torch.BoolTensor
@@ -43,7 +43,7 @@ class UpdateStream:
 
 
 class MessageIndex(nn.Module):
-    """Tells which update a token belongs to: sinusoids of the update's number, through a learned projection."""
+    """Embeds the number of an update: sinusoids, then a learned projection."""
 
     def __init__(self, hidden_size: int):
         super().__init__()
@@ -68,8 +68,7 @@ class DualStreamModel(DuplexModel):
 
     def __init__(self, config: DualStreamConfig):
         super().__init__(config)
-        # A row without any update is padding alone; there the fused kernels of a GPU gave queries gradients that are
-        # no numbers.
+        # A row without updates is all padding; fused GPU kernels gave NaN gradients for its queries.
         encoder_config = copy.deepcopy(config)
         encoder_config._attn_implementation = "eager"
         self.encoder = MessageEncoder(encoder_config)
@@ -120,7 +119,7 @@ class DualStreamModel(DuplexModel):
 
     @classmethod
     def laid_out(cls, config, streams: Streams) -> Layout:
-        # Padding stands on the right, where causal attention never looks: it needs no mask.
+        # Causal attention never reaches padding on the right: no mask is needed.
         line, predictor = streams.line()
         updates = streams.updates()
         if updates is None:
@@ -128,7 +127,7 @@ class DualStreamModel(DuplexModel):
         *updates, positions = updates
         messages = pack_messages(None, updates, None, config.max_message_length)
         known = visible_versions(predictor.shape[1], positions)
-        # Along the line: what stands before the emitted stream knows no update.
+        # Along the line: no update is visible before the emitted stream.
         return Layout(line, predictor, messages, torch.zeros_like(line).scatter(1, predictor, known))
 
     def heard_in(self, layout: Layout) -> CrossInputs:
@@ -180,8 +179,8 @@ class DualStreamModel(DuplexModel):
 
 class DualStreamForCausalLM(DuplexForCausalLM):
     """
-    A decoder with a second stream: prompts stand in its own, updates are encoded apart and reached by gated
-    cross-attention. Its state grows with every update.
+    A decoder with a second stream: prompts are in the decoder's stream, updates are encoded separately and read by
+    gated cross-attention. Its state grows with every update.
     """
 
     config_class = DualStreamConfig

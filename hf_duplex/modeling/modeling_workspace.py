@@ -1,4 +1,4 @@
-"""The workspace: whatever was said reaches the decoder through a bounded set of slots that later messages revise."""
+"""The workspace model: incoming text reaches the decoder through bounded slots that later messages revise."""
 
 import torch
 from torch import nn
@@ -40,7 +40,7 @@ class WorkspaceModel(DuplexModel):
         self.encoder = MessageEncoder(config)
         self.update_rule: UpdateRule = UPDATE_RULES[config.update_type](config)
         self.slot_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        # Believed or not, what was heard just now is where a repair begins.
+        # A repair usually follows the latest message, whatever the validity of its slots.
         recent = config.recency_bias and config.slots_are_tokens
         self.recency = nn.Embedding(config.max_message_distance, config.num_attention_heads) if recent else None
         self.post_init()
@@ -57,11 +57,11 @@ class WorkspaceModel(DuplexModel):
         Args:
             message_ids (`torch.LongTensor` of shape `(batch, length)` or `(batch, messages, length)`): The messages.
             message_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens, at the front
-                of each; a message of zeros only is none at all.
-            workspace (`Workspace`, *optional*): The version before; an empty one where it is not given.
+                of each. A message whose mask is all zeros is ignored.
+            workspace (`Workspace`, *optional*): The previous version. Defaults to an empty workspace.
 
         Returns:
-            A new [`Workspace`]; the one handed in stays as it was.
+            A new [`Workspace`]; the argument is not modified.
 
         Raises:
             ValueError: A message is longer than `max_message_length`, or shapes do not fit.
@@ -91,7 +91,7 @@ class WorkspaceModel(DuplexModel):
                 f"a message of {ids.shape[-1]} tokens is longer than max_message_length "
                 f"({self.config.max_message_length}): send it as several messages."
             )
-        # Most of a batch of messages is padding: those that are none are left out.
+        # Most of a batch of messages is padding: skip the empty messages.
         flat_ids, flat_mask = ids.flatten(0, 1), mask.flatten(0, 1)
         heard = flat_mask.any(-1).nonzero()[:, 0]
         if not len(heard):
@@ -164,29 +164,29 @@ class WorkspaceModel(DuplexModel):
         bias = log_validity[:, None]
         if self.recency is not None:
             age = messages.messages_by_version()[..., None] - messages.numbers
-            # Of the messages first, since tokens of one are equally old.
+            # Computed per message first, since all tokens of a message have the same age.
             recency = self.recency_of(age).to(bias.dtype)
             bias = bias + recency @ messages.members(bias.dtype)[:, None]
         return self.slot_norm(slots), nn.functional.pad(bias, (1, 0))
 
     def recency_of(self, age: torch.LongTensor) -> torch.Tensor:
-        """The bias of slots by how many messages ago they were written, from 1: (b, v, s) -> (b, heads, v, s)."""
+        """The bias of slots by their age in messages, counted from 1: (b, v, s) -> (b, heads, v, s)."""
         assert self.recency is not None
         index = (age - 1).clamp(0, self.config.max_message_distance - 1)
         return self.recency(index).permute(0, 3, 1, 2)
 
     def project(self, workspace: Workspace) -> list:
-        """Keys and values of a workspace's slots, a pair for each layer."""
+        """Keys and values of the slots of a workspace, one pair per layer."""
         slots = self.slot_norm(workspace.slots)
         return [with_null_column(layer.cross_attn.project(slots)) for layer in self.layers]
 
     def project_changes(self, workspace: Workspace, before: Workspace, key_values: list) -> list:
-        """Keys and values of a workspace's slots, given those of an earlier one: a state that was there keeps them."""
+        """As [`project`], given keys and values of an earlier workspace: only changed slots are projected again."""
         by_id, order = before.slot_ids.sort(dim=1, stable=True)
         place = torch.searchsorted(by_id, workspace.slot_ids.contiguous()).clamp(max=by_id.shape[1] - 1)
         source = order.gather(1, place)
         row = torch.arange(source.shape[0], device=source.device)[:, None]
-        # The states decide, not the ids alone: a workspace may come from another branch of the conversation.
+        # Compare states, not only ids: the workspace may come from another branch of the conversation.
         changed = (workspace.slots != before.slots[row, source]).any(-1)
         new = changed.int().argsort(dim=1, descending=True, stable=True)[:, : int(changed.sum(1).max())]
         states = self.slot_norm(workspace.slots[row, new])
@@ -204,7 +204,8 @@ class WorkspaceModel(DuplexModel):
 
     def cross_bias(self, workspace: Workspace) -> torch.Tensor:
         """
-        What cross-attention adds to its logits, `(batch, 1 or heads, 1, 1 + n_slots)`: one column for hearing nothing.
+        What cross-attention adds to its logits, `(batch, 1 or heads, 1, 1 + n_slots)`. The first column is the null
+        column, which is no slot.
         """
         bias = workspace.log_validity[:, None, None]
         if self.recency is not None:
@@ -222,7 +223,7 @@ class WorkspaceModel(DuplexModel):
         return CrossInputs(cache.cross_bias, key_values=cache.cross)
 
     def set_workspace(self, cache: DuplexCache, workspace: Workspace) -> None:
-        """Makes `workspace` what the generator behind `cache` knows from its next token on."""
+        """Makes `workspace` the visible version from the next token of the stream in `cache` on."""
         if cache.memory is None or cache.cross is None:
             cache.cross = self.project(workspace)
         else:
@@ -231,7 +232,7 @@ class WorkspaceModel(DuplexModel):
         cache.memory, cache.version = workspace, workspace.version
 
     def read_messages(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
-        """Folds messages `(batch, messages, length)` into a cache's workspace, touching the rows that hear any."""
+        """Folds messages `(batch, messages, length)` into the workspace of a cache, in rows that have messages."""
         rows = mask.flatten(1).any(1).nonzero()[:, 0]
         if cache.memory is None or cache.cross is None or len(rows) == len(ids):
             self.set_workspace(cache, self.update_workspace(ids, mask, cache.memory))
@@ -249,8 +250,8 @@ class WorkspaceModel(DuplexModel):
 
 class WorkspaceForCausalLM(DuplexForCausalLM):
     """
-    A decoder that hears through a workspace alone. It never sees an incoming token; its state does not grow with what
-    it is told, and nothing that it has read or said is read again.
+    A decoder that reads incoming text only through a workspace. It never attends to incoming tokens, its workspace is
+    bounded, and no token is processed twice.
     """
 
     config_class = WorkspaceConfig
@@ -258,7 +259,7 @@ class WorkspaceForCausalLM(DuplexForCausalLM):
     model_class = WorkspaceModel
 
     def update_workspace(self, message_ids, message_mask=None, workspace=None) -> Workspace:
-        """See [`WorkspaceModel.update_workspace`]; here the messages are checked first."""
+        """Checks the messages, then calls [`WorkspaceModel.update_workspace`]."""
         check_ids("message_ids", message_ids, message_mask, self.config.vocab_size, dims=(2, 3))
         if message_mask is not None and bool((message_mask[..., 1:] > message_mask[..., :-1]).any()):
             raise ValueError("`message_mask` must have its ones at the front: pad messages on the right.")

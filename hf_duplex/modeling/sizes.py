@@ -1,4 +1,4 @@
-"""Configurations of equal size, so that a comparison compares the pathway and nothing else."""
+"""Configurations with equal parameter counts, so that comparisons depend only on the architecture."""
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM
 from .configuration_duplex import DualStreamConfig, DuplexBaselineConfig, DuplexConfig, WorkspaceConfig
 
 
-# Inner to outer width of Llama's feed-forward block, to which the fit stays closest.
+# Ratio of inner to outer width in Llama's feed-forward block; the fit stays closest to it.
 USUAL_RATIO = 8 / 3
 
 
@@ -18,18 +18,18 @@ def count_parameters(config) -> int:
 
 def equal_size_configs(workspace: WorkspaceConfig | None = None, tolerance: float = 0.02) -> dict[str, DuplexConfig]:
     """
-    The three generators at the parameter count of a workspace model: for the other two, the number of layers and the
-    inner width are chosen that meet it and keep the inner width nearest to the usual 8/3 of the outer one.
+    The three generators at the parameter count of a workspace model. For the other two, this chooses the number of
+    layers and the inner width that match it with an inner width closest to 8/3 of the outer one.
 
     Args:
-        workspace (`WorkspaceConfig`, *optional*): The one to match.
+        workspace (`WorkspaceConfig`, *optional*): The configuration to match.
         tolerance (`float`, *optional*, defaults to 0.02): Largest relative difference.
 
     Returns:
         `{"baseline": ..., "dual_stream": ..., "workspace": ...}`.
 
     Raises:
-        ValueError: No configuration comes within the tolerance.
+        ValueError: No configuration is within the tolerance.
     """
     workspace = workspace or WorkspaceConfig()
     target = count_parameters(workspace)

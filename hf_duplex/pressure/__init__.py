@@ -1,10 +1,10 @@
 """
-When a text should pause: signals of the forward pass, pressures that follow from them, and a controller that ends a
-chunk where they are out of balance.
+Decides when generation should pause. Signals are read from the forward pass, pressures are computed from the signals,
+and a controller ends a chunk by the balance of the pressures.
 
-- what is read off a forward: `signals`, `clocks`, `chronovisor`, `probes`
-- what follows from it: `pressure`, `balance`, `telemetry`
-- who uses it: `controller`, `multistep`, and `measuring` for live sessions
+- signals: `signals`, `clocks`, `chronovisor`, `probes`
+- pressures computed from them: `pressure`, `balance`, `telemetry`
+- users: `controller`, `multistep`, and `measuring` for live sessions
 """
 
 from importlib import import_module

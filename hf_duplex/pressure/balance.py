@@ -1,4 +1,4 @@
-"""What follows from signals by the rules of `pressure`: three pressures, their weights, their balance."""
+"""Applies the formulas of `pressure` to signals: three pressures, their weights, and their weighted sum."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class Balance(NamedTuple):
 def weigh(now: Signals, residual_intent: float) -> Balance:
     """
     Args:
-        now ([`Signals`]): What was read from the model.
+        now ([`Signals`]): Signals read from the model.
         residual_intent (`float`): How much is unfinished, 0 to 1.
     """
     fast = compute_fast_pressure(now.router_entropy, now.router_margin, now.delta_R)

@@ -1,6 +1,6 @@
 """
-Signals of mixture-of-experts models of transformers (Mixtral and its relatives): their routers' logits, the coherence
-of their experts, three clocks over their hidden states, and a tournament of the clocks over candidate tokens.
+Signals of the mixture-of-experts models of transformers (such as Mixtral): router logits, coherence of the experts,
+three clocks over the hidden states, and a tournament in which the clocks choose among candidate tokens.
 """
 
 import threading
@@ -18,8 +18,8 @@ from .signals import CLOCKS, ClockedSignals
 
 def find_routers(model: Any) -> list[tuple[nn.Module, int]]:
     """
-    The routers of a model, layer by layer, and which of their outputs are the logits; empty if it has none. The model
-    says so itself: it is how transformers finds them for `output_router_logits`.
+    Returns the routers of a model, layer by layer, each with the index of its output that holds the logits; empty if
+    there are none. They are found as transformers finds them for `output_router_logits`.
     """
     recorded = (getattr(model.base_model, "_can_record_outputs", None) or {}).get("router_logits")
     if recorded is None:
@@ -35,17 +35,17 @@ def find_routers(model: Any) -> list[tuple[nn.Module, int]]:
 
 class Tournament(LogitsProcessor):
     """
-    Elimination of candidate tokens: the `candidates` likeliest enter; the fast, the mid and the slow clock each hold a
-    round that the better half survives, by log-probability plus `say` times the clock's score; the winner is said.
+    Chooses a token by elimination. The `candidates` most likely tokens enter. The fast, mid and slow clock each run
+    one round, keeping the better half by log-probability plus `say` times the clock's score. The winner is emitted.
 
-    A clock scores a candidate by how near its row of the output embedding, as the next state, would keep it to its
-    basin, -1 to 1: with a `say` of 0.5, no clock overrules a likelihood ratio of e.
+    A clock's score of a candidate, -1 to 1: how near the clock would stay to its basin if the candidate's row of the
+    output embedding were the next state. With a `say` of 0.5, no clock overrules a likelihood ratio of e.
 
     Args:
         heads (`dict[str, ClockHead]`): The three clocks.
         embedding (`torch.Tensor` of shape `(vocab_size, width)`): The output embedding.
-        candidates (`int`, *optional*, defaults to 8): How many enter; 1 is to say the likeliest.
-        say (`float`, *optional*, defaults to 0.5): How much the clocks count.
+        candidates (`int`, *optional*, defaults to 8): Number of candidates; 1 is greedy decoding.
+        say (`float`, *optional*, defaults to 0.5): Weight of the clocks' scores.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Tournament(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter(1, winners[:, None], 0.0)
 
     def winner(self, log_probs: torch.Tensor) -> torch.Tensor:
-        """The token, of shape `()`, that wins among those with log-probabilities `(vocab_size,)`."""
+        """Returns the winning token, of shape `()`, given log-probabilities of shape `(vocab_size,)`."""
         likely = log_probs.topk(min(self.candidates, len(log_probs)))
-        # What another processor has ruled out does not enter.
+        # Tokens that another processor has excluded do not enter.
         chances, tokens = (part[likely.values.isfinite()] for part in likely)
         for name in CLOCKS:
             if len(tokens) < 2:
                 break
             clocked = self.heads[name].score(self.embedding[tokens]).to(chances.device)
-            # Stable: of equals the likelier one survives.
+            # A stable sort: among equal scores the more likely token survives.
             order = (chances + self.say * clocked).argsort(descending=True, stable=True)
             survivors = order[: (len(tokens) + 1) // 2]
             chances, tokens = chances[survivors], tokens[survivors]
@@ -77,14 +77,14 @@ class MixtureSignals(ClockedSignals):
     """
     Signals of a mixture-of-experts model.
 
-    Entropy and margin are means over its routers, of the softmax over all experts. Every expert of every layer is an
-    oscillator that bears its share of the routing. The clocks run over the last hidden states.
+    Entropy and margin are computed from each router's softmax over all experts, averaged over routers. Every expert
+    of every layer is an oscillator whose load is its share of the routing. The clocks run over the last hidden states.
 
     Args:
         model (`PreTrainedModel`): The model, with its head.
-        candidates (`int`, *optional*, defaults to 8): How many tokens enter the tournament; 0 leaves the choice to
-            `generate`.
-        say (`float`, *optional*, defaults to 0.5): How much the clocks count in it.
+        candidates (`int`, *optional*, defaults to 8): How many tokens enter the tournament; 0 disables it, and
+            `generate` chooses.
+        say (`float`, *optional*, defaults to 0.5): Weight of the clocks' scores in it.
 
     Raises:
         ValueError: The model has no routers, or an argument is out of range.
@@ -108,7 +108,7 @@ class MixtureSignals(ClockedSignals):
         self._thread = threading.get_ident()
         self._logits: dict[int, torch.Tensor] = {}
         self._open = ExitStack()
-        # Compiled blocks would not see the hooks.
+        # Compiled blocks would skip the hooks.
         self._open.enter_context(torch.compiler.set_stance("force_eager"))
         for layer, (router, index) in enumerate(self.routers):
             self._open.callback(router.register_forward_hook(self._route(layer, index)).remove)

@@ -1,8 +1,8 @@
 """
-Clocks: what a stream of states looks like at three timescales, and how coherent the units are that make it.
+Clocks summarize a stream of states at three timescales; coherence measures how synchronized a model's units are.
 
-Everything here is a running summary of vectors that a model has computed anyway. Nothing is random and nothing is
-trained: the same stream gives the same numbers.
+Everything here is a running statistic of vectors that the model computes anyway. It is deterministic and has no
+trained parameters.
 """
 
 import math
@@ -11,15 +11,15 @@ import torch
 from torch import nn
 
 
-# Radians that a unit runs ahead by for a deviation of the usual size.
+# Radians that a phase advances for a deviation of the usual size.
 PACE = 0.3
 QUARTER = math.pi / 2
-# Deviations below this are rounding.
+# Smaller deviations are rounding errors.
 LEAST_SPREAD = 1e-4
 
 
 class Average:
-    """An exponential mean of numbers, a plain one while there are few."""
+    """An exponential moving average; a plain mean over the first few values."""
 
     def __init__(self, decay: float):
         self.decay = decay
@@ -35,24 +35,24 @@ class Average:
 
 class ClockHead:
     """
-    A leaky mean of states, and the basins that it stays in: directions that it came to and came back to.
+    A leaky mean of states, and its basins: directions that it visits repeatedly.
 
-    A state farther than `reach` from all basins founds a new one while there is room; otherwise the nearest takes it,
-    and follows it at the pace of the clock.
+    If the cosine of the mean to every basin is below `reach`, a new basin is created while there is
+    room. Otherwise the nearest basin moves towards the mean, with the clock's decay.
 
     Args:
-        decay (`float`): How much of the mean stays at each step: 0.5 forgets at once, 0.99 remembers 100 tokens.
-        most_basins (`int`): Room for so many.
+        decay (`float`): Fraction of the mean kept at each step: 0.5 forgets at once, 0.99 covers about 100 tokens.
+        most_basins (`int`): Maximum number of basins.
         reach (`float`): The least cosine at which a state belongs to a basin.
 
     Attributes:
-        current_basin (`int`): The one that the clock is in, numbered as they were founded; -1 before the first state.
-        proximity (`float`): How near the mean was to the nearest basin before that took it, -1 to 1: 1 at its centre,
-            0 at its edge, less outside; 0 for the first state.
-        trans_prob (`float`): How often, up to then, the last basin was followed by this one, with one more count for
-            every basin that there is room for.
-        confidence (`float`): How settled the clock is, 0 to 1: rises at its own pace while it stays in a basin, up to
-            its proximity, and starts again with a new one.
+        current_basin (`int`): Index of the current basin, in order of creation; -1 before the first state.
+        proximity (`float`): How near the mean was to the nearest basin before that basin was updated, -1 to 1: 1 at
+            its centre, 0 at its edge, negative outside; 0 for the first state.
+        trans_prob (`float`): Probability of the transition from the last basin to this one, from the counts so far
+            with add-one smoothing over `most_basins`.
+        confidence (`float`): How settled the clock is, 0 to 1: rises with the clock's decay while it stays in a
+            basin, up to its proximity, and starts again in another one.
     """
 
     def __init__(self, decay: float, most_basins: int, reach: float):
@@ -68,7 +68,7 @@ class ClockHead:
         self.proximity = self.trans_prob = self.confidence = 0.0
 
     def step(self, state: torch.Tensor) -> None:
-        """Takes the next state of the stream, `(width,)`, in any dtype and on any device."""
+        """Processes the next state of the stream, `(width,)`, in any dtype and on any device."""
         direction = nn.functional.normalize(state.detach().float().cpu(), dim=0)
         if self.state is None or self.centres is None:
             self.state, self.centres, self.current_basin = direction, direction[None], 0
@@ -96,7 +96,7 @@ class ClockHead:
         self.current_basin = basin
 
     def score(self, candidates: torch.Tensor) -> torch.Tensor:
-        """How near each candidate for the next state, `(candidates, width)`, would keep the clock to its basin."""
+        """Cosine of the clock's mean to its basin if each candidate `(candidates, width)` were the next state."""
         if self.state is None or self.centres is None:
             return torch.zeros(len(candidates))
         directions = nn.functional.normalize(candidates.detach().float().cpu(), dim=1)
@@ -106,20 +106,20 @@ class ClockHead:
 
 class Coherence:
     """
-    Kuramoto oscillators, one for each unit (an expert, a head of attention), and their order parameter
+    Kuramoto oscillators, one for each unit (an expert or an attention head), and their order parameter
     `R = |mean exp(i phase)|`.
 
-    A unit that bears the load it usually bears is drawn to the mean phase. One that bears more or less runs ahead or
-    falls behind, the farther the more its load strays beyond what loads usually do: so R falls when work is shared out
-    in a new way, and recovers as that becomes usual. Only ratios of deviations count, not how large loads are.
+    A unit with its usual load is pulled towards the mean phase. A unit with more or less load moves ahead or behind,
+    in proportion to its deviation relative to the usual size of deviations. So R falls when the load is distributed
+    in a new way, and recovers as that becomes usual. Only ratios of deviations count, not the size of loads.
 
     Args:
-        decay (`float`, *optional*, defaults to 0.9): How slowly the usual load, and the usual R, follow.
-        coupling (`float`, *optional*, defaults to 0.3): How strongly phases are drawn together, 0 to 1.
+        decay (`float`, *optional*, defaults to 0.9): Decay of the moving averages of the load and of R.
+        coupling (`float`, *optional*, defaults to 0.3): How strongly phases are pulled together, 0 to 1.
 
     Attributes:
         R (`float`): The order parameter, 0 to 1.
-        delta_R (`float`): How far it is above what it usually is.
+        delta_R (`float`): R minus its moving average.
     """
 
     def __init__(self, decay: float = 0.9, coupling: float = 0.3):
@@ -130,18 +130,18 @@ class Coherence:
         """Forgets everything."""
         self.phases: torch.Tensor | None = None
         self.usual: torch.Tensor | None = None
-        # Slower than the usual load, or a change would count for as much for as long as it lasts.
+        # Slower than the usual load: otherwise a lasting change would keep its full effect.
         self._spread = Average(1 - (1 - self.decay) / 10)
         self.R, self.delta_R = 1.0, 0.0
         self._usual_R = Average(self.decay)
 
     def step(self, load: torch.Tensor, hold: float = 1.0) -> None:
         """
-        Moves all phases on.
+        Advances all phases by one step.
 
         Args:
-            load (`torch.Tensor` of shape `(units,)`): What each unit bears, 0 to 1.
-            hold (`float`, *optional*, defaults to 1.0): What is left of the coupling, 0 to 1.
+            load (`torch.Tensor` of shape `(units,)`): Load of each unit, 0 to 1.
+            hold (`float`, *optional*, defaults to 1.0): Factor on the coupling, 0 to 1.
         """
         load = load.detach().float().cpu()
         if self.phases is None or self.usual is None:
@@ -152,7 +152,7 @@ class Coherence:
         deviation = load - self.usual
         size = float(deviation.abs().mean())
         spread = max(size if self._spread.value is None else self._spread.value, LEAST_SPREAD)
-        # A quarter of a turn at most: as far ahead and as far behind are opposite then.
+        # At most a quarter turn: a unit ahead and a unit behind are then at most in opposite phase.
         kick = QUARTER * (PACE / QUARTER * deviation / spread).tanh()
         self.phases = self.phases + kick + pull
         if size > 0:

@@ -1,10 +1,11 @@
 """
-The session controller: a text in chunks, each ended by a balance of pressures, and a user who says when it goes on.
+The session controller generates a text in chunks. The balance of pressures decides after each chunk whether to pause;
+the user decides when to continue.
 
-It is never agentic: in multistep mode every chunk ends in a pause, and nothing but a call of
-[`~SessionController.reply`] by the user ends a pause. There is no thread, no timer and no queue in here that could.
+It is never agentic: in multistep mode every chunk ends in a pause, and only a call of [`~SessionController.reply`] by
+the user ends a pause. This module has no thread, timer or queue.
 
-The rules are in [`pressure`], what they are fed with in [`signals`]; decoding is `generate` of transformers.
+The formulas are in [`pressure`], their inputs in [`signals`]; decoding is `generate` of transformers.
 """
 
 import math
@@ -29,7 +30,7 @@ COMMANDS = ("multistep on", "multistep off", "end loop")
 SENTENCE_END = re.compile(r"""(?:[!?…]|(?<!\d)\.|\.(?=["'”’)\]]*\s))["'”’)\]]*\s*$|\n\s*$""")
 # A full stop behind a digit may be a decimal point: it ends a sentence once the next token opens with white space.
 NUMBER_END = re.compile(r"""\d\.["'”’)\]]*$""")
-# So many tokens, of the end of a text, tell whether a sentence has ended.
+# Number of final tokens that are decoded to detect the end of a sentence.
 TAIL = 8
 
 Constraint = Callable[[str], float]
@@ -38,14 +39,14 @@ Constraint = Callable[[str], float]
 @dataclass(frozen=True)
 class Pause:
     """
-    What was said since the user last spoke, and why it waits.
+    The tokens emitted since the last user input, and the reason for the pause.
 
     Attributes:
         reason (`str`): One of `telemetry.PAUSE_REASONS`.
-        token_ids (`list[int]`): The tokens that were said.
-        text (`str`, *optional*): The same in words; None without a tokenizer.
-        chunks (`int`): In how many chunks.
-        ended (`bool`): Whether the model ended its text: only something new goes on from there.
+        token_ids (`list[int]`): The emitted tokens.
+        text (`str`, *optional*): The same as text; None without a tokenizer.
+        chunks (`int`): Number of chunks.
+        ended (`bool`): Whether the model ended its text: only a reply with text continues from there.
         record (`dict`): Telemetry of the last chunk.
     """
 
@@ -60,16 +61,16 @@ class Pause:
 @dataclass
 class Turn:
     """
-    A text under way.
+    A text that is being generated.
 
     Attributes:
-        inputs (`dict`): What `generate` is given: streams at first, the sequence so far later on.
-        options (`dict`): What it is given every time.
-        max_chunks (`int`): After this many it stops for good.
-        cache (`DuplexCache`): Its state.
-        chunks (`int`): How many were said.
-        said (`list[int]`): All tokens that were said.
-        ended (`bool`): Whether the model ended it.
+        inputs (`dict`): Inputs of `generate`: the streams at first, later the sequence so far.
+        options (`dict`): Further arguments of every `generate` call.
+        max_chunks (`int`): The text stops after this many chunks.
+        cache (`DuplexCache`): Generation state.
+        chunks (`int`): Number of chunks emitted.
+        said (`list[int]`): All emitted tokens.
+        ended (`bool`): Whether the model ended the text.
     """
 
     inputs: dict[str, Any]
@@ -83,11 +84,11 @@ class Turn:
 
 class ChunkEnd(StoppingCriteria):
     """
-    Ends a chunk: at the sentence end nearest to `size` tokens, at `longest` where none comes, and at once where the
-    fast clock brakes.
+    Ends a chunk at the sentence end nearest to `size` tokens, at `longest` if there is none, and at once when the fast
+    clock brakes.
 
-    Which sentence end is nearest is judged when one is there, from how long sentences have been so far in this chunk:
-    to look ahead would be to go on beyond a pause that nobody ended. Without a tokenizer no sentence ends.
+    At each sentence end, the mean sentence length of this chunk predicts whether the next one would be nearer: looking
+    ahead would generate beyond a pause. Without a tokenizer, sentence ends are not detected.
     """
 
     def __init__(self, size: int, longest: int, tokenizer: Any, brake: Callable[[], bool]):
@@ -97,13 +98,13 @@ class ChunkEnd(StoppingCriteria):
 
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.BoolTensor:
         if self.start is None:
-            # Called first when one token has been said.
+            # The first call comes after the first token.
             self.start = input_ids.shape[1] - 1
         done = self.brake() or self.is_over(input_ids[0, self.start :].tolist())
         return torch.full((input_ids.shape[0],), done, dtype=torch.bool, device=input_ids.device)
 
     def is_over(self, said: list[int]) -> bool:
-        """Whether a chunk of these tokens is one."""
+        """Returns whether the chunk ends after these tokens."""
         if self.tokenizer is None:
             return len(said) >= self.size
         text, before = (
@@ -118,7 +119,7 @@ class ChunkEnd(StoppingCriteria):
 
 def provider_for(model: Any) -> SignalProvider:
     """
-    What reads the signals of a model.
+    Returns the signal provider for a model.
 
     Raises:
         ValueError: The model is neither one of our generators nor a mixture of experts.
@@ -134,7 +135,7 @@ def provider_for(model: Any) -> SignalProvider:
 
 
 def encode_reply(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of what a user typed: an update where the tokenizer has a token for that, the plain text elsewhere."""
+    """Encodes what a user typed: as an update if the tokenizer has an update token, else as plain text."""
     if getattr(tokenizer, "update_token_id", None) is not None:
         return encode_update(tokenizer, text)
     return tokenizer(f" {text}", add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -142,16 +143,16 @@ def encode_reply(tokenizer: Any, text: str) -> list[int]:
 
 class SessionController:
     """
-    One conversation with a model that speaks in chunks.
+    One conversation with a model that generates in chunks.
 
     Args:
         model (`PreTrainedModel`): One of our generators, or any causal language model of transformers with
-            [`~modeling.DuplexGenerationMixin`] in front ([`~multistep.ClockGatedMixtralForCausalLM`] is one).
-        chunk_size (`int`, *optional*, defaults to 100): Tokens in a chunk. With a tokenizer a chunk ends at the
-            sentence end nearest to that, and has half as many more at most.
-        tokenizer (*optional*): Its tokenizer: without one, nothing can be typed and no sentence ends.
-        provider (`SignalProvider`, *optional*): Where signals come from, if not from [`provider_for`].
-        on_record (`Callable[[dict], None]`, *optional*): Is handed each chunk's telemetry.
+            [`~modeling.DuplexGenerationMixin`] as first base (as [`~multistep.ClockGatedMixtralForCausalLM`]).
+        chunk_size (`int`, *optional*, defaults to 100): Tokens in a chunk. With a tokenizer, a chunk ends at the
+            sentence end nearest to that, at most 1.5 times as long.
+        tokenizer (*optional*): Its tokenizer; without one, replies have no text and sentence ends are not detected.
+        provider (`SignalProvider`, *optional*): Source of the signals; by default that of [`provider_for`].
+        on_record (`Callable[[dict], None]`, *optional*): Receives each chunk's telemetry.
 
     Attributes:
         mode (`str`): `single_turn` or `multistep`.
@@ -187,10 +188,10 @@ class SessionController:
         self.chunk_id = 0
         self.turn: Turn | None = None
 
-    # What the user does
+    # Called by the user
 
     def set_mode(self, mode: str) -> None:
-        """Sets `single_turn` or `multistep`. Nothing is said by that."""
+        """Sets `single_turn` or `multistep`. Generates nothing."""
         for known in MODES:
             if mode == known:
                 self.mode = known
@@ -198,7 +199,7 @@ class SessionController:
         raise ValueError(f"`mode` must be one of {', '.join(MODES)}, got {mode!r}.")
 
     def end_loop(self) -> None:
-        """The text is over: nothing is unfinished any more, and its state and that of the clocks are forgotten."""
+        """Ends the text: sets the residual intent to 0, and drops the state of the text and of the clocks."""
         self.residual_intent, self.chunk_id, self.turn = 0.0, 0, None
         self.provider.reset()
 
@@ -207,16 +208,16 @@ class SessionController:
         Registers a constraint.
 
         Args:
-            name (`str`): What errors call it; one of the same name is replaced.
-            constraint (`Callable[[str], float]`): Is handed all that was said in this text after each chunk, and
-                returns what it asks for: 0 where it is kept, the more the worse it is broken.
+            name (`str`): Its name in errors; a constraint of the same name is replaced.
+            constraint (`Callable[[str], float]`): Receives, after each chunk, all text emitted so far, and returns a
+                penalty: 0 if the constraint holds, larger the worse it is violated.
         """
         if self.tokenizer is None:
             raise ValueError("`add_constraint` needs words to look at: give the controller a `tokenizer`.")
         self.constraints[name] = constraint
 
     def command(self, text: str) -> bool:
-        """Does what a command says, if the whole text is one; whether it was."""
+        """Executes `text` if all of it is a command; returns whether it was."""
         words = " ".join(text.lower().split())
         if words not in COMMANDS:
             return False
@@ -230,13 +231,14 @@ class SessionController:
         self, input_ids: torch.LongTensor | None = None, max_chunks: int = 10, **kwargs: Any
     ) -> Pause:
         """
-        Begins a text, and speaks until the first pause. One that was under way is given up.
+        Begins a text, and generates until the first pause. A text in progress is dropped.
 
         Args:
             input_ids (`torch.LongTensor` of shape `(1, length)`, *optional*): The emitted stream so far, as `generate`
-                takes it; a stock language model is given its prompt here.
-            max_chunks (`int`, *optional*, defaults to 10): The most chunks of this text, whoever asks for more.
-            kwargs: Goes to `generate`: `prompt_ids` and `prompt_mask`, `streamer`, `do_sample`, an
+                takes it; for a stock language model, the prompt.
+            max_chunks (`int`, *optional*, defaults to 10): Maximum number of chunks of this text, replies
+                included.
+            kwargs: Passed to `generate`: `prompt_ids` and `prompt_mask`, `streamer`, `do_sample`, an
                 `interrupt_callback` for updates that do not wait for a pause.
 
         Raises:
@@ -259,11 +261,11 @@ class SessionController:
 
     def reply(self, text: str = "") -> Pause | None:
         """
-        What the user types at a pause, and the only thing that ends one: a command (nothing is said then, None is
-        returned), nothing (it goes on as it was going), or text, which reaches the running state as an update.
+        Processes what the user types at a pause; only this ends a pause. A command generates nothing and returns None;
+        an empty text continues unchanged; any other text is applied to the running state as an update.
 
         Raises:
-            ValueError: Nothing is paused, all chunks were said, or the text is unusable. Nothing has changed.
+            ValueError: There is no pause, all chunks were used, or the text is unusable. Nothing has changed.
         """
         if self.command(text):
             return None
@@ -285,10 +287,10 @@ class SessionController:
             raise ValueError(f"`text` has {len(ids)} tokens, more than max_message_length ({longest}): shorten it.")
         return ids
 
-    # What it does then
+    # Internal
 
     def _speak(self, turn: Turn, typed: list[int] | None = None) -> Pause:
-        """Chunk after chunk until there is a reason to pause; the first one hears what was typed."""
+        """Generates chunks until there is a reason to pause; the first chunk applies what was typed."""
         before, first = len(turn.said), turn.chunks
         pauses = False
         while not pauses:
@@ -302,7 +304,7 @@ class SessionController:
         return None if self.tokenizer is None else self.tokenizer.decode(ids, skip_special_tokens=True)
 
     def _generate_chunk(self, turn: Turn, typed: list[int] | None) -> int:
-        """Says one chunk; its length. If that fails, the turn is where it was before."""
+        """Generates one chunk and returns its length. On an error, the turn is rolled back."""
         options = dict(turn.options)
         callback = options.pop("interrupt_callback", None)
         processors = [*(options.pop("logits_processor", None) or ()), *self.provider.logits_processors()]
@@ -330,7 +332,7 @@ class SessionController:
                     return_dict_in_generate=True,
                 )
         except InterruptError as error:
-            # The user's own callback failed, in the middle of a chunk: what was said before was said.
+            # The user's callback failed in the middle of a chunk: the tokens emitted before are kept.
             self._keep(turn, error.input_ids, ends.start)
             raise
         except BaseException:
@@ -343,7 +345,7 @@ class SessionController:
         return output.sequences.shape[1] - (ends.start or 0)
 
     def _keep(self, turn: Turn, sequences: torch.LongTensor, start: int | None) -> None:
-        """Takes over what was said from column `start` on, if anything; from now on the turn can be replied to."""
+        """Stores the tokens emitted from column `start` on, if any; from now on `reply` accepts this turn."""
         turn.inputs = {"input_ids": sequences}
         turn.said += [] if start is None else sequences[0, start:].tolist()
         self.turn = turn
@@ -353,7 +355,7 @@ class SessionController:
         return compute_fast_pressure(now.router_entropy, now.router_margin, now.delta_R) < BRAKE
 
     def _after_chunk(self, turn: Turn, tokens: int) -> tuple[Record, bool]:
-        """Balances the pressures after a chunk of so many tokens: telemetry, and whether it pauses."""
+        """Weighs the pressures after a chunk of `tokens` tokens; returns telemetry, and whether to pause."""
         self.provider.constraint_penalty = self._penalty(turn)
         now = self.provider.signals()
         found = weigh(now, self.residual_intent)

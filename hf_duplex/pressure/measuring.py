@@ -1,8 +1,8 @@
 """
-Pressures of a live session, from the forwards that its tokens need anyway.
+Pressures of a live session, measured in the forwards that generate its tokens.
 
-A [`PressureGauge`] watches one conversation. It is given to [`Server.open`] as `measure=N`: after every N tokens a
-record of telemetry goes into the session's log, as an event of the kind `pressure`, and to whoever watches it.
+A [`PressureGauge`] measures one conversation. [`Server.open`] creates it for `measure=N`: after every N tokens a
+telemetry record is written to the session's log, as an event of kind `pressure`, and sent to its watchers.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class PressureGauge:
         every (`int`): Tokens between two records.
 
     Raises:
-        ValueError: `every` is less than 1, or the model has nothing to read signals from.
+        ValueError: `every` is less than 1, or no signals can be read from the model.
     """
 
     def __init__(self, model: Any, every: int):
@@ -34,7 +34,7 @@ class PressureGauge:
         self.tokens = 0
 
     def follow(self, row: int, is_live: Callable[[], bool], alone: bool) -> AbstractContextManager | None:
-        """Reads a row of the running batch until the context ends. Experts are shared by all rows: alone only."""
+        """Measures a row of the batch until the context ends; with experts, which rows share, only if it is alone."""
         if isinstance(self.provider, DuplexSignals):
             self.provider.row, self.provider.is_live = row, is_live
         elif not alone:
@@ -42,7 +42,7 @@ class PressureGauge:
         return self.provider
 
     def after_token(self) -> Record | None:
-        """Counts a token; the record that is due after it, if one is."""
+        """Counts a token; returns the record if one is due."""
         self.tokens += 1
         if self.tokens % self.every:
             return None

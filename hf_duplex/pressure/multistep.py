@@ -1,9 +1,8 @@
 """
-Models that speak in chunks by themselves: `generate_multistep()` and `get_pressure_signals()` on a model.
+Models with `generate_multistep()` and `get_pressure_signals()`, which generate in chunks.
 
-Imports point down only, so that the models of `modeling`, which travel with a checkpoint, know nothing of sessions.
-These are their siblings with [`MultistepMixin`] in front: the same weights, loaded from the same checkpoints, and
-saved as the plain models.
+The models of `modeling` are saved with a checkpoint and must not import the session controller. The classes here add
+[`MultistepMixin`] as first base class: they load the same checkpoints, and are saved as the plain models.
 """
 
 import copy
@@ -22,8 +21,8 @@ class MultistepMixin:
     A model with a session controller of its own.
 
     Attributes:
-        plain_class (`type`): What it is saved as.
-        controller (`SessionController`, *optional*): That of the last `generate_multistep`, to reply to.
+        plain_class (`type`): The class it is saved as.
+        controller (`SessionController`, *optional*): Controller of the last `generate_multistep`; call its `reply`.
     """
 
     plain_class: type
@@ -40,7 +39,7 @@ class MultistepMixin:
         **kwargs: Any,
     ) -> Pause:
         """
-        Begins a text, and speaks until the first pause; `controller.reply(...)` goes on.
+        Begins a text, and generates until the first pause; `controller.reply(...)` continues.
 
         Args:
             input_ids (`torch.LongTensor` of shape `(1, length)`, *optional*), max_chunks, kwargs: As for
@@ -56,7 +55,7 @@ class MultistepMixin:
 
     def get_pressure_signals(self) -> Record:
         """
-        The signals after the newest token of `generate_multistep`, by name; nothing is computed for that.
+        Returns the signals after the newest token of `generate_multistep`, by name; needs no forward.
 
         Raises:
             ValueError: There are none yet.
@@ -66,7 +65,7 @@ class MultistepMixin:
         return self.controller.provider.signals().to_dict()
 
     def save_pretrained(self, *args: Any, **kwargs: Any) -> Any:
-        """Saves the plain model: how a session paces it is no part of a checkpoint."""
+        """Saves the plain model: session control is not part of a checkpoint."""
         plain = copy.copy(self)
         plain.__class__ = self.plain_class
         plain.__dict__.pop("controller", None)
@@ -87,15 +86,16 @@ class MultistepBaselineForCausalLM(MultistepMixin, DuplexBaselineForCausalLM):
 
 class ClockGatedMixtralForCausalLM(MultistepMixin, DuplexGenerationMixin, MixtralForCausalLM):
     """
-    A Mixtral that hears while it speaks: what is typed at a pause joins its stream in place. Three clocks and the
-    coherence of its experts pace it and choose its tokens ([`~chronovisor.MixtureSignals`]).
+    A Mixtral that accepts updates while it generates: a reply at a pause is spliced into its stream. Three clocks and
+    the coherence of its experts decide when it pauses, and the clocks choose its tokens
+    ([`~chronovisor.MixtureSignals`]).
     """
 
     plain_class = MixtralForCausalLM
 
     def __init__(self, config: Any):
         super().__init__(config)
-        # A stock configuration says nothing of messages.
+        # A stock configuration has no fields for messages.
         for name, value in (("max_message_length", 64), ("message_separator_token_id", None)):
             setattr(config, name, getattr(config, name, value))
 

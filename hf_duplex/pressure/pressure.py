@@ -1,15 +1,15 @@
 """
-Pressure: whether to go on speaking, as a balance of forces from three clocks. Pure functions of floats.
+Pressure: whether to continue generating, as a weighted sum of three clocks. Pure functions of floats.
 
-A pressure is no score: above 0 it pushes on, below 0 it holds back. The fast clock watches whether the state is stable
-and may only brake, the mid clock carries what is unfinished, the slow clock watches what must not be broken. Each
-function is monotonic in each of its signals (of `confidence`, in the direction of what it scales).
+A positive pressure favors continuing, a negative one favors pausing. The fast clock measures stability and can only
+brake; the mid clock measures what is unfinished; the slow clock measures constraints that must hold. Each function is
+monotonic in each of its signals (for `confidence`, the direction is the sign of what it scales).
 
-Two consequences of these rules that their formulas do not show at first sight:
+Two consequences of the formulas:
 
 - With a `router_margin` of 0 or more and any `delta_R`, `P_fast` never falls below -0.7: -0.5 - 0.2 at the very most.
   The brake `fast_instability` is for providers whose margin can be negative.
-- At a `router_entropy` of 1 the fast clock has no weight, so that it is heard through its brake alone.
+- At a `router_entropy` of 1 the fast clock has no weight, so that only its brake has an effect.
 """
 
 from math import tanh
@@ -19,7 +19,7 @@ from typing import Literal
 Mode = Literal["single_turn", "multistep"]
 MODES: tuple[Mode, ...] = ("single_turn", "multistep")
 BRAKE = -0.7
-"""Below this the fast clock alone pauses."""
+"""Below this, the fast clock alone causes a pause."""
 LARGEST_FAST_WEIGHT = 0.2
 
 
@@ -29,10 +29,10 @@ def clip(value: float, low: float, high: float) -> float:
 
 def compute_fast_pressure(router_entropy: float, router_margin: float, delta_R: float) -> float:
     """
-    Whether the state is stable enough to go on right now, -1 to 1.
+    Whether the state is stable enough to continue now, -1 to 1.
 
     Args:
-        router_entropy (`float`): Entropy of the routing distribution as a share of the largest one, 0 to 1.
+        router_entropy (`float`): Entropy of the routing distribution divided by its maximum, 0 to 1.
         router_margin (`float`): By how much the first expert leads the second.
         delta_R (`float`): Change of coherence (the Kuramoto order parameter).
     """
@@ -41,12 +41,12 @@ def compute_fast_pressure(router_entropy: float, router_margin: float, delta_R: 
 
 def compute_mid_pressure(margin: float, trans_prob: float, prox_meso: float, delta_R: float) -> float:
     """
-    Whether there is anything unfinished that is worth going on with, -1 to 1.
+    Whether there is unfinished content to continue with, -1 to 1.
 
     Args:
-        margin (`float`): Routing margin; a small one is uncertainty.
+        margin (`float`): Routing margin; a small one means uncertainty.
         trans_prob (`float`): How plausible the last transition between basins was, 0 to 1.
-        prox_meso (`float`): How near the mid clock is to its basin, that of the topic.
+        prox_meso (`float`): How near the mid clock is to its basin, the topic.
         delta_R (`float`): Change of coherence.
     """
     pressure = 0.4 * tanh(1.0 - margin) + 0.3 * tanh(trans_prob) + 0.2 * tanh(prox_meso) + 0.1 * tanh(delta_R)
@@ -55,12 +55,12 @@ def compute_mid_pressure(margin: float, trans_prob: float, prox_meso: float, del
 
 def compute_slow_pressure(prox_macro: float, constraint_penalty: float, confidence: float) -> float:
     """
-    Whether going on agrees with what must hold for long, -1 to 1.
+    Whether continuing agrees with long-term constraints, -1 to 1.
 
     Args:
         prox_macro (`float`): How near the slow clock is to its basin.
-        constraint_penalty (`float`): Sum of what the registered constraints ask for, 0 or more.
-        confidence (`float`): How settled the slow clock is, 0 to 1; it speaks only when it is.
+        constraint_penalty (`float`): Sum of the penalties of the registered constraints, 0 or more.
+        confidence (`float`): How settled the slow clock is, 0 to 1; it has an effect only when settled.
     """
     return clip(confidence * (0.3 * tanh(prox_macro) - 0.7 * tanh(constraint_penalty)), -1.0, 1.0)
 
@@ -68,7 +68,7 @@ def compute_slow_pressure(prox_macro: float, constraint_penalty: float, confiden
 def compute_pressure_weights(
     router_entropy: float, residual_intent: float, slow_confidence: float
 ) -> tuple[float, float, float]:
-    """How much the fast, the mid and the slow clock count: at most 0.2, 0.5 to 1, 0 to 0.3."""
+    """Weights of the fast, the mid and the slow clock: at most 0.2, 0.5 to 1, 0 to 0.3."""
     w_fast = min(LARGEST_FAST_WEIGHT, 1.0 - router_entropy)
     w_mid = 0.5 + 0.5 * residual_intent
     w_slow = 0.3 * slow_confidence
@@ -84,15 +84,15 @@ def compute_net_pressure(
 
 def hold_lone_veto(net_pressure: float, P_fast: float, P_mid: float, w_fast: float, w_mid: float) -> float:
     """
-    The net pressure that a pause is decided by: a veto of the slow clock needs the faster clocks to agree. Where these
-    two together do not hold back, the slow clock alone does not turn the balance: 0 instead of less.
+    Returns the net pressure that decides about a pause. The slow clock cannot cause a pause alone: if the weighted sum
+    of the fast and mid pressures is not negative, a negative net pressure becomes 0.
     """
     faster = w_fast * P_fast + w_mid * P_mid
     return net_pressure if faster < 0 else max(0.0, net_pressure)
 
 
 def should_pause(P_fast: float, net_pressure: float, mode: str) -> tuple[bool, str]:
-    """Whether to pause after a chunk, and the reason; `continue` where there is none."""
+    """Whether to pause after a chunk, and the reason; `continue` if it does not pause."""
     if P_fast < BRAKE:
         return True, "fast_instability"
     if net_pressure < 0:
@@ -110,8 +110,8 @@ def compute_residual_intent(P_mid: float, margin: float, delta_R: float, chunk_t
         P_mid (`float`): Pressure of the mid clock.
         margin (`float`): Routing margin; uncertainty raises the intent.
         delta_R (`float`): Change of coherence; recovery lowers it.
-        chunk_tokens (`int`): Length of the chunk; the fuller, the less is left.
-        max_chunk (`int`): The longest that a chunk can be.
+        chunk_tokens (`int`): Length of the chunk; the longer, the less is left.
+        max_chunk (`int`): Maximum length of a chunk.
 
     Raises:
         ValueError: `max_chunk` is not positive.

@@ -1,6 +1,6 @@
 """
-Probes: what happens inside a model while it listens and speaks. A probe is a context manager; it reads by hooks,
-changes no result, and leaves the model as it was.
+Probes record what happens inside a model while it reads updates and generates. A probe is a context manager that uses
+hooks, changes no result, and restores the model on exit.
 """
 
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ def gru_openness(cell: nn.GRUCell, inputs: torch.Tensor, hidden: torch.Tensor) -
 
 
 class Probe:
-    """What the probes share: hooks that are taken off again."""
+    """Base class of the probes: registers hooks, and removes them on exit."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -44,11 +44,11 @@ class Probe:
 
 class GateProbe(Probe):
     """
-    How far the gates of a latent update rule open (`gated`, `gru` and `slot` have some).
+    How far the gates of a latent update rule open (`gated`, `gru` and `slot` have gates).
 
     Attributes:
-        openness (`list[torch.Tensor]`): For each message that was folded in while the probe was on, the mean over the
-            width, 0 to 1, of shape `(batch, n_slots)`. Empty for a rule without gates.
+        openness (`list[torch.Tensor]`): For each message that was applied while the probe was active, the mean over
+            the width, 0 to 1, of shape `(batch, n_slots)`. Empty for a rule without gates.
     """
 
     def __init__(self, rule: nn.Module):
@@ -72,8 +72,8 @@ class GateProbe(Probe):
 
 class AttentionProbe(Probe):
     """
-    What the newest forward of a generator attended to. While it is on, attention is computed by the eager
-    implementation, which alone keeps its weights.
+    Attention weights of the newest forward of a generator. While the probe is active, attention uses the eager
+    implementation, the only one that returns its weights.
 
     Args:
         model (`PreTrainedModel`): Any of the three generators, with its head.
@@ -86,7 +86,7 @@ class AttentionProbe(Probe):
         self._weights: dict[str, list[torch.Tensor]] = {"cross": [], "own": []}
 
     def attach(self) -> None:
-        # Compiled blocks would not see the hooks.
+        # Compiled blocks would skip the hooks.
         self._open.enter_context(torch.compiler.set_stance("force_eager"))
         before = self.model.config._attn_implementation
         self._open.callback(self.model.set_attn_implementation, before)
@@ -110,21 +110,21 @@ class AttentionProbe(Probe):
     @property
     def cross(self) -> torch.Tensor | None:
         """
-        Cross-attention, the mean over layers and heads, of shape `(batch, queries, 1 + slots)`: the first column is
-        attention to nothing. None for a generator that has none.
+        Cross-attention, averaged over layers and heads, of shape `(batch, queries, 1 + slots)`: the first column is
+        attention to nothing. None for a generator without cross-attention.
         """
         return torch.stack(self._weights["cross"]).mean(0) if self._weights["cross"] else None
 
     @property
     def own(self) -> torch.Tensor | None:
-        """Self-attention, the same way, of shape `(batch, queries, columns)`."""
+        """Self-attention, averaged over layers and heads, of shape `(batch, queries, columns)`."""
         return torch.stack(self._weights["own"]).mean(0) if self._weights["own"] else None
 
 
 class AdapterAttentionProbe(Probe):
     """
-    What the newest forward of a duplex adapter attended to, in the attention layers of its base. While it is on,
-    attention is computed by the eager implementation of the base, which alone keeps its weights.
+    Attention weights of a duplex adapter's newest forward, in the attention layers of its base. While it is active,
+    attention uses the eager implementation of the base, the only one that returns its weights.
 
     Args:
         model (`DuplexAdapterForCausalLM`): The adapter.
@@ -157,8 +157,8 @@ class AdapterAttentionProbe(Probe):
     @property
     def weights(self) -> torch.Tensor | None:
         """
-        The mean over layers and heads, `(batch, queries, columns)`: slots, those of the prompt last, then the stream
-        itself. None where the base does not give its weights.
+        Attention averaged over layers and heads, `(batch, queries, columns)`: slots, those of the prompt last, then
+        the stream itself. None if the base does not return its weights.
         """
         same = len({weights.shape for weights in self._weights}) == 1
         return torch.stack(self._weights).mean(0) if same else None

@@ -1,8 +1,9 @@
 """
-The signals that pressures are computed from, read off the forward pass that chose the last token: there is no second.
+Signals are the inputs of the pressures. They are read from the forward pass that chose the last token, without an
+extra forward.
 
-A provider is a context manager that watches a model while it generates. It listens by hooks, changes no weight, and
-leaves the model as it was. [`DuplexSignals`] watches our three generators; [`~chronovisor.MixtureSignals`] watches
+A provider is a context manager that measures a model while it generates. It uses hooks, changes no weight, and
+restores the model on exit. [`DuplexSignals`] measures our three generators; [`~chronovisor.MixtureSignals`] measures
 mixture-of-experts models of transformers.
 """
 
@@ -28,11 +29,11 @@ REACH = {"fast": 0.6, "mid": 0.85, "slow": 0.98}
 @dataclass(frozen=True)
 class Signals:
     """
-    What the pressures are functions of; [`pressure`] says what each means.
+    Inputs of the pressures; [`pressure`] explains each.
 
     Attributes:
-        router_entropy, router_margin, delta_R: For the fast clock; the first two at its pace.
-        margin, trans_prob, prox_meso: For the mid clock; the margin at its pace.
+        router_entropy, router_margin, delta_R: For the fast clock; the first two averaged with its decay.
+        margin, trans_prob, prox_meso: For the mid clock; the margin averaged with its decay.
         prox_macro, constraint_penalty, confidence: For the slow clock.
     """
 
@@ -52,7 +53,7 @@ class Signals:
 
 @dataclass(frozen=True)
 class Clock:
-    """Where a clock is: the basin that it is in, -1 before the first token, and how settled it is, 0 to 1."""
+    """State of a clock: its current basin, -1 before the first token, and how settled it is, 0 to 1."""
 
     current_basin: int
     confidence: float
@@ -60,27 +61,27 @@ class Clock:
 
 class SignalProvider(Protocol):
     """
-    Where a controller gets its signals from.
+    Source of a controller's signals.
 
     Attributes:
-        constraint_penalty (`float`): What the constraints that a user registered ask for; the controller sets it.
+        constraint_penalty (`float`): Sum of the penalties of the registered constraints; set by the controller.
     """
 
     constraint_penalty: float
 
     def __enter__(self) -> Self:
-        """Watches the model until `__exit__`."""
+        """Measures the model until `__exit__`."""
 
     def __exit__(self, *error: Any) -> None: ...
 
     def logits_processors(self) -> Sequence[LogitsProcessor]:
-        """What it adds to the logits processors of `generate`, if anything."""
+        """Logits processors to add to those of `generate`; may be empty."""
 
     def signals(self) -> Signals:
         """The signals after the newest token. Raises `ValueError` before the first one."""
 
     def clocks(self) -> dict[str, Clock]:
-        """The fast, the mid and the slow clock."""
+        """State of the fast, the mid and the slow clock."""
 
     def reset(self) -> None:
         """Forgets everything."""
@@ -88,8 +89,8 @@ class SignalProvider(Protocol):
 
 def evenness(weights: torch.Tensor) -> torch.Tensor:
     """
-    Entropy of distributions `(..., choices)` as a share of the largest one, 0 to 1, of shape `(...)`. Choices that
-    have no weight at all (empty slots) are none; with less than two choices there is nothing to be uncertain of: 0.
+    Entropy of distributions `(..., choices)` divided by its maximum, 0 to 1, of shape `(...)`. Choices without any
+    weight (empty slots) do not count; with less than two choices it is 0.
     """
     choices = (weights > 0).sum(-1)
     entropy = torch.special.entr(weights).sum(-1)
@@ -97,7 +98,7 @@ def evenness(weights: torch.Tensor) -> torch.Tensor:
 
 
 def lead(weights: torch.Tensor) -> torch.Tensor:
-    """By how much the first of distributions `(..., choices)` leads the second, 0 to 1, of shape `(...)`."""
+    """Largest minus second largest weight of distributions `(..., choices)`, 0 to 1, of shape `(...)`."""
     if weights.shape[-1] < 2:
         return weights[..., 0]
     first, second = weights.topk(2, dim=-1).values.unbind(-1)
@@ -106,10 +107,10 @@ def lead(weights: torch.Tensor) -> torch.Tensor:
 
 class ClockedSignals:
     """
-    What both providers share: averages, coherence and three clocks, moved on once for each token that is chosen.
-    Siblings call [`observe`] and say what its arguments are.
+    Base class of both providers: averages, coherence and three clocks, updated once for each token that is chosen.
+    Subclasses call [`observe`].
 
-    It watches one conversation at a time, in the thread that entered it: forwards of other threads are not seen.
+    It measures one conversation at a time, in the thread that entered it; forwards of other threads are ignored.
     """
 
     def __init__(self) -> None:
@@ -126,13 +127,13 @@ class ClockedSignals:
 
     def observe(self, weights: list[torch.Tensor], load: torch.Tensor, state: torch.Tensor, hold: float) -> None:
         """
-        Takes one step.
+        Updates all signals for one token.
 
         Args:
             weights (`list[torch.Tensor]`, each of shape `(routers, choices)`): Distributions of every router.
-            load (`torch.Tensor` of shape `(units,)`): What each oscillator bears, 0 to 1.
+            load (`torch.Tensor` of shape `(units,)`): Load of each oscillator, 0 to 1.
             state (`torch.Tensor` of shape `(width,)`): The state that the token is chosen from.
-            hold (`float`): What is left of the coupling between oscillators, 0 to 1.
+            hold (`float`): Factor on the coupling between oscillators, 0 to 1.
         """
         gap = float(torch.cat([lead(part) for part in weights]).mean())
         self.entropy.step(float(torch.cat([evenness(part) for part in weights]).mean()))
@@ -167,7 +168,7 @@ class ClockedSignals:
 
 
 class HeadProbe(AttentionProbe):
-    """An [`~probes.AttentionProbe`] that keeps the newest query of one row, head by head, `(heads, columns)`."""
+    """An [`~probes.AttentionProbe`] that keeps the weights of the newest query of one row, `(heads, columns)`."""
 
     def __init__(self, model: Any, own: bool, row: int = 0):
         super().__init__(model, own)
@@ -188,7 +189,7 @@ class HeadProbe(AttentionProbe):
         self._keep("own", output[1])
 
     def _keep(self, kind: str, weights: torch.Tensor) -> None:
-        # An update that is spliced into some rows is read by those alone, before the step of all of them.
+        # A splice into some rows runs a forward of these rows alone, before the step of the whole batch.
         if self.here and self.row < len(weights):
             self._weights[kind].append(weights.detach()[self.row, :, -1])
 
@@ -198,16 +199,16 @@ class HeadProbe(AttentionProbe):
 
 
 def held_columns(weights: torch.Tensor) -> torch.Tensor:
-    """The columns of `(heads, columns)` that hold anything: what fills up a row of a batch has no weight."""
+    """The columns of `(heads, columns)` with any weight: the padding of a row has none."""
     return weights.sum(0).nonzero().flatten()
 
 
 @torch.no_grad()
 def workspace_motion(before: Workspace, after: Workspace, row: int = 0) -> float:
     """
-    How much of what a workspace of one row held a message changed, which is now a row of another one, 0 to 1: validity
-    lost and gained, as a share of all that was or is believed; for latent slots, the mean relative motion of a slot, 1
-    at most.
+    How much a message changed a workspace, 0 to 1. `before` has one row, which is `row` of `after`. Validity slots:
+    validity lost and gained, as a fraction of the total before or after. Latent slots: the mean relative change of a
+    slot, clipped at 1.
     """
     old_ids, new_ids = before.slot_ids[0], after.slot_ids[row]
     believed, now = before.validity[0], after.validity[row]
@@ -216,7 +217,7 @@ def workspace_motion(before: Workspace, after: Workspace, row: int = 0) -> float
         moved = (after.slots[row] - slots).norm(dim=-1) / slots.norm(dim=-1).clamp(min=1e-6)
         return float(torch.maximum(moved, (believed - now).abs()).clamp(max=1.0).mean())
     same = (old_ids[:, None] == new_ids) & (new_ids >= 0)
-    old = same.float().T @ believed  # what each slot that is held now was believed before
+    old = same.float().T @ believed  # earlier validity of each current slot
     kept = torch.minimum(old, now).sum()
     whole = believed.sum() + now.sum() - kept
     return float((1 - kept / whole.clamp(min=1e-6)).clamp(0.0, 1.0))
@@ -224,25 +225,23 @@ def workspace_motion(before: Workspace, after: Workspace, row: int = 0) -> float
 
 class DuplexSignals(ClockedSignals):
     """
-    Signals of our generators. What an expert is to a mixture, a head of attention is here:
+    Signals of our generators. An attention head takes the role of an expert:
 
-    - a router's distribution is that of a head over what it can attend to: slots, tokens of the second stream, columns
-      of its own stream (a workspace holds no incoming token there: it is left out);
-    - what a head bears is how far its gate is open times what it attends to beside the first column. In
-      cross-attention that column is hearing nothing; in self-attention, the first token is where heads rest
-      (arXiv 2309.17453);
-    - a workspace that has just moved loosens the coupling of the heads, as far as it moved; where there is none, a
-      second stream or an own stream that has just grown by an update does. This wears off at the pace of the fast
-      clock.
+    - the routing distribution is a head's attention over slots, tokens of the second stream, or columns of its own
+      stream (the last is left out for the workspace model, whose own stream has no incoming tokens);
+    - the load of a head is its gate times its attention outside the first column. In cross-attention that column is
+      attention to nothing; in self-attention, the first token is an attention sink (arXiv 2309.17453);
+    - a change of the workspace reduces the coupling of the heads in proportion. Without a workspace, growth of the
+      second or own stream by an update does. The effect decays at the rate of the fast clock.
 
-    While it watches, attention is computed by the eager implementation, which alone keeps its weights.
+    While it measures, attention uses the eager implementation, the only one that returns its weights.
 
     Args:
         model (`PreTrainedModel`): A generator, with its head.
 
     Attributes:
-        row (`int`): Which row of a batch it watches; to be set before it is entered.
-        is_live (`Callable[[], bool]`): Whether that row takes part in the step under way: others are filled up.
+        row (`int`): Which row of a batch it measures; set it before entering.
+        is_live (`Callable[[], bool]`): Whether that row takes part in the current step; other rows are padded.
     """
 
     def __init__(self, model: Any):
@@ -269,7 +268,7 @@ class DuplexSignals(ClockedSignals):
         self.probe.__exit__(*error)
 
     def _move(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-        """What the row's workspace has moved since the last step."""
+        """Measures how far the row's workspace changed since the last step."""
         cache = kwargs.get("past_key_values")
         if not self.probe.here or not self.is_live() or not isinstance(cache, DuplexCache) or cache.memory is None:
             return
@@ -285,7 +284,7 @@ class DuplexSignals(ClockedSignals):
         cross, own = self.probe.weights("cross"), self.probe.weights("own")
         if not self.has_workspace:
             self._grow(sum(len(held_columns(part)) for part in (*cross[:1], *own[:1])))
-        # Attention to nothing but nothing has no choice.
+        # With only the column for attention to nothing, there is no choice.
         heard = [part for part in cross if len(held_columns(part)) > 1]
         gates = [float(layer.cross_gate.detach().tanh().abs()) for layer in self.model.model.layers] if cross else []
         loads = [gate * (1 - part[:, 0]) for gate, part in zip(gates, cross, strict=True)]
@@ -294,7 +293,7 @@ class DuplexSignals(ClockedSignals):
         self.motion *= DECAYS["fast"]
 
     def _grow(self, columns: int) -> None:
-        """Motion of a stream that has grown: the share of its columns that did not come with the last token."""
+        """Motion of a grown stream: the fraction of its columns that were added, beyond the last token."""
         if self.steps and columns > self._columns + 1:
             self.motion = max(self.motion, (columns - self._columns - 1) / columns)
         self._columns = columns

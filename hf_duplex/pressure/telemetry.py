@@ -1,5 +1,5 @@
 """
-Telemetry of the session controller: one JSON record a chunk. Numbers and categories, nothing that speaks of feelings.
+Telemetry of the session controller: one JSON record a chunk, of numbers and categories.
 """
 
 import json
@@ -18,7 +18,7 @@ PAUSE_REASONS = (
     "end_of_text",
     "max_chunks",
 )
-"""The first three pause by the rules of pressure; the last three are of a single turn that goes on, or is over."""
+"""The first three are pauses by pressure; the last three are a single turn that continues or has ended."""
 
 CLOCK_SIGNALS = {
     "fast": ("router_entropy", "router_margin", "delta_R"),
@@ -42,14 +42,14 @@ def make_record(
     clocks: dict[str, Clock],
 ) -> Record:
     """
-    One record.
+    Builds one record.
 
     Args:
-        mode, chunk_id, pause_reason, residual_intent: What the controller is at, and why it paused.
+        mode, chunk_id, pause_reason, residual_intent: State of the controller, and why it paused.
         signals (`Signals`): What the pressures were computed from.
         pressures, weights (`tuple[float, float, float]`): Of the fast, the mid and the slow clock.
-        net (`float`): Their balance.
-        clocks (`dict[str, Clock]`): Where each clock is.
+        net (`float`): The net pressure.
+        clocks (`dict[str, Clock]`): State of each clock.
 
     Raises:
         ValueError: A number is not finite, or the reason is not one of `PAUSE_REASONS`.
@@ -77,7 +77,7 @@ def make_record(
 
 
 def check_finite(record: Record, path: str = "") -> None:
-    """Raises `ValueError`, naming the key, where a number is none."""
+    """Raises `ValueError`, naming the key, if a number is not finite."""
     for key, value in record.items():
         if isinstance(value, dict):
             check_finite(value, f"{path}{key}.")
@@ -86,12 +86,12 @@ def check_finite(record: Record, path: str = "") -> None:
 
 
 def to_json(record: Record) -> str:
-    """One line of JSON."""
+    """Returns the record as one line of JSON."""
     return json.dumps(record, allow_nan=False)
 
 
 def stream_to(file: TextIO) -> Listener:
-    """A listener for [`~controller.SessionController`] that writes each record as a line, at once."""
+    """A listener for [`~controller.SessionController`] that writes each record as a line and flushes."""
 
     def write(record: Record) -> None:
         file.write(to_json(record) + "\n")

@@ -1,13 +1,13 @@
 """
-Live sessions: tokens come out of a model while updates go in. It imports nothing before it is needed.
+Live sessions: a model emits tokens while updates arrive. Imports are lazy.
 
-- to talk to a model: `duplex_session`, `aio`; to many: `server`, below it `batching`, `rows`, `session_row`;
-  how texts become its tokens: `listeners`
-- to know what became of an update: `receipts`, `history`, `versions`
-- to outlive the process: `event_log`, `replay`
-- to bound what it takes: `limits`, `sampling`
-- to decide when it speaks: `deciding`
-- to watch one text in a terminal: `live`, `slots`; to find and load a model: `checkpoints`, `chat_generator`
+- one session: `duplex_session`, `aio`; many sessions: `server`, on top of `batching`, `rows`, `session_row`;
+  text codecs: `listeners`
+- state and status of updates: `receipts`, `history`, `versions`
+- persistence: `event_log`, `replay`
+- limits and settings: `limits`, `sampling`
+- policies that decide when to emit: `deciding`
+- one text in a terminal: `live`, `slots`; finding and loading models: `checkpoints`, `chat_generator`
 """
 
 from importlib import import_module

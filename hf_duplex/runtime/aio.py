@@ -1,5 +1,5 @@
 """
-Sessions in asyncio: the same session, without a thread for each that waits.
+Sessions in asyncio: the same session; waiting needs no thread.
 
     async with await AsyncDuplexSession.start(model, tokenizer, "Given x = 5, compute 3x + 2.") as session:
         async for token in session:
@@ -23,8 +23,8 @@ from .versions import Snapshot, VersionDiff
 
 class AsyncDuplexSession:
     """
-    The asyncio face of a [`Session`], to be made and used in one event loop. What writes into the log is done in
-    a worker thread, so that a slow disk holds nobody up. Cancelling who waits for a token loses none.
+    The asyncio interface of a [`Session`], to be created and used in one event loop. Log writes run in a worker
+    thread, so that a slow disk does not block the loop. Cancelling a `read` loses no token.
 
     Args:
         session (`Session`): The session, of any server.
@@ -41,22 +41,22 @@ class AsyncDuplexSession:
 
     @classmethod
     async def start(cls, model: Any, tokenizer: Any, prompt: str | bytes, **options: Any) -> "AsyncDuplexSession":
-        """A session by itself; arguments as in [`DuplexSession.start`]."""
+        """Starts a single session; arguments as in [`DuplexSession.start`]."""
         return cls(await asyncio.to_thread(DuplexSession.start, model, tokenizer, prompt, **options))
 
     @classmethod
     async def reopen(cls, model: Any, tokenizer: Any, log: Any, **options: Any) -> "AsyncDuplexSession":
-        """A session by itself, as its log says; arguments as in [`DuplexSession.reopen`]."""
+        """Restores a single session from its log; arguments as in [`DuplexSession.reopen`]."""
         return cls(await asyncio.to_thread(DuplexSession.reopen, model, tokenizer, log, **options))
 
     @classmethod
     async def open(cls, server: Server, prompt: str | bytes, **options: Any) -> "AsyncDuplexSession":
-        """A session of a server; arguments as in [`Server.open`]."""
+        """Opens a session of a server; arguments as in [`Server.open`]."""
         return cls(await asyncio.to_thread(server.open, prompt, **options))
 
     @classmethod
     async def restore(cls, server: Server, id: str, **options: Any) -> "AsyncDuplexSession":
-        """A session of a server's log; arguments as in [`Server.restore`]."""
+        """Restores a session from a server's log; arguments as in [`Server.restore`]."""
         return cls(await asyncio.to_thread(server.restore, id, **options))
 
     async def send(self, text: str | bytes, source: str = "user") -> Receipt:

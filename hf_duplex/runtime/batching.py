@@ -1,9 +1,9 @@
 """
 Continuous batching: conversations that join and leave a running batch over one model.
 
-A [`Batch`] knows nothing of texts, logs and locks. Each of its rows is a [`BatchRow`], which it asks for updates and
-tells tokens. It speaks by `generate`, a few steps at a time; between two calls rows come and go. A row's words never
-depend on who else is in the batch: it chooses by its own settings, and hears its own updates alone.
+A [`Batch`] does not depend on texts, logs or locks. Each of its rows is a [`BatchRow`], which supplies updates and
+receives tokens. A batch calls `generate` for a few steps at a time; rows join and leave between two calls. A row's
+tokens never depend on the other rows: it has its own sampling settings and reads only its own updates.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,27 +25,27 @@ class BatchRow(Protocol):
 
     @property
     def emitting(self) -> bool:
-        """Whether it wants to say another token."""
+        """Whether it has another token to emit."""
 
     live: bool
-    """Whether it takes part in the steps under way."""
+    """Whether it takes part in the current steps."""
 
     @property
     def gone(self) -> bool:
-        """Whether it has left for good, so that its row can be thrown away."""
+        """Whether it has left for good, so that its row can be removed."""
 
     def take_update(self, new: bool) -> list[int] | None:
         """
-        The tokens of the update that it hears before its next token, None if there is none. Not `new`: one that has
-        just come had better wait, one that has its place comes all the same.
+        Token ids of the update to apply before its next token, or None. If `new` is false, a new update stays queued,
+        but an update that is replayed at its logged step is still returned.
         """
 
     def choose(self, scores: torch.Tensor) -> int | None:
-        """Its next token, given scores `(vocab_size,)`; None to take the likeliest."""
+        """Its next token, given scores `(vocab_size,)`; None for the most likely one."""
 
 
 class Step(NamedTuple):
-    """What one row said in a step: the token, and the version that it knows."""
+    """The token that one row emitted in a step, and its visible version."""
 
     member: BatchRow
     token: int
@@ -54,14 +54,14 @@ class Step(NamedTuple):
 
 class Batch:
     """
-    Rows that speak together.
+    Rows that generate together.
 
     Args:
-        model (`PreTrainedModel`): A model that listens, as from [`~listeners.open_input`].
-        words (`TextCodec`): Its words.
-        members (`Sequence[BatchRow]`): One for each row. Their prompts are read when it first runs.
-        after_step (`Callable[[list[Step]], bool]`): Called after each step with what the rows said; whether to let
-            [`run`] return now.
+        model (`PreTrainedModel`): A model with an open input, as from [`~listeners.open_input`].
+        words (`TextCodec`): Its text codec.
+        members (`Sequence[BatchRow]`): The rows. Their prompts are read in the first [`run`].
+        after_step (`Callable[[list[Step]], bool]`): Called after each step with the emitted tokens; returns whether
+            [`run`] must return now.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Batch:
 
     @property
     def emitting(self) -> int:
-        """How many rows want to say another token."""
+        """Number of rows that have another token to emit."""
         return sum(member.emitting for member in self.members)
 
     @property
@@ -89,12 +89,12 @@ class Batch:
 
     def run(self, steps: int, at_once: bool = True) -> None:
         """
-        Speaks.
+        Generates.
 
         Args:
-            steps (`int`): So many steps at most; fewer if no row wants to speak any more, or `after_step` says so.
-            at_once (`bool`, *optional*, defaults to `True`): Let rows hear what is new before any step, not before
-                the first one only. To fold in what several rows hear costs hardly more than what one hears.
+            steps (`int`): Most steps; fewer if no row has anything left to emit, or `after_step` returns true.
+            at_once (`bool`, *optional*, defaults to `True`): Apply new updates before every step, not only before the
+                first. Applying updates of several rows together costs hardly more than applying one.
         """
         self._at_once, self._polled = at_once, False
         for member in self.members:
@@ -121,39 +121,39 @@ class Batch:
         settle(self.cache)
 
     def absorb(self, others: Sequence["Batch"]) -> None:
-        """Takes the rows of other batches, which have run before as this one has, behind its own."""
+        """Appends the rows of other batches. All of them, and this one, must have run before."""
         batches = [self, *others]
         self.cache = join([batch.cache for batch in batches])
         self.columns = torch.cat([batch.columns for batch in batches if batch.columns is not None])
         self.members = [member for batch in batches for member in batch.members]
 
     def part(self, rows: Sequence[int]) -> "Batch":
-        """A batch of some of its rows; it keeps them too, until [`keep`]."""
+        """A new batch of some of its rows; they also stay in this one until [`keep`]."""
         assert self.columns is not None
         part = Batch(self.model, self.words, [self.members[row] for row in rows], self.after_step)
         part.cache, part.columns = take_rows(self.cache, rows), self.columns[list(rows)]
         return part
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Gives up all rows but these."""
+        """Removes all rows but these."""
         part = self.part(rows)
         self.cache, self.columns, self.members = part.cache, part.columns, part.members
 
     def _opening(self) -> dict[str, torch.Tensor]:
-        """How `generate` is told the prompts, padded on the left."""
+        """Inputs of the first `generate`: start tokens, and prompts padded on the left."""
         prompts, device = [member.prompt_ids for member in self.members], self.model.device
         longest = max(1, *map(len, prompts))
         ids = [[self.words.pad] * (longest - len(prompt)) + prompt for prompt in prompts]
         mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         return {
             "input_ids": torch.tensor([[member.start_id] for member in self.members], device=device),
-            # Said outright: where the start token fills up rows too, it would be taken for padding.
+            # Explicit, since a start token that is also the pad token would be taken for padding.
             "attention_mask": torch.ones(len(prompts), 1, dtype=torch.long, device=device),
             "prompt_ids": torch.tensor(ids, device=device),
             "prompt_mask": torch.tensor(mask, device=device),
         }
 
-    # What `generate` calls
+    # Called by `generate`
 
     def _poll(self, input_ids: torch.LongTensor) -> Interrupt | None:
         new = self._at_once or not self._polled
@@ -164,14 +164,14 @@ class Batch:
     def _choose(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
         pad = self.words.pad
         if pad not in self.words.ends:
-            # It would be taken for padding.
+            # An emitted pad token would be taken for padding.
             scores[:, pad] = -torch.inf
         chosen = scores.argmax(-1)
         for row, member in enumerate(self.members):
             token = member.choose(scores[row]) if member.live else pad
             if token is not None:
                 chosen[row] = token
-        # A row that is silent has ended for the time being: what fills it up is no token of its own.
+        # A silent row counts as ended for now: its pad tokens are not part of its text.
         silent = torch.tensor([not member.live for member in self.members], device=scores.device)
         self.cache.ended = self.cache.ended | silent
         return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)

@@ -1,5 +1,5 @@
-"""Any chat model of transformers as a voice: a conversation goes in, text comes out piece by piece, and it can be
-stopped at any token."""
+"""Streaming generation with any chat model of transformers: reports the text after each token, and can be stopped at
+any token."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,21 +13,21 @@ Message = dict[str, str]
 
 
 class _Listening(StoppingCriteria):
-    """Hands on the text after every token, and stops where nobody wants more."""
+    """Passes the text so far to a callback after every token, and stops when the callback returns False."""
 
     def __init__(self, decode: Callable[[torch.Tensor], str], columns: int, on_text: Callable[[str], bool]):
         self.decode, self.columns, self.on_text = decode, columns, on_text
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         text = self.decode(input_ids[0, self.columns :])
-        # Half a character waits for its other half.
+        # An incomplete character is held back until it is complete.
         done = not text.endswith("\N{REPLACEMENT CHARACTER}") and not self.on_text(text)
         return torch.full((input_ids.shape[0],), done, dtype=torch.bool, device=input_ids.device)
 
 
 class ChatGenerator:
     """
-    A causal language model, driven through the chat template of its tokenizer, greedily.
+    Greedy generation with a causal language model and the chat template of its tokenizer.
 
     Args:
         model, tokenizer: The model and its tokenizer.
@@ -44,7 +44,7 @@ class ChatGenerator:
     @classmethod
     def from_name(cls, name: str, argument: str) -> "ChatGenerator":
         """
-        The model of a folder or Hub name; `argument` is what the user calls it, for errors.
+        Loads a model from a folder or the Hub; `argument` is the name of the option, for errors.
 
         Raises:
             ValueError: It cannot be loaded.
@@ -65,12 +65,12 @@ class ChatGenerator:
         max_new_tokens: int = 200,
     ) -> str:
         """
-        The next turn.
+        Generates the next turn.
 
         Args:
             messages (`Sequence[dict[str, str]]`): The conversation, each with `role` and `content`.
-            on_text (`Callable[[str], bool]`, *optional*): Gets the text so far after each token; False stops it.
-            max_new_tokens (`int`, *optional*, defaults to 200): After so many tokens it is cut short.
+            on_text (`Callable[[str], bool]`, *optional*): Receives the text so far after each token; False stops.
+            max_new_tokens (`int`, *optional*, defaults to 200): Most tokens of the turn.
         """
         laid_out = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         ids = self.tokenizer(laid_out, add_special_tokens=False, return_tensors="pt").to(self.model.device)

@@ -1,4 +1,4 @@
-"""Finding and loading the models that a command talks to."""
+"""Finding and loading the models of the commands."""
 
 import os
 import sys
@@ -16,18 +16,18 @@ from ..released import ADAPTER, RELEASED, SHIPPED, WORKSPACE
 
 
 NO_ADAPTER = "none"
-"""What `--model` says for a base that listens without an adapter."""
+"""Value of `--model` for a base with an open input and no adapter."""
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
-"""The model that the installed package `smollm2` holds."""
+"""The model in the package `smollm2`."""
 
 
 class BaseMissing(ValueError):
-    """The base of an adapter is not there; the message says what to install."""
+    """The base of an adapter is not installed; the message says what to install."""
 
 
 class Opened(NamedTuple):
     """
-    A model that a command talks to.
+    The model of a command.
 
     Attributes:
         model, tokenizer: A model with an open input, and its tokenizer.
@@ -44,13 +44,12 @@ def find_checkpoint(name: str | None, shipped: str, argument: str) -> str:
     The folder or Hub name of a model.
 
     Args:
-        name (`str`, *optional*): What the user named, also one of the models that ship; where it is not given, the
-            one that the source checkout ships.
-        shipped (`str`): Which one that is, a folder of `model_cards`.
-        argument (`str`): What the user calls `name`, for errors.
+        name (`str`, *optional*): A folder, a Hub name, or the name of a model that ships; `shipped` if not given.
+        shipped (`str`): The default model, a folder of `model_cards` in the source checkout.
+        argument (`str`): The name of the option, for errors.
 
     Raises:
-        ValueError: The folder is not there; the message names the argument and the remedy.
+        ValueError: The folder does not exist; the message names the argument and the remedy.
     """
     if name is None or (name in (*RELEASED, ADAPTER) and not Path(name).is_dir()):
         wanted = name or shipped
@@ -72,16 +71,16 @@ def load_checkpoint(
     path: str, argument: str, model_type: str | Sequence[str] | None = None, base: str | None = None
 ) -> tuple[Any, Any]:
     """
-    A model with an open input, in evaluation mode, and its tokenizer: a duplex adapter on its base, or one of the
-    models that were trained from scratch.
+    Loads a model with an open input, in evaluation mode, and its tokenizer: a duplex adapter on its base, or a model
+    trained from scratch.
 
     Args:
         path (`str`): Folder or Hub name.
-        argument (`str`): What the user calls it, for errors.
-        model_type (`str` or `Sequence[str]`, *optional*): The only `config.model_type` that will do, or the only
-            ones; any of ours if it is not given.
-        base (`str`, *optional*): The base of an adapter: `smollm2`, a folder or a Hub name; the one that its
-            configuration names if it is not given.
+        argument (`str`): The name of the option, for errors.
+        model_type (`str` or `Sequence[str]`, *optional*): The accepted `config.model_type` or types; any of ours if
+            not given.
+        base (`str`, *optional*): The base of an adapter: `smollm2`, a folder or a Hub name; the one named in its
+            configuration if not given.
 
     Raises:
         BaseMissing: The base of the adapter cannot be loaded; the message names the remedy.
@@ -94,7 +93,7 @@ def load_checkpoint(
 def open_checkpoint(
     path: str, argument: str, model_type: str | Sequence[str] | None = None, base: str | None = None
 ) -> Opened:
-    """The same with the untouched base."""
+    """As [`load_checkpoint`], but also returns the unchanged base."""
     types = (model_type,) if isinstance(model_type, str) else model_type
     logging.disable_progress_bar()
     try:
@@ -123,7 +122,7 @@ def open_checkpoint(
 
 
 def open_adapter(path: str, config: Any, base: str | None = None) -> Opened:
-    """A duplex adapter on its base; arguments and errors as for [`load_checkpoint`]."""
+    """Loads a duplex adapter on its base; arguments and errors as for [`load_checkpoint`]."""
     name = base or config.base_model_name_or_path
     if not name:
         raise ValueError(f"{path} is an adapter that does not name its base: give one with `--base`.")
@@ -135,8 +134,8 @@ def open_adapter(path: str, config: Any, base: str | None = None) -> Opened:
 
 def load_base(name: str) -> tuple[Any, Any]:
     """
-    A base and its tokenizer. SmolLM2-135M-Instruct is taken from the package `smollm2` where that is installed: these
-    are the weights that the shipped adapter was trained on, and no network is needed.
+    Loads a base and its tokenizer. SmolLM2-135M-Instruct is loaded from the package `smollm2` if that is installed: it
+    holds the weights that the shipped adapter was trained on, and needs no network.
 
     Raises:
         BaseMissing: It cannot be loaded; the message names the remedy.
@@ -146,7 +145,7 @@ def load_base(name: str) -> tuple[Any, Any]:
         try:
             return bases.load_base(place)
         except ValueError as error:
-            # Of two reasons the first one names the shorter remedy.
+            # Report the first of two errors: its remedy is shorter.
             missing = missing or error
     raise BaseMissing(str(missing)) from missing
 
@@ -158,15 +157,15 @@ def open_model(
     instead: str = WORKSPACE,
 ) -> Opened:
     """
-    The model that a command talks to: the adapter that ships if none is named. Where its base is
-    not installed, a line on standard error says so, and a model from scratch takes its place.
+    Loads the model of a command; the shipped adapter if none is named. If the adapter's base is not installed, prints
+    a note to standard error and loads a model from scratch instead.
 
     Args:
         model (`str`, *optional*): The option `--model`: the name of a model that ships, a folder, a Hub name, or
-            `none` for a base without an adapter, whose updates are spliced into its stream.
+            `none` for a base without an adapter, where updates are spliced into its stream.
         base (`str`, *optional*): The option `--base`: `smollm2`, a folder or a Hub name.
-        model_type (`str` or `Sequence[str]`, *optional*): As [`load_checkpoint`] takes it, for a model that is named.
-        instead (`str`, *optional*): What ships and takes the place of the adapter.
+        model_type (`str` or `Sequence[str]`, *optional*): As in [`load_checkpoint`]; applies to a named model only.
+        instead (`str`, *optional*): The shipped model that replaces the adapter if its base is missing.
 
     Raises:
         ValueError: There is no such model; the message names the option and the remedy.
@@ -186,17 +185,17 @@ def open_model(
 
 
 def is_from_scratch(model: Any) -> bool:
-    """Whether it is one of the models that were trained from scratch, and reads the families' wordings alone."""
+    """Whether it is a model trained from scratch, which can read only the phrasings of the task families."""
     return model.config.model_type != "duplex_adapter"
 
 
 def set_threads(threads: int | None, model: Any) -> None:
-    """Threads of torch: so many, or where none are given what suits the model. A small one gains nothing from two."""
+    """Sets the threads of torch; if not given, 1 for models from scratch (two do not help them), otherwise up to 2."""
     torch.set_num_threads(threads or (1 if is_from_scratch(model) else min(2, os.cpu_count() or 1)))
 
 
 def describe_model(model: Any) -> dict[str, Any]:
-    """Name, kind and size, as a program reads them; of an adapter, and of a base that listens, the base too."""
+    """Name, type and size as a dictionary; for an adapter, or a base with an open input, also the base."""
     name, base = Path(model.config._name_or_path).name, getattr(model.config, "base_model_name_or_path", None)
     facts = {"name": name or Path(base or "").name, "model_type": model.config.model_type}
     return facts | {"parameters": model.num_parameters()} | ({"base": Path(base).name} if base else {})

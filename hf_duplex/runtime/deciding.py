@@ -1,11 +1,11 @@
-"""Whether to speak now: a policy that is asked, and what it may say."""
+"""Policies that decide whether to emit now, and the actions that they may return."""
 
 from collections.abc import Callable
 
 
 SPEAK = frozenset({"continue", "resume", "answer", "repair", "notify", "backchannel"})
 HOLD = frozenset({"yield", "wait", "stop", "request_approval", "refuse"})
-"""What a policy may say: go on, or be silent until there is something new."""
+"""Actions of a policy: emit (`SPEAK`), or emit nothing until there is new input (`HOLD`)."""
 
 Streams = dict[str, list[str]]
 Policy = Callable[[Streams], str]
@@ -13,15 +13,15 @@ Policy = Callable[[Streams], str]
 
 class Decider:
     """
-    Asks a policy.
+    Calls a policy.
 
     Args:
-        decide (`Callable[[dict[str, list[str]]], str]`, *optional*): The policy: an action, given streams; without one
-            a session speaks whenever it has something to say.
+        decide (`Callable[[dict[str, list[str]]], str]`, *optional*): The policy: returns an action, given streams.
+            Without one, a session emits whenever it has something to emit.
 
     Attributes:
-        held (`bool`): Whether the session is to be silent until there is something new.
-        action (`str`, *optional*): What the policy said last.
+        held (`bool`): Whether the session emits nothing until there is new input.
+        action (`str`, *optional*): The last action of the policy.
     """
 
     def __init__(self, decide: Policy | None):
@@ -30,7 +30,7 @@ class Decider:
         self.action: str | None = None
 
     def ask(self, streams: Streams) -> tuple[str | None, str | None]:
-        """What the policy says now, and what is wrong with it: one of them is None."""
+        """Returns the action of the policy and an error message; one of them is None."""
         if self.decide is None:
             return "continue", None
         try:
@@ -42,7 +42,7 @@ class Decider:
         return action, None
 
     def follow(self, action: str) -> bool:
-        """Does what the policy said. Whether that is something else than before."""
+        """Follows an action. Returns whether it differs from the last one."""
         other, self.action = action != self.action, action
         self.held = action in HOLD
         return other

@@ -1,5 +1,5 @@
 """
-A session by itself, with a server of its own.
+A single session with its own server.
 
     with DuplexSession.start(model, tokenizer, "Given x = 5, compute 3x + 2.", log="talk.sqlite") as session:
         for token in session:
@@ -18,7 +18,7 @@ from .session import Session, SessionError
 
 
 class DuplexSession(Session):
-    """One conversation by itself, made by [`start`] or [`reopen`]; its server ends with it."""
+    """A single conversation, created by [`start`] or [`reopen`]; closing it closes its server."""
 
     @classmethod
     def start(
@@ -30,8 +30,8 @@ class DuplexSession(Session):
         **options: Any,
     ) -> "DuplexSession":
         """
-        A session by itself. With no `log` it is written down in memory, and ends with the process; for the other
-        arguments, and for what is raised, see [`Server`] and [`Server.open`].
+        Starts a session. Without `log`, the log is in memory and is lost with the process. Other arguments and
+        exceptions: see [`Server`] and [`Server.open`].
         """
         return in_own_server(model, tokenizer, log, lambda server: server.open(prompt, **options))
 
@@ -40,8 +40,8 @@ class DuplexSession(Session):
         cls, model: Any, tokenizer: Any, log: EventLog | str | Path, id: str | None = None, **options: Any
     ) -> "DuplexSession":
         """
-        A session by itself, as its log holds it; the last one of the log if `id` is not given. For the other
-        arguments, and for what is raised, see [`Server`] and [`Server.restore`].
+        Restores a session from its log; the latest one if `id` is not given. Other arguments and exceptions: see
+        [`Server`] and [`Server.restore`].
         """
         return in_own_server(
             model, tokenizer, log, lambda server: server.restore(server.latest if id is None else id, **options)
@@ -60,7 +60,7 @@ def in_own_server(
     log: EventLog | str | Path | None,
     begin: Callable[[Server], Session],
 ) -> DuplexSession:
-    """A session in a server of its own, which ends with it."""
+    """Creates a server, and a session in it by `begin`; closing the session closes the server."""
     server = OwnServer(model, tokenizer, log)
     try:
         session = begin(server)

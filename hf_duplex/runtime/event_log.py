@@ -1,9 +1,9 @@
 """
-The event log: all that happened in every session, in one SQLite file to which things are only ever added.
+The event log: all events of all sessions, in one append-only SQLite file.
 
-It knows nothing about models. An event has a number, a session, a kind and data; its check sum covers the one before
-it in its session, so that a log in which something was changed or is missing is told from a whole one. SQLite keeps
-what was committed through the end of a process (write-ahead log), and `durable=True` through the end of power too.
+It does not depend on models. An event has a number, a session, a kind and data. Its check sum covers the check sum of
+the event before it in its session, so that changed or missing events are detected. Committed events survive the end of
+the process (write-ahead log), and with `durable=True` also a loss of power.
 """
 
 import json
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 
 FORMAT = 1
-"""Changes when the log of an older version cannot be read."""
+"""The file format; changes when older logs can no longer be read."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -39,17 +39,17 @@ CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON events
 
 
 class LogError(RuntimeError):
-    """The log cannot be read or written; the message says why and what to do. Nothing was changed."""
+    """The log cannot be read or written; the message gives the reason and the remedy. Nothing was changed."""
 
 
 class Event(NamedTuple):
     """
     Attributes:
-        number (`int`): Its place in the log; later is larger.
-        session (`str`): The session that it happened in.
-        kind (`str`): What happened.
-        data (`dict[str, Any]`): The rest, as JSON holds it.
-        time (`float`): Seconds since 1970 by the wall clock, for people: nothing is ordered by it.
+        number (`int`): Its position in the log, increasing.
+        session (`str`): Its session.
+        kind (`str`): Its kind.
+        data (`dict[str, Any]`): Its data, JSON-compatible.
+        time (`float`): Wall-clock time, in seconds since 1970; informative only, not used for ordering.
     """
 
     number: int
@@ -66,14 +66,14 @@ def check_sum(before: int, session: str, kind: str, data: str) -> int:
 
 class EventLog:
     """
-    An append-only log. All methods may be called from any thread; one process at a time adds to it, any may read.
+    An append-only log. All methods are thread-safe. One process at a time may write to it; any may read.
 
     Args:
-        path (`str` or `Path`, *optional*): The file; a log in memory, which ends with the process, if it is not given.
+        path (`str` or `Path`, *optional*): The file; if not given, the log is in memory and lost with the process.
         clock (`Callable[[], float]`, *optional*): The wall clock.
 
     Raises:
-        LogError: It is there but no log of ours, or damaged.
+        LogError: The file exists but is not an event log, or is damaged.
     """
 
     def __init__(self, path: str | Path | None = None, clock: Callable[[], float] = time.time):
@@ -116,11 +116,11 @@ class EventLog:
 
         Args:
             events (`Sequence[tuple[str, str, dict]]`): Session, kind and data of each.
-            durable (`bool`, *optional*, defaults to `False`): Return only once they would outlive a loss of
-                power. They outlive the end of this process anyway.
+            durable (`bool`, *optional*, defaults to `False`): Return only once they would survive a loss of
+                power. They survive the end of this process in any case.
 
         Raises:
-            LogError: They cannot be written, and none was.
+            LogError: The events cannot be written; none was written.
         """
         with self._lock:
             self._claim_file()
@@ -154,7 +154,7 @@ class EventLog:
             return added
 
     def _claim_file(self) -> None:
-        """Makes this process the one that adds to the file. The claim ends with the process, however that ends."""
+        """Locks the file for writing by this process. The lock ends with the process, however that ends."""
         if self._claim is None or self._claim.is_locked:
             return
         try:
@@ -172,16 +172,16 @@ class EventLog:
         return self._sums[session]
 
     def forget(self, session: str) -> None:
-        """Frees what is kept in memory of a session; the log keeps it."""
+        """Frees the memory kept for a session; its events stay in the log."""
         with self._lock:
             self._sums.pop(session, None)
 
     def events(self, session: str, until: int | None = None) -> list[Event]:
         """
-        What happened in a session, in order; up to the event `until` where it is given.
+        The events of a session, in order; up to event number `until` if given.
 
         Raises:
-            LogError: There is no such session, or what is there is damaged.
+            LogError: There is no such session, or its events are damaged.
         """
         query = "SELECT number, kind, time, data, sum FROM events WHERE session = ? AND number <= ? ORDER BY number"
         with self._lock:
@@ -201,7 +201,7 @@ class EventLog:
 
     @staticmethod
     def _checked(session: str, rows: Iterable[tuple]) -> tuple[list[Event], int | None]:
-        """Events up to the first that is not what was written, and the number of that one."""
+        """Events before the first damaged one, and the number of that one, or None."""
         found: list[Event] = []
         before = 0
         for number, kind, when, data, total in rows:
@@ -216,7 +216,7 @@ class EventLog:
         return found, None
 
     def sessions(self) -> list[str]:
-        """All sessions, in the order in which they began."""
+        """Names of all sessions, in the order in which they were opened."""
         with self._lock:
             try:
                 rows = self.db.execute("SELECT session FROM events GROUP BY session ORDER BY min(number)").fetchall()
@@ -226,13 +226,13 @@ class EventLog:
 
     def recover(self, path: str | Path) -> dict[str, int]:
         """
-        Copies what is whole of a damaged log to a new one.
+        Copies the undamaged events of a log to a new one.
 
         Returns:
-            How many events of each session are whole. A session whose beginning is damaged is left out.
+            Number of undamaged events by session. A session whose first event is damaged is left out.
 
         Raises:
-            LogError: Nothing can be read, or the new file is there already.
+            LogError: Nothing can be read, or the new file exists already.
         """
         if Path(path).exists():
             raise LogError(f"`path`: {path} is there already: name a new file.")
@@ -241,7 +241,7 @@ class EventLog:
         lost: set[str] = set()
         with self._lock:
             try:
-                # Row after row by number: pages before a damaged one can be read, and its index is not needed.
+                # Read in order of number: rows before a damaged page are readable, and the index is not needed.
                 cursor = self.db.execute(
                     "SELECT number, session, kind, time, data, sum FROM events NOT INDEXED ORDER BY number"
                 )
@@ -264,7 +264,7 @@ class EventLog:
         return {session: len(events) for session, events in kept.items()}
 
     def close(self) -> None:
-        """Closes the file. Nothing is lost without it."""
+        """Closes the file. No event is lost if this is not called."""
         with self._lock:
             self.db.close()
             if self._claim is not None:

@@ -1,8 +1,8 @@
 """
-Gauges: what watches a session while it emits, and writes what it measures into its log.
+Gauges: they measure a session while it emits, and supply records for its log.
 
-Those that measure pressures are in the room above, which uses sessions itself: it is asked for by name, when a session
-is to be measured.
+The gauges of pressures are in `hf_duplex.pressure`, which imports this package; so it is imported by name, and only
+when a session is measured.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from .batching import Batch
 
 
 PRESSURE = "pressure"
-"""Kind of the events that hold a record."""
+"""Kind of the log events that hold a record."""
 PLACE = "hf_duplex.pressure.measuring"
 
 
 class Gauge(Protocol):
-    """Watches one conversation."""
+    """Measures one conversation."""
 
     def follow(self, row: int, is_live: Callable[[], bool], alone: bool) -> AbstractContextManager | None:
-        """Watches a row of the running batch until the context ends; None where it cannot in a batch with others."""
+        """Measures a row of the running batch until the context ends; None if it cannot because of other rows."""
 
     def after_token(self) -> dict[str, Any] | None:
-        """Counts a token; the record that is due after it, if one is."""
+        """Counts a token; returns a record if one is due, otherwise None."""
 
 
 def open_gauge(model: Any, every: int) -> Gauge:
@@ -49,7 +49,7 @@ def is_live(row: Any) -> bool:
 
 
 def watch_batch(batch: Batch, watching: ExitStack) -> dict[Any, Gauge]:
-    """Lets gauges watch the rows of a batch until `watching` is closed; says which row is watched by which gauge."""
+    """Starts the gauges of the rows of a batch, until `watching` is closed. Returns the active gauge of each row."""
     watched: dict[Any, Gauge] = {}
     for number, row in enumerate(batch.members):
         gauge = getattr(row, "gauge", None)

@@ -1,8 +1,8 @@
 """
-The history of a session: what its events make of it.
+The history of a session: the state that results from its events.
 
-A running session and one that is restored are made by the same rule, event by event, so that they cannot differ. It
-knows nothing of models, clocks or files.
+A running session and a restored one apply the same events by the same code, so their states cannot differ. This module
+does not depend on models, clocks or files.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ UNDONE, RESTORED = "undone", "restored"
 
 
 class QueuedUpdate(NamedTuple):
-    """An update as it was taken: its number in its session, what was said by whom, and its tokens."""
+    """An accepted update: its number in its session, its text, its sender, and its token ids."""
 
     number: int
     text: str
@@ -27,7 +27,10 @@ class QueuedUpdate(NamedTuple):
 
 
 class EmittedToken(NamedTuple):
-    """An emitted token, the version that it knows, and the number of the update that it is the first to know."""
+    """
+    An emitted token, its visible version, the number of the update that was applied just before it (`heard`), and the
+    milliseconds from sending that update to this token.
+    """
 
     id: int
     version: int
@@ -39,14 +42,14 @@ class EmittedToken(NamedTuple):
 class History:
     """
     Attributes:
-        opened (`dict[str, Any]`): How it began: prompt, tokens, settings, model.
-        sent (`list[Sent]`): All updates that were taken, in the order of sending.
-        waiting (`list[int]`): Numbers of those that are to be heard, in order.
-        undone (`set[int]`): Numbers of those that were taken back.
-        dropped (`set[int]`): Numbers of those that nobody will hear any more, since the session was stopped.
-        said (`list[Said]`): What stands: tokens that were not taken back.
-        ended (`bool`): Whether it has said all that it had to say.
-        paused (`bool`): Whether it was told to be silent.
+        opened (`dict[str, Any]`): Data of its first event: prompt, tokens, settings, model.
+        sent (`list[QueuedUpdate]`): All accepted updates, in the order of sending.
+        waiting (`list[int]`): Numbers of the queued updates, in order.
+        undone (`set[int]`): Numbers of the undone updates.
+        dropped (`set[int]`): Numbers of the updates that were still queued when the session was stopped.
+        said (`list[EmittedToken]`): Emitted tokens that were not undone.
+        ended (`bool`): Whether its text has ended, by an end token or by `max_new_tokens`.
+        paused (`bool`): Whether it is paused.
         stopped (`str`, *optional*): Why it was stopped for good.
         last (`int`): The number of its last event.
     """
@@ -67,7 +70,7 @@ class History:
 
     @classmethod
     def of(cls, events: list[Event]) -> "History":
-        """What all these events, from the first on, have made."""
+        """The history that results from all events of a session."""
 
         def until(number: int) -> History:
             return cls.of([event for event in events if event.number <= number])
@@ -79,11 +82,11 @@ class History:
 
     def apply(self, event: Event, until: Callable[[int], "History"]) -> None:
         """
-        Takes one more event in.
+        Applies one more event.
 
         Args:
             event (`Event`): The event.
-            until (`Callable[[int], History]`): The history up to an earlier event, by its number.
+            until (`Callable[[int], History]`): Returns the history up to an earlier event, given its number.
         """
         kind, data = event.kind, event.data
         if kind == OPENED:
@@ -114,12 +117,12 @@ class History:
 
     @property
     def heard(self) -> list[tuple[int, int]]:
-        """Number and step of each update that was heard and stands, in order."""
+        """Number and step of each update that was applied and not undone, in order."""
         return [(token.heard, step) for step, token in enumerate(self.said) if token.heard is not None]
 
     def _count(self, token: EmittedToken) -> None:
         if self.ended:
-            # Whoever speaks after the end was woken by something that it heard.
+            # A token after the end means that an update continued the session.
             self._spoken, self.ended = 0, False
         self._spoken += 1
         self.ended = token.id in self.ends or self._spoken >= self.most
@@ -130,7 +133,7 @@ class History:
             self._count(token)
 
     def _undo(self, number: int) -> None:
-        """Takes an update back, with all that was said since; what was heard later is to be heard anew."""
+        """Undoes an update and all tokens since; updates that were applied after it are queued again."""
         self.undone.add(number)
         if number in self.waiting:
             self.waiting.remove(number)
@@ -141,7 +144,7 @@ class History:
         self.waiting = later + self.waiting
 
     def _restore(self, then: "History") -> None:
-        """Goes back to what stood then. What was sent since and is not yet heard still waits."""
+        """Goes back to an earlier history. Updates sent since and not yet applied stay queued."""
         known = len(then.sent)
         since = [number for number in self.waiting if number >= known]
         self.undone = then.undone | {sent.number for sent in self.sent[known:] if sent.number not in since}

@@ -1,4 +1,4 @@
-"""What a session asks of the server that runs it; [`~server.Server`] is one."""
+"""The interface that a session uses of its server; [`~server.Server`] implements it."""
 
 from collections.abc import Callable, Sequence
 from threading import Lock, RLock
@@ -12,13 +12,13 @@ from .listeners import TextCodec
 class Host(Protocol):
     """
     Attributes:
-        model, tokenizer: What all sessions share.
-        words (`TextCodec`): How texts become its tokens, and back.
+        model, tokenizer: Shared by all sessions.
+        words (`TextCodec`): The text codec of the model.
         log (`EventLog`): The log of all sessions.
         lock (`RLock`): Held while the state of a session changes.
-        turn (`Lock`): Held by whoever runs the model.
+        turn (`Lock`): Held by the thread that runs the model.
         longest (`int`, *optional*): Most tokens of a stream.
-        clock (`Callable[[], float]`): Seconds that never go back.
+        clock (`Callable[[], float]`): A monotonic clock, in seconds.
     """
 
     model: Any
@@ -34,13 +34,13 @@ class Host(Protocol):
         """Raises a `ValueError` where a session was opened with another model."""
 
     def commit(self, entries: Sequence[tuple[Any, str, dict[str, Any]]], durable: bool = False) -> None:
-        """Writes events of sessions to the log, then lets the sessions know them."""
+        """Writes events of sessions to the log, then applies them to the sessions."""
 
     def wake(self, session: Any) -> None:
-        """Says that a session may have something to do."""
+        """Signals that a session may have something to do."""
 
     def forget(self, session: Any) -> None:
-        """Lets a closed session go."""
+        """Removes a closed session."""
 
     def close(self) -> None:
         """Closes the server and all of its sessions."""

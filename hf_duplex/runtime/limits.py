@@ -1,7 +1,7 @@
 """
-What a session takes from outside, and how much of it: sizes, rates, queues, and text that is text.
+Limits on the input of a session: sizes, rates, queues, and valid text.
 
-All of it is checked before anything changes, and what is refused is refused with a reason that says what to do.
+Input is checked before any state changes. A refusal has a reason that names the remedy.
 """
 
 import time
@@ -11,24 +11,23 @@ from dataclasses import dataclass
 
 
 class Refusal(ValueError):
-    """Something that a session does not take; its message is the reason, and says what to do."""
+    """A session refuses an input; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """
-    How much a session takes. None is no limit, where it may be given.
+    Limits of a session. Where None is allowed, it means no limit.
 
     Args:
         max_prompt_bytes (`int`, *optional*, defaults to 65,536): Longest prompt, in bytes of UTF-8.
         max_update_bytes (`int`, *optional*, defaults to 4,096): Longest update, in bytes of UTF-8.
-        rate (`float`, *optional*, defaults to 20): Updates a second that may be sent for long.
-        burst (`int`, *optional*, defaults to 40): Updates that may be sent at once before `rate` counts.
-        max_waiting (`int`, *optional*, defaults to 64): Updates that may wait to be heard.
-        max_unread (`int`, *optional*, defaults to 4,096): Tokens that a session says ahead of who reads it; then it
-            waits.
-        idle_seconds (`float`, *optional*, defaults to 3,600): After so long without a word from either side its
-            memory is freed; the log still holds it.
+        rate (`float`, *optional*, defaults to 20): Sustained rate of updates per second.
+        burst (`int`, *optional*, defaults to 40): Updates that may be sent at once before `rate` applies.
+        max_waiting (`int`, *optional*, defaults to 64): Most updates in the queue.
+        max_unread (`int`, *optional*, defaults to 4,096): Most unread tokens; then the session waits for its reader.
+        idle_seconds (`float`, *optional*, defaults to 3,600): After this time without activity its memory is freed;
+            the log still holds it.
     """
 
     max_prompt_bytes: int = 65_536
@@ -51,24 +50,24 @@ class Limits:
 
 WHITE_SPACE = "\t\n\r"
 UNSEEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks that turn the direction of writing, so that a text is not what it looks like."""
+"""Marks that change the direction of writing, so that a text differs from how it is displayed."""
 
 
 def check_text(text: object, name: str, max_bytes: int) -> str:
     """
-    The text without white space around it.
+    Checks a text, and returns it without white space around it.
 
     Args:
-        text (`str` or `bytes`): What came in.
-        name (`str`): What the sender calls it, for errors: "prompt", "update".
+        text (`str` or `bytes`): The input.
+        name (`str`): Its name in errors: "prompt", "update".
         max_bytes (`int`): Longest text, in bytes of UTF-8.
 
     Raises:
-        Refusal: It is no text, not valid UTF-8, too long, empty, or holds control characters.
+        Refusal: It is not text, not valid UTF-8, too long, empty, or contains control characters.
     """
     if not isinstance(text, str | bytes):
         raise Refusal(f"`{name}` must be text, got {type(text).__name__}.")
-    # Megabytes are refused for their length, before anybody looks into them.
+    # Refuse very long inputs by length, before decoding.
     if len(text) > max_bytes:
         raise Refusal(f"`{name}` is longer than {max_bytes:,} bytes: shorten it, or send it in parts.")
     try:
@@ -88,12 +87,12 @@ def check_text(text: object, name: str, max_bytes: int) -> str:
 
 class Rate:
     """
-    How often something may be done: `burst` times at once, and from then on `rate` times a second.
+    A token-bucket rate limit: `burst` calls at once, then `rate` calls a second.
 
     Args:
-        rate (`float`, *optional*): Times a second; None is no limit.
-        burst (`int`): Times at once.
-        clock (`Callable[[], float]`, *optional*): Seconds that never go back.
+        rate (`float`, *optional*): Calls a second; None is no limit.
+        burst (`int`): Calls at once.
+        clock (`Callable[[], float]`, *optional*): A monotonic clock, in seconds.
     """
 
     def __init__(self, rate: float | None, burst: int, clock: Callable[[], float] = time.monotonic):
@@ -101,11 +100,11 @@ class Rate:
         self.left, self.since = float(burst), clock()
 
     def take(self) -> float:
-        """Counts one, if it may be done now. Returns the seconds to wait first, 0 if there is no need."""
+        """Counts a call if it is allowed now. Returns 0 if so, otherwise the seconds to wait."""
         if self.rate is None:
             return 0.0
         now = self.clock()
-        # A clock that was set back gives nothing, and takes nothing.
+        # A clock that was set back neither adds nor removes capacity.
         self.left = min(float(self.burst), self.left + max(0.0, now - self.since) * self.rate)
         self.since = now
         if self.left < 1.0:

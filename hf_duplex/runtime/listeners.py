@@ -1,8 +1,8 @@
 """
-Models that listen, and how texts become their tokens.
+Models with an open input, and their text codecs.
 
-Our own generators and duplex adapters listen as they are. Any other causal language model of transformers listens
-through [`~hf_duplex.listen`]: what comes in is spliced into its own stream, in the words of its chat template.
+Our generators and duplex adapters have an open input already. Any other causal language model of transformers gets one
+by [`~hf_duplex.listen`]: updates are spliced into its own stream, in the format of its chat template.
 """
 
 import copy
@@ -19,23 +19,23 @@ from .limits import Refusal
 
 
 class TextCodec(Protocol):
-    """How texts become tokens of a model, and back."""
+    """Converts texts to tokens of a model, and back."""
 
     ends: list[int]
     pad: int
 
     def prompt(self, text: str) -> tuple[list[int], int]:
-        """What is said to the model first, and the token that its own stream begins with."""
+        """Token ids of the prompt, and the first token of the emitted stream."""
 
     def update(self, text: str) -> list[int]:
-        """One update."""
+        """Token ids of one update."""
 
     def decode(self, ids: list[int]) -> str:
         """Text of emitted tokens, without control tokens."""
 
 
 class DuplexCodec:
-    """Texts as our own generators read them: clause by clause, an update opened by its own token."""
+    """The text format of our own generators: a prompt in clauses; an update starts with the update token."""
 
     def __init__(self, model: Any, tokenizer: Any):
         if getattr(tokenizer, "update_token_id", None) is None:
@@ -57,11 +57,11 @@ class DuplexCodec:
 
 class ChatCodec:
     """
-    Texts as a pretrained model reads them: the prompt is a message of the user, an update the user's next one, as
-    [`~hf_duplex.ChatFormat`] lays them out.
+    The text format of a pretrained model: the prompt is a user message, and an update is the next user message, as
+    formatted by [`~hf_duplex.ChatFormat`].
 
     Args:
-        model (`DuplexAdapterForCausalLM`): Who reads them.
+        model (`DuplexAdapterForCausalLM`): The model.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
     """
 
@@ -86,28 +86,28 @@ class ChatCodec:
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """The tokens that end a text; none, if nothing does."""
+    """The end-of-text tokens of a model; may be empty."""
     configured = model.generation_config.eos_token_id
     configured = configured if isinstance(configured, list) else [configured]
     return sorted({*configured, tokenizer.eos_token_id} - {None})
 
 
 def padding(model: Any, tokenizer: Any, ends: list[int]) -> int:
-    """What fills up rows that have ended."""
+    """The token that pads rows that have ended."""
     found = (tokenizer.pad_token_id, model.generation_config.pad_token_id, *ends, 0)
     return next(token for token in found if token is not None)
 
 
 def open_input(model: Any, tokenizer: Any) -> tuple[Any, TextCodec]:
     """
-    A model that listens, and its words. The model that is handed over stays as it is, and shares its weights.
+    Returns a model with an open input, and its text codec. `model` is not changed; the result shares its weights.
 
     Args:
         model (`PreTrainedModel`): One of our generators, or any causal language model of transformers.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
 
     Raises:
-        ValueError: It is neither; or its tokenizer cannot tell it an update.
+        ValueError: The model or tokenizer is of another type, or the tokenizer cannot encode an update for the model.
     """
     if not isinstance(model, PreTrainedModel) or not model.can_generate():
         raise ValueError(f"`model` must be a causal language model of transformers, got {type(model).__name__}.")
@@ -116,12 +116,12 @@ def open_input(model: Any, tokenizer: Any) -> tuple[Any, TextCodec]:
     if model.training:
         raise ValueError("`model` is being trained: call its `eval()` first.")
     if "read_updates" not in dir(type(model)):
-        # By its methods, not by its class: a checkpoint that brought its own code has classes of its own.
+        # Check methods, not the class: a checkpoint with remote code has its own classes.
         listener = listen(model)
     else:
         listener = copy.copy(model)
     words = codec_of(listener, tokenizer)
-    # What a session wants is in its own settings: penalties and the like would see another's tokens.
+    # Sampling settings belong to a session: penalties of a batch would count tokens of other rows.
     listener.generation_config = GenerationConfig(
         bos_token_id=model.config.get_text_config().bos_token_id,
         eos_token_id=words.ends or None,
@@ -132,26 +132,26 @@ def open_input(model: Any, tokenizer: Any) -> tuple[Any, TextCodec]:
 
 def codec_of(model: Any, tokenizer: Any) -> TextCodec:
     """
-    The words of one of our generators or of a duplex adapter.
+    The text codec of one of our generators or of a duplex adapter.
 
     Raises:
-        ValueError: The tokenizer cannot write an update for it.
+        ValueError: The tokenizer cannot encode an update for it.
     """
     return ChatCodec(model, tokenizer) if is_adapter(model) else DuplexCodec(model, tokenizer)
 
 
 def is_adapter(model: Any) -> bool:
-    """Whether it is a pretrained model that was given an open input."""
+    """Whether it is a pretrained model with an added open input."""
     return model.config.model_type == "duplex_adapter"
 
 
 def is_workspace(model: Any) -> bool:
-    """Whether it keeps what it hears in a workspace."""
+    """Whether it keeps incoming messages in a workspace."""
     return model.config.model_type == "duplex_workspace" or getattr(model, "keeps_workspace", False)
 
 
 def stream_length(model: Any, history: History, more: Sequence[QueuedUpdate] = ()) -> int:
-    """Tokens that a model reads in one stream: what it said, and unless it has a workspace, what it heard too."""
+    """Length in tokens of the stream that a model reads: emitted ones, and without a workspace also incoming ones."""
     said = 1 + len(history.said)
     if is_workspace(model):
         # The positions of a duplex adapter run on from its prompt.
@@ -162,10 +162,10 @@ def stream_length(model: Any, history: History, more: Sequence[QueuedUpdate] = (
 
 def encode_told(words: TextCodec, text: str, longest: int) -> list[int]:
     """
-    Tokens of an update.
+    Token ids of an update.
 
     Raises:
-        Refusal: It is longer than the model takes.
+        Refusal: The update is longer than the model accepts.
     """
     ids = words.update(text)
     if len(ids) > longest:
@@ -174,7 +174,7 @@ def encode_told(words: TextCodec, text: str, longest: int) -> list[int]:
 
 
 def fingerprint(model: Any) -> str:
-    """What tells this model from another one: its kind, its sizes, and a sample of its weights."""
+    """A hash that identifies a model: of its type, its parameter shapes, and a sample of its weights."""
     digest = hashlib.blake2b(str(model.config.model_type).encode(), digest_size=8)
     for name, parameter in model.named_parameters():
         digest.update(f"{name} {tuple(parameter.shape)}".encode())

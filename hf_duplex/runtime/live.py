@@ -1,8 +1,8 @@
 """
-One text while it is being generated: tokens as they come, updates as they are told, from any thread.
+One text while it is being generated: it emits tokens, and receives updates from any thread.
 
-[`LiveText`] knows nothing about screens and keyboards: it tells its listener after every token, and its clock is read
-before the listener is called, so that what a listener does (draw, sleep) is never timed.
+[`LiveText`] does not depend on screens or keyboards: it calls a callback after every token. It reads its clock before
+the callback, so that the time of a callback (to draw, to sleep) is never measured.
 """
 
 import queue
@@ -23,7 +23,7 @@ from .slots import Moves, moves
 
 @dataclass
 class Token:
-    """One emitted token: its text, and the version that it knows."""
+    """One emitted token: its id, its text, and its visible version."""
 
     id: int
     text: str
@@ -33,15 +33,15 @@ class Token:
 @dataclass
 class AppliedUpdate:
     """
-    An update that reached the model.
+    An update that was applied.
 
     Attributes:
-        text (`str`): What was said.
-        after (`int`): How many tokens had been emitted before it.
-        version (`int`): The version that it made.
-        ms (`float`): Milliseconds from the poll that took it up to the first token that knows it.
-        tokens (`int`): Its length.
-        moves (`Moves`): What it did to the workspace; empty for a model that has none.
+        text (`str`): Its text.
+        after (`int`): Number of tokens emitted before it.
+        version (`int`): The version that it created.
+        ms (`float`): Milliseconds from the poll that returned it to the first token that sees it.
+        tokens (`int`): Its length in tokens.
+        moves (`Moves`): Its changes to the workspace; empty for a model without one.
     """
 
     text: str
@@ -54,15 +54,15 @@ class AppliedUpdate:
 
 class LiveText(BaseStreamer):
     """
-    A prompt, the text that answers it, and updates while it comes.
+    A prompt, the text generated from it, and updates during generation.
 
     Args:
         model, tokenizer: One of our generators or a duplex adapter, and its tokenizer.
-        prompt (`str`): What is said first.
+        prompt (`str`): The prompt.
         on_step (`Callable[[int], None]`, *optional*): Called before each token with the number of tokens so far; it
-            may [`tell`].
+            may call [`tell`].
         on_token (`Callable[[], None]`, *optional*): Called after each token.
-        max_new_tokens (`int`, *optional*, defaults to 300): After this many tokens it stops, each time it speaks.
+        max_new_tokens (`int`, *optional*, defaults to 300): Most tokens of each call of `generate`.
 
     Raises:
         ValueError: The prompt is empty or too long.
@@ -104,14 +104,15 @@ class LiveText(BaseStreamer):
         self._given = True
         self._started = 0.0
 
-    # Talking to it
+    # Updates and control
 
     def tell(self, text: str) -> None:
         """
-        Queues an update, from any thread. It is heard before the next token; if the text has ended, [`run`] goes on.
+        Queues an update, from any thread. It is applied before the next token; if the text has ended, [`run`]
+        continues it.
 
         Raises:
-            ValueError: It is empty, or longer than the model takes; nothing was queued.
+            ValueError: It is empty, or longer than the model accepts; nothing was queued.
         """
         if not text.strip():
             raise ValueError("`update` is empty: say what has changed.")
@@ -123,15 +124,15 @@ class LiveText(BaseStreamer):
         self._waiting.put((text.strip(), ids))
 
     def stop(self) -> None:
-        """Lets [`run`] return after its next token, from any thread; it stays silent until [`resume`]."""
+        """Makes [`run`] return after its next token, from any thread; it emits nothing until [`resume`]."""
         self._stopped.set()
 
     def resume(self) -> None:
-        """Takes [`stop`] back, so that [`run`] speaks."""
+        """Revokes [`stop`], so that [`run`] emits again."""
         self._stopped.clear()
 
     def run(self) -> None:
-        """Speaks until it has ended and heard all, or [`stop`] is called; then it can be told more and go on."""
+        """Generates until the text has ended and no update is queued, or [`stop`] is called. May be called again."""
         while not self.stopped and not (self.ended and not self.waiting):
             self._speak()
 
@@ -154,8 +155,8 @@ class LiveText(BaseStreamer):
 
     def undo(self) -> str | None:
         """
-        Takes the last update back, with all that was said since: going on equals never having received it. To be
-        called while it does not run. Returns what was taken back, None if there was nothing.
+        Undoes the last update and all tokens since: going on equals never having received it. Must not be called
+        while [`run`] is active. Returns the text of the undone update, or None if there is none.
         """
         if not self._before:
             return None
@@ -168,8 +169,8 @@ class LiveText(BaseStreamer):
 
     def replay(self, number: int) -> float:
         """
-        Milliseconds from poll to token once more, for the update that was heard as this number, from 0. It is heard
-        on a branch that says one token and is forgotten: nothing of this text changes.
+        Measures again the milliseconds from poll to token of an applied update, numbered from 0. It is applied on a
+        temporary branch that emits one token: this text does not change.
         """
         snapshot, sequences, _ = self._before[number]
         branch = LiveText(self.model, self.tokenizer, self.prompt, max_new_tokens=1)
@@ -178,10 +179,10 @@ class LiveText(BaseStreamer):
         branch.run()
         return branch.heard[0].ms
 
-    # What is known about it
+    # State
 
     def opening(self) -> dict[str, Any]:
-        """How the first call of `generate` is told the prompt."""
+        """Inputs of the first call of `generate`: the start token and the prompt."""
         return {"input_ids": torch.tensor([[self.start_id]]), "prompt_ids": torch.tensor([self.prompt_ids])}
 
     @property
@@ -194,7 +195,7 @@ class LiveText(BaseStreamer):
 
     @property
     def waiting(self) -> bool:
-        """Whether something was told that was not heard yet."""
+        """Whether an update is queued."""
         return not self._waiting.empty()
 
     @property
@@ -203,20 +204,20 @@ class LiveText(BaseStreamer):
 
     @property
     def workspaces(self) -> list[Workspace | None]:
-        """The workspace before each update, and as it is now; None for a model that has none, or before the prompt
-        was read."""
+        """The workspace before each update, and the current one; None for a model without one, or before the prompt
+        is read."""
         return [*(cache.memory for cache, _, _ in self._before), self.cache.memory]
 
     @property
     def processed_again(self) -> int:
-        """How many tokens entered the generator more than once; the last one has not yet. What a workspace from
-        scratch is told never enters it: an encoder of its own reads that."""
+        """Number of tokens that the generator processed more than once. The last token is not processed yet. In a
+        workspace model from scratch, a separate encoder reads incoming tokens, so they are not counted."""
         if self.sequences is None:
             return 0
         told = len(self.prompt_ids) + sum(heard.tokens for heard in self.heard) if is_adapter(self.model) else 0
         return self.cache.processed_tokens - (self.sequences.shape[1] - 1) - told
 
-    # What `generate` calls
+    # Called by `generate`
 
     def _is_stopped(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         return torch.full((input_ids.shape[0],), self.stopped, dtype=torch.bool)
@@ -224,7 +225,7 @@ class LiveText(BaseStreamer):
     def _poll(self, input_ids: torch.Tensor) -> Interrupt | None:
         if self.on_step is not None:
             self.on_step(len(self.tokens))
-        # One update a step, so that each makes a version of its own that a token knows.
+        # One update per step, so that each has its own version, visible to a token.
         try:
             text, ids = self._waiting.get_nowait()
         except queue.Empty:
@@ -236,7 +237,7 @@ class LiveText(BaseStreamer):
     def put(self, value: torch.Tensor) -> None:
         now = time.perf_counter()
         if self._given:
-            # `generate` hands over what it was given before what is new.
+            # `generate` passes its input ids first, then each new token.
             self._given = False
             return
         if not self.tokens:
@@ -248,7 +249,7 @@ class LiveText(BaseStreamer):
             self.heard.append(AppliedUpdate(text, len(self.tokens), self.version, 1e3 * (now - since), length, known))
         token = int(value.view(-1)[-1])
         text = self.words.decode([*(entry.id for entry in self.tokens), token])
-        # Half a character waits for its other half.
+        # An incomplete character is held back until it is complete.
         new = "" if text.endswith("\N{REPLACEMENT CHARACTER}") else text[len(self._text) :]
         self._text += new
         self.tokens.append(Token(token, new, self.version))

@@ -1,4 +1,4 @@
-"""Receipts: what the sender of an update gets back, and how it learns what became of it."""
+"""Receipts: they report to the sender of an update whether and when it was applied."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ QUEUED, APPLIED, REFUSED, UNDONE = "queued", "applied", "refused", "undone"
 
 
 def guarded(callback: Callable[..., None], *arguments: object) -> None:
-    """Calls what somebody else wrote: whatever it raises is none of the caller's business, and is logged."""
+    """Calls a user's callback; exceptions are logged and not raised."""
     try:
         callback(*arguments)
     except Exception:
@@ -22,18 +22,18 @@ def guarded(callback: Callable[..., None], *arguments: object) -> None:
 
 class Receipt:
     """
-    What became of an update. A queued one is in the log, so that it outlives the process.
+    The status of an update. A queued update is in the log, so that it survives the process.
 
     Attributes:
         number (`int`): Its number in its session, from 0 in the order of sending; -1 if it was refused.
-        text (`str`): What was said; of a refused one the beginning.
-        source (`str`): Who said it.
+        text (`str`): The text of the update; only its beginning if it was refused.
+        source (`str`): The sender.
         status (`str`): `"queued"`, `"applied"`, `"refused"` or `"undone"`.
         reason (`str`, *optional*): Why it was refused, or undone.
-        step (`int`, *optional*): How many tokens had been emitted before it was heard.
-        version (`int`, *optional*): The version that it made.
-        milliseconds (`float`, *optional*): From [`send`] to the first token that knows it; None where that was in
-            another process.
+        step (`int`, *optional*): Number of tokens that had been emitted before it was applied.
+        version (`int`, *optional*): The version that it created.
+        milliseconds (`float`, *optional*): From [`send`] to the first token that sees it; None if they were in
+            different processes.
     """
 
     def __init__(self, number: int, text: str, source: str, sent_at: float | None = None):
@@ -50,7 +50,7 @@ class Receipt:
 
     @classmethod
     def refused(cls, text: object, source: str, reason: str) -> "Receipt":
-        """The receipt of something that was not taken."""
+        """The receipt of an update that was refused."""
         shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)[:200]
         receipt = cls(-1, shown[:200], source)
         receipt.settle(REFUSED, reason=reason)
@@ -62,11 +62,11 @@ class Receipt:
         return self._settled.is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until it is no longer queued, so many seconds at most. Whether it came to that."""
+        """Waits until it is no longer queued, for at most `timeout` seconds; False on timeout."""
         return self._settled.wait(timeout)
 
     def when_settled(self, callback: Callable[["Receipt"], None]) -> None:
-        """Calls `callback` once it is no longer queued, from the thread that settles it; now if it is."""
+        """Calls `callback` once it is no longer queued, from the thread that settles it; at once if it is settled."""
         with self._lock:
             if not self._settled.is_set():
                 self._callbacks.append(callback)
@@ -80,7 +80,7 @@ class Receipt:
         step: int | None = None,
         version: int | None = None,
     ) -> None:
-        """Says what became of it. Called by the session."""
+        """Sets the final status. Called by the session."""
         self.reason, self.step, self.version = reason, step, version
         if status != APPLIED:
             self.milliseconds = None
@@ -92,14 +92,14 @@ class Receipt:
             guarded(callback, self)
 
     def queue_again(self) -> None:
-        """It waits once more, since what it had been said to was taken back. Called by the session."""
+        """Sets it to queued again, after the session went back to an earlier step. Called by the session."""
         with self._lock:
             self.status, self.reason = QUEUED, None
             self.step = self.version = self.milliseconds = None
             self._settled.clear()
 
     def to_dict(self) -> dict[str, str | int | float | None]:
-        """As a program reads it."""
+        """Its fields as JSON-compatible values."""
         names = ("number", "text", "source", "status", "reason", "step", "version", "milliseconds")
         return {name: getattr(self, name) for name in names}
 
@@ -109,13 +109,13 @@ class Receipt:
 
 
 def settle_heard(receipt: Receipt, said: EmittedToken, step: int) -> None:
-    """Its update was heard: `said` is the first token that knows it, and has the number `step`."""
+    """Marks a receipt as applied: `said` is the first token that sees its update, at step `step`."""
     receipt.milliseconds = said.milliseconds
     receipt.settle(APPLIED, step=step, version=said.version)
 
 
 def settle_receipts(receipts: Sequence[Receipt], history: History) -> None:
-    """Brings all receipts of a session in line with its history."""
+    """Updates all receipts of a session to match its history."""
     heard = {number: step for number, step in history.heard}
     for receipt in receipts:
         number = receipt.number

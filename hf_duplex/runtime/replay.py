@@ -1,4 +1,4 @@
-"""Saying a session anew: told the same at the same places, it says the same."""
+"""Replay of a session: the same updates at the same steps must give the same tokens."""
 
 from typing import NamedTuple
 
@@ -11,17 +11,17 @@ from .sampling import Sampling, TokenSampler
 
 
 STEPS = 32
-"""Steps that are taken before sessions that speak at the same time have their turn."""
+"""Steps per turn of a replay; between turns, live sessions may run."""
 
 
 class Replay(NamedTuple):
     """
-    What a session says when it is told the same at the same places.
+    The result of a replay.
 
     Attributes:
-        tokens (`list[int]`), versions (`list[int]`): What was said, and what each token knows.
-        same (`bool`): Whether both are what the log holds.
-        first (`int`, *optional*): The first step where they are not.
+        tokens (`list[int]`), versions (`list[int]`): The emitted tokens, and the visible version of each.
+        same (`bool`): Whether both equal the log.
+        first (`int`, *optional*): The first step where they differ.
     """
 
     tokens: list[int]
@@ -31,7 +31,7 @@ class Replay(NamedTuple):
 
 
 class Reciter:
-    """A [`~batching.BatchRow`] that hears what a session heard, and chooses its own words, as many as that said."""
+    """A [`~batching.BatchRow`] that receives the updates of a session's history, and samples as many tokens anew."""
 
     def __init__(self, history: History):
         self.history = history
@@ -61,12 +61,12 @@ class Reciter:
 
 
 def replay(server: Host, session: str) -> Replay:
-    """Replays what stands of a session in the log of a server, with its model."""
+    """Replays a session from the log of a server, with its model; what was undone is left out."""
     history = History.of(server.log.events(session))
     server.check_model(history)
     reciter = Reciter(history)
     batch = Batch(server.model, server.words, [reciter], reciter.said)
-    # Prompt first, as a session does, then a few steps at a time.
+    # First the prompt and one token, as a session does, then a few steps at a time.
     steps = 1
     while reciter.emitting:
         with server.turn:

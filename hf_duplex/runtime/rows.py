@@ -1,8 +1,8 @@
 """
-Rows of running batches: taken out of one and put into another, so that conversations join and leave.
+Moving rows between the caches of running batches, so that conversations can join and leave.
 
-A cache at rest knows all that its rows have said but each one's last token, which stands in a column beside it. What
-was emitted before is not kept here: positions are counted in the cache's own mask.
+A cache at rest has processed all emitted tokens of its rows except the last one of each, which the batch keeps in its
+`columns`. Earlier tokens are not kept: positions are counted in the mask of the cache.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from ..modeling.modeling_dual_stream import UpdateStream
 
 
 def settle(cache: DuplexCache) -> None:
-    """Forgets what only going back would need, so that a cache at rest is the same wherever its rows came from."""
+    """Drops state that only a rollback needs, so that a cache at rest does not depend on where its rows came from."""
     assert cache.version is not None
     cache.emitted, cache.versions = 1, [cache.version, cache.version]
     cache._conv_inputs = {index: [state] for index, state in cache._conv_states.items()}
     cache._uncroppable = cache.get_seq_length()
-    # A splice is the first thing that its row's next token reads: by now it was read.
+    # A pending splice is read together with the next token of its row: by now it was read.
     cache.notice = None
     cache.prompt = None
     if isinstance(cache.memory, UpdateStream):
@@ -32,28 +32,28 @@ def settle(cache: DuplexCache) -> None:
 
 def _close_second_stream(cache: DuplexCache, memory: UpdateStream) -> None:
     """
-    Moves what each row heard together once most of a second stream is padding: an update to one row leaves a gap in
-    all others. Its tokens know their place without their column.
+    Compacts a second stream once most of it is padding: an update to one row leaves a gap in all other rows. The
+    positions of its tokens do not depend on their columns.
     """
     columns, longest = memory.mask.shape[1], int(memory.mask.sum(1).max())
     if columns < 2 * longest + DuplexCache.least_gap or cache.cross is None or cache.cross_bias is None:
         return
     order = (~memory.mask).int().argsort(dim=1, stable=True)[:, :longest]
     cache.memory = UpdateStream(memory.mask.gather(1, order), memory.count)
-    # In front stands the column for hearing nothing.
+    # Column 0 is the one for "no message".
     kept = nn.functional.pad(order + 1, (1, 0))
     cache.cross = [(take_columns(keys, kept), take_columns(values, kept)) for keys, values in cache.cross]
     cache.cross_bias = cache.cross_bias.gather(3, kept[:, None, None])
 
 
 def leave_room(cache: DuplexCache) -> None:
-    """Lets go of the columns of the cache that rows came from: they would keep all of its rows alive."""
+    """Drops references to buffers of the source cache, which would keep all of its rows in memory."""
     for layer in cache.layers:
         layer._room, layer._shown = None, (None, None)
 
 
 def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
-    """A cache of some rows of another, which stays as it is."""
+    """A new cache of some rows of another one, which does not change."""
     part = cache.snapshot()
     chosen = torch.tensor(rows, dtype=torch.long, device=cache.layers[0].keys.device)
     part.batch_select_indices(chosen)
@@ -70,7 +70,7 @@ def take_rows(cache: DuplexCache, rows: Sequence[int]) -> DuplexCache:
 
 
 def stack(tensors: Sequence[torch.Tensor], dim: int | None = None, left: bool = False, value: float = 0) -> Any:
-    """Rows of several tensors as one, filled up to the longest along `dim`."""
+    """Concatenates the rows of several tensors, padded to the longest along `dim`."""
     if dim is not None and len({tensor.shape[dim] for tensor in tensors}) > 1:
         longest = max(tensor.shape[dim] for tensor in tensors)
         filled = []
@@ -87,7 +87,7 @@ def row_count(cache: DuplexCache) -> int:
 
 
 def join(caches: Sequence[DuplexCache]) -> DuplexCache:
-    """One cache of the rows of several caches at rest, which stay as they are: a row is the same beside any other."""
+    """Joins the rows of several caches at rest into a new one. The caches do not change, nor do results of a row."""
     whole = caches[0].snapshot()
     if len(caches) == 1:
         return whole
@@ -124,20 +124,20 @@ def join(caches: Sequence[DuplexCache]) -> DuplexCache:
 
 
 def _updated(cache: DuplexCache) -> torch.Tensor:
-    """Which rows have received an update, `(rows,)`, where a cache keeps account of it."""
+    """Which rows have received an update, `(rows,)`; all false if the cache does not track it."""
     assert cache.version is not None
     return torch.zeros_like(cache.version).bool() if cache.updated is None else cache.updated
 
 
 def _offset(cache: DuplexCache) -> torch.Tensor:
-    """How many tokens each row has forgotten, `(rows, 1)`."""
+    """Number of tokens that each row has dropped, `(rows, 1)`."""
     rows = row_count(cache)
     offset = torch.as_tensor(cache.offset, device=cache.layers[0].keys.device)
     return offset.expand(rows, 1) if offset.dim() else offset.view(1, 1).expand(rows, 1)
 
 
 def _join_memory(caches: Sequence[DuplexCache]) -> Any:
-    """What was heard, of all rows. A row of a second stream that has heard nothing yet has an empty one."""
+    """Joins the incoming state of all rows. A row that has received no message yet gets an empty second stream."""
     if all(cache.memory is None for cache in caches):
         return None
     if any(isinstance(cache.memory, AdapterWorkspace) for cache in caches):

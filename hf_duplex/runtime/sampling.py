@@ -1,4 +1,4 @@
-"""How a session chooses its tokens: settings of its own, and chance of its own, beside others in one batch."""
+"""How a session samples its tokens: with its own settings and random numbers, in a batch with others."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -16,15 +16,16 @@ from transformers.generation.logits_process import (
 @dataclass(frozen=True)
 class Sampling:
     """
-    How one session speaks.
+    Sampling settings of one session.
 
     Args:
         temperature (`float`, *optional*, defaults to 0.0): 0 is greedy.
-        top_k (`int`, *optional*): Choose among so many of the likeliest tokens.
-        top_p (`float`, *optional*): Choose among the likeliest tokens that have so much of the probability together.
-        seed (`int`, *optional*, defaults to 0): What is drawn depends on this and on the number of the token alone,
-            never on who else is in the batch.
-        max_new_tokens (`int`, *optional*, defaults to 300): After so many tokens it stops, each time it speaks.
+        top_k (`int`, *optional*): Sample from the `top_k` most likely tokens.
+        top_p (`float`, *optional*): Sample from the most likely tokens with a total probability of `top_p`.
+        seed (`int`, *optional*, defaults to 0): Random numbers depend only on the seed and the token's step, never on
+            other rows of the batch.
+        max_new_tokens (`int`, *optional*, defaults to 300): Most tokens until the text ends, counted anew each time
+            an update continues it.
     """
 
     temperature: float = 0.0
@@ -62,7 +63,7 @@ class TokenSampler:
             self.warpers.append(TopPLogitsWarper(float(sampling.top_p)))
 
     def __call__(self, scores: torch.Tensor, step: int) -> int | None:
-        """The token of number `step`, given its scores `(vocab_size,)`; None to take the likeliest."""
+        """The token at `step`, given its scores `(vocab_size,)`; None for the most likely one."""
         if not self.sampling.temperature:
             return None
         none = torch.zeros(1, 0, dtype=torch.long, device=scores.device)

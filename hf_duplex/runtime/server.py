@@ -1,8 +1,9 @@
 """
-One process, one model, many sessions: who speaks when.
+Many sessions over one model in one process: the scheduler.
 
-A single thread speaks, for all. It has its sessions in batches, which take turns of a few steps; a session joins a
-batch when it has something to say and leaves it when it has not. Prompts are read together before their sessions join.
+A single worker thread generates for all sessions. It groups them into batches, which take turns of a few steps. A
+session joins a batch when it has something to emit, and leaves it otherwise. Prompts of new sessions are read together
+before these sessions join.
 """
 
 import atexit
@@ -29,11 +30,11 @@ from .session_row import SessionRow
 
 
 ROWS = 32
-"""Rows of a batch. More are hardly faster on a CPU, and all wait for each other."""
+"""Most rows of a batch. On a CPU, more rows add little throughput, and every step takes longer."""
 TURN, ALONE = 4, 16
-"""Steps of a batch before the next has its turn, and where there is no other, before others may join."""
+"""Steps of a batch per turn: with other batches, and alone (then new sessions may join after it)."""
 MANY = 1 / 4
-"""The share of a batch that must be silent or gone before it goes on without them: that costs a copy of its cache."""
+"""The share of rows that must be silent or gone before they are removed: removal copies the cache."""
 SWEEP_SECONDS = 1.0
 
 
@@ -43,14 +44,14 @@ class Server:
 
     Args:
         model, tokenizer: One of our generators or any causal language model of transformers, and its tokenizer.
-        log (`EventLog`, `str` or `Path`, *optional*): The log of all sessions; one in memory if it is not given.
-        limits (`Limits`, *optional*): How much each session takes, where it has no limits of its own.
+        log (`EventLog`, `str` or `Path`, *optional*): The log of all sessions; in memory if it is not given.
+        limits (`Limits`, *optional*): The limits of sessions that are opened without their own.
         rows (`int`, *optional*, defaults to 32): Most sessions in one batch.
         max_sessions (`int`, *optional*, defaults to 1,024): Most sessions at once.
-        clock (`Callable[[], float]`, *optional*): Seconds that never go back.
+        clock (`Callable[[], float]`, *optional*): A monotonic clock, in seconds.
 
     Raises:
-        ValueError: The model cannot listen.
+        ValueError: The model cannot receive updates.
         LogError: The log cannot be used.
     """
 
@@ -77,7 +78,7 @@ class Server:
         self.log = log if isinstance(log, EventLog) else EventLog(log)
         self.lock = threading.RLock()
         self.turn = threading.Lock()
-        """Held by whoever runs the model."""
+        """Held by the thread that runs the model."""
         self._work = threading.Condition(self.lock)
         self._sessions: dict[str, Session] = {}
         self.batches: list[Batch] = []
@@ -88,7 +89,7 @@ class Server:
         self._thread = threading.Thread(
             target=_run_server, args=(weakref.ref(self),), daemon=True, name="hf_duplex speaker"
         )
-        # A thread that still computes when the process ends would abort it.
+        # A thread that still computes at interpreter exit would abort the process.
         self._at_exit = atexit.register(_close, weakref.ref(self))
         self._thread.start()
 
@@ -102,17 +103,17 @@ class Server:
         measure: int | None = None,
     ) -> Session:
         """
-        A new session.
+        Opens a new session.
 
         Args:
-            prompt (`str` or `bytes`): What is said first.
-            sampling (`Sampling`, *optional*): How it speaks; greedily if it is not given.
-            limits (`Limits`, *optional*): How much it takes; those of the server if they are not given.
-            decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: asked before each token whether to
-                speak, given its streams (see [`Session.streams`]).
+            prompt (`str` or `bytes`): The prompt.
+            sampling (`Sampling`, *optional*): Sampling settings; greedy if not given.
+            limits (`Limits`, *optional*): Limits of the session; those of the server if not given.
+            decide (`Callable[[dict[str, list[str]]], str]`, *optional*): A policy: called before each token with the
+                session's streams (see [`Session.streams`]), it decides whether to emit.
             id (`str`, *optional*): Its name; a random one if it is not given.
-            measure (`int`, *optional*): After so many tokens each, its pressures go into the log. A mixture of experts
-                is read while it speaks alone, as a session by itself always does: not in a batch with others.
+            measure (`int`, *optional*): Logs its pressures every `measure` tokens. A mixture of experts is measured
+                only while the session is alone in its batch, as a single session always is.
 
         Raises:
             Refusal: The prompt is unusable, or there are too many sessions.
@@ -148,12 +149,12 @@ class Server:
 
     def restore(self, id: str, limits: Limits | None = None, decide: Policy | None = None) -> Session:
         """
-        A session as the log holds it, here or from another process that has ended. It goes on at once: what was sent
-        and not heard is heard, and what was under way is said to its end.
+        Restores a session from the log, also one of a process that has ended. It continues at once: queued updates
+        are applied, and unfinished text is completed. A session that is already open is returned as it is.
 
         Raises:
             LogError: The log does not hold it, or is damaged.
-            SessionError: It was held with another model.
+            SessionError: It was opened with another model.
         """
         with self.lock:
             if id in self._sessions:
@@ -169,10 +170,10 @@ class Server:
 
     def get(self, id: str) -> Session:
         """
-        A session that is here.
+        An open session.
 
         Raises:
-            SessionError: There is none of this name.
+            SessionError: No open session has this name.
         """
         with self.lock:
             if id not in self._sessions:
@@ -181,13 +182,13 @@ class Server:
 
     @property
     def sessions(self) -> list[Session]:
-        """All sessions that are here."""
+        """All open sessions."""
         with self.lock:
             return list(self._sessions.values())
 
     @property
     def latest(self) -> str:
-        """The session of the log that began last."""
+        """Name of the session in the log that was opened last."""
         ids = self.log.sessions()
         if not ids:
             raise LogError("`log` holds no session: start one.")
@@ -200,7 +201,7 @@ class Server:
             return sum(batch.nbytes for batch in self.batches)
 
     def close(self) -> None:
-        """Ends speaking and frees everything. No session is stopped: the log holds them."""
+        """Ends the worker thread and frees all memory. Sessions are not stopped: they can be restored from the log."""
         with self.lock:
             self._closing = True
             self._work.notify_all()
@@ -220,24 +221,24 @@ class Server:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # What sessions ask. The lock is held.
+    # Called by sessions, with the lock held
 
     def commit(self, entries: Sequence[tuple[Session, str, dict[str, Any]]], durable: bool = False) -> None:
         """
-        Writes events into the log, and then lets them happen.
+        Writes events to the log, then applies them.
 
         Raises:
-            LogError: They cannot be written, and nothing has happened.
+            LogError: The events cannot be written; nothing was applied.
         """
         events = self.log.append([(session.id, kind, data) for session, kind, data in entries], durable)
         for (session, _, _), event in zip(entries, events, strict=True):
             session.apply(event)
 
     def wake(self, session: Session) -> None:
-        """There is something new for a session."""
+        """Wakes the worker thread: a session has something new to process."""
         if session.decider.decide is not None:
             self._news.add(session)
-        # A turn under way is cut short for whoever takes no part in it.
+        # End the current turn early for a session that takes no part in it.
         if session.batch_row is None or not session.batch_row.live:
             self._urgent = True
         self._work.notify_all()
@@ -249,7 +250,7 @@ class Server:
         self._work.notify_all()
 
     def check_model(self, history: History) -> None:
-        """Raises `SessionError` if a session was held with another model."""
+        """Raises `SessionError` if a session was opened with another model."""
         if history.opened["model"] != self.fingerprint:
             raise SessionError("`model` is not the one that the session was held with: load that one.")
 
@@ -257,10 +258,10 @@ class Server:
         if len(self._sessions) >= self.max_sessions:
             raise Refusal(f"there are {self.max_sessions} sessions already: close one, or try again later.")
 
-    # The speaking thread
+    # The worker thread
 
     def work(self) -> bool:
-        """Waits until somebody has something to say, and lets all have a turn. Whether to go on."""
+        """Waits until a session is due, and runs one turn of every batch. Returns whether to continue."""
         with self.lock:
             if not self._is_work():
                 self._work.wait(SWEEP_SECONDS)
@@ -274,7 +275,7 @@ class Server:
         try:
             self._take_turns()
         except Exception as error:
-            # Whatever it was: who speaks for all must not fall silent without a word.
+            # The thread serves all sessions: it must report any error and go on.
             batches, self.batches = self.batches, []
             for batch in batches:
                 self._give_up(batch, f"the sessions cannot be put together: {error!r}; `resume()` goes on.")
@@ -284,7 +285,7 @@ class Server:
         return self._closing or bool(self._news) or any(session.is_due for session in self._sessions.values())
 
     def _sweep(self) -> None:
-        """Frees what nobody has asked for in a long time."""
+        """Releases sessions that were idle for longer than their limit."""
         now = self.clock()
         if now - self._swept < SWEEP_SECONDS:
             return
@@ -303,7 +304,7 @@ class Server:
                 session.batch_row = batch_row
         for start in range(0, len(batch_rows), self.rows):
             batch = Batch(self.model, self.words, batch_rows[start : start + self.rows], self._after_step)
-            # Their prompts, and a first word: from then on they are like any other.
+            # Reads their prompts and emits one token; then the batch can be merged like any other.
             if self._run(batch, 1) and batch.columns is not None:
                 self.batches.append(batch)
             else:
@@ -314,7 +315,7 @@ class Server:
             self._run(batch, *((TURN, False) if len(emitting) > 1 else (ALONE, True)))
 
     def _tidy(self) -> None:
-        """Takes out of each batch who is gone, and once they are many, who is silent; those stay by themselves."""
+        """Removes gone and silent rows from each batch once they are many; silent rows become batches of their own."""
         kept: list[Batch] = []
         for batch in self.batches:
             there = [row for row, member in enumerate(batch.members) if not member.gone]
@@ -330,7 +331,7 @@ class Server:
         self.batches = kept
 
     def _merge(self) -> None:
-        """Puts batches together that fit into one."""
+        """Merges batches that fit into one."""
         emitting = sorted((batch for batch in self.batches if batch.emitting), key=len, reverse=True)
         groups: list[list[Batch]] = []
         for batch in emitting:
@@ -346,7 +347,7 @@ class Server:
                 self.batches = [batch for batch in self.batches if batch not in others]
 
     def _run(self, batch: Batch, steps: int, at_once: bool = True) -> bool:
-        """Lets a batch speak. Whether it could: otherwise all that its rows knew is made anew when they go on."""
+        """Runs a batch. Returns whether it succeeded; after a failure, rows rebuild their state when they continue."""
         try:
             with self.turn, contextlib.ExitStack() as watching:
                 self._gauges = watch_batch(batch, watching)
@@ -359,7 +360,7 @@ class Server:
             return False
 
     def _give_up(self, batch: Batch, reason: str | None = None) -> None:
-        """Lets go of a batch. With a reason, who was speaking in it has failed; the others do not even notice."""
+        """Drops a batch. If a `reason` is given, its emitting sessions are marked as failed; others are unaffected."""
         with self.lock:
             for batch_row in batch.members:
                 assert isinstance(batch_row, SessionRow)
@@ -371,13 +372,13 @@ class Server:
                         batch_row.session.fail(reason)
 
     def _after_step(self, steps: list[Step]) -> bool:
-        """Writes down what was said in a step, and then tells it."""
+        """Logs and applies the tokens of a step. Returns whether to end the turn early."""
         now = self.clock()
         with self.lock:
             entries: list[tuple[Session, str, dict[str, Any]]] = []
             batch_rows = [step.member for step in steps if isinstance(step.member, SessionRow)]
             for batch_row, step in zip(batch_rows, steps, strict=True):
-                # What is known was measured and written down before: it is counted alone.
+                # Tokens replayed from the log were measured and logged before: the gauge only counts them.
                 gauge = self._gauges.get(batch_row)
                 record = gauge.after_token() if gauge else None
                 if not batch_row.gone and batch_row.known is None:
@@ -400,7 +401,7 @@ class Server:
 
 
 def _run_server(reference: "weakref.ref[Server]") -> None:
-    """The speaking thread; it does not keep a server alive that nobody holds."""
+    """The worker thread; its weak reference does not keep an unused server alive."""
     while True:
         server = reference()
         if server is None or not server.work():

@@ -1,9 +1,9 @@
 """
-A conversation that is open on both sides: tokens come out while updates go in, from any thread.
+One live conversation: the model emits tokens while updates arrive, from any thread.
 
-A session is what its event log says: everything that happens is written down before anybody is told, and changes the
-session by the one rule of [`~history.History`]. A [`~server.Server`] runs many sessions at once; a session does not
-know how, nor in which batch it is.
+The event log defines the state of a session. Every event is written to the log first, then applied by
+[`~history.History`], then reported to callbacks and receipts. A [`~server.Server`] runs many sessions at once; a
+session does not depend on how it is batched.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,19 +25,19 @@ from .versions import Snapshot, VersionDiff, version_diff
 
 
 class SessionError(RuntimeError):
-    """A session cannot do what it was asked for; the message says why and what to do."""
+    """A session cannot do what was requested; the message gives the reason and the remedy."""
 
 
 class Session:
     """
-    One conversation of a server, made by [`Server.open`] or [`Server.restore`];
-    [`~duplex_session.DuplexSession`] has a server of its own. All methods may be called from any thread.
+    One conversation of a server, created by [`Server.open`] or [`Server.restore`];
+    [`~duplex_session.DuplexSession`] has its own server. All methods are thread-safe.
 
     Attributes:
         id (`str`): Its name in the log.
-        history (`History`): What has happened.
-        tokens (`list[Token]`): What stands of what it has said.
-        receipts (`list[Receipt]`): Of all updates that were taken, in the order of sending.
+        history (`History`): The state that results from its events.
+        tokens (`list[Token]`): The emitted tokens that were not undone.
+        receipts (`list[Receipt]`): Receipts of all accepted updates, in the order of sending.
     """
 
     def __init__(self, server: Host, id: str, events: list[Event], limits: Limits, decide: Policy | None = None):
@@ -64,19 +64,19 @@ class Session:
             self.receipts.append(Receipt(sent.number, sent.text, sent.source))
         settle_receipts(self.receipts, self.history)
 
-    # Talking to it
+    # Sending updates and control
 
     def send(self, text: str | bytes, source: str = "user") -> Receipt:
         """
-        Tells it something: heard before its next token, or if it has ended: it goes on.
+        Sends an update. It is applied before the next token; a session that has ended starts to emit again.
 
         Args:
-            text (`str` or `bytes`): What is said.
-            source (`str`, *optional*, defaults to `"user"`): Who says it, for the log.
+            text (`str` or `bytes`): The text of the update.
+            source (`str`, *optional*, defaults to `"user"`): The sender, for the log.
 
         Returns:
-            A receipt. Unless it says refused, the update is in the log, and will be heard once and in its turn,
-            whatever becomes of this process.
+            A receipt. Unless it is refused, the update is in the log, and is applied exactly once and in order, even
+            if this process ends first.
         """
         now = self.server.clock()
         try:
@@ -90,7 +90,7 @@ class Session:
             who = check_text(source, "source", 200)
             ids = encode_told(self.server.words, told, self.server.model.config.max_message_length)
             with self.server.lock:
-                # Others may have sent something meanwhile.
+                # Another thread may have sent an update meanwhile.
                 self._check_open()
                 self._check_queue()
                 self._check_room(len(ids))
@@ -109,14 +109,14 @@ class Session:
             return Receipt.refused(text, str(source)[:200], str(error))
 
     def pause(self) -> None:
-        """Silences it after the token under way. What it is sent waits."""
+        """Pauses the session after the current token. Updates are queued meanwhile."""
         with self.server.lock:
             self._require_open()
             if not self.history.paused:
                 self.server.commit([(self, kinds.PAUSED, {})])
 
     def resume(self) -> None:
-        """Lets it speak again, after [`pause`] or after a failure that was mended."""
+        """Continues after [`pause`], or after a failure whose cause was fixed."""
         with self.server.lock:
             self._require_open()
             self.failure = None
@@ -125,7 +125,7 @@ class Session:
             self.server.wake(self)
 
     def stop(self, reason: str = "it was stopped") -> None:
-        """Ends it for good and frees its memory. What it did not hear yet is refused, and what it is sent."""
+        """Ends the session for good and frees its memory. Queued and later updates are refused."""
         with self.server.lock:
             if self.history.stopped is None and self.released is None:
                 self.server.commit([(self, kinds.STOPPED, {"reason": reason})], durable=True)
@@ -133,14 +133,14 @@ class Session:
 
     def undo(self, receipt: Receipt) -> list[str]:
         """
-        Takes an update back, with all that was said since: going on equals never having received it. What was heard
-        later than it is heard anew.
+        Undoes an update and all tokens emitted since: going on equals never having received it. Updates that were
+        applied after it are queued again.
 
         Returns:
-            The texts of the updates that wait to be heard anew.
+            The texts of the updates that are queued again.
 
         Raises:
-            SessionError: It is none of this session's, or was refused or taken back before.
+            SessionError: The receipt is not of this session, or its update was refused or undone before.
         """
         with self.server.lock:
             self._require_open()
@@ -155,17 +155,17 @@ class Session:
             return [self.history.sent[again].text for again in self.history.waiting if again not in before]
 
     def snapshot(self) -> Snapshot:
-        """The place where it is now."""
+        """The current position of the session, for [`restore`]."""
         with self.server.lock:
             return Snapshot(self.id, self.history.last, len(self.tokens), self.version)
 
     def restore(self, snapshot: Snapshot) -> None:
         """
-        Goes back to a snapshot: going on equals never having heard or said what came after it. An update that was
-        sent since and is not yet heard still waits.
+        Goes back to a snapshot: going on equals never having received or emitted what came after it. An update that
+        was sent since and is not yet applied stays queued.
 
         Raises:
-            SessionError: It is one of another session.
+            SessionError: The snapshot is of another session.
         """
         with self.server.lock:
             self._require_open()
@@ -175,17 +175,17 @@ class Session:
             self._start_over()
 
     def observe(self, stream: str, value: str) -> None:
-        """Adds a value to a stream that the policy sees, and asks it again."""
+        """Appends a value to a stream that the policy reads, and calls the policy again."""
         with self.server.lock:
             self.observed.setdefault(stream, []).append(value)
             self.server.wake(self)
 
     def record(self, kind: str, data: dict[str, Any]) -> None:
         """
-        Writes something about the session (a pressure, an event of a screen) into its log; it changes nothing.
+        Writes a record (a pressure, a user interface event) to the log, without effect on the session.
 
         Raises:
-            SessionError: The kind is one that changes a session.
+            SessionError: The kind is reserved for events that change a session.
         """
         if kind in vars(kinds).values():
             raise SessionError(f"`kind`: {kind!r} changes a session: name your record otherwise.")
@@ -194,32 +194,32 @@ class Session:
             self.server.commit([(self, kind, data)])
 
     def watch(self, callback: Callable[[Event], None]) -> None:
-        """Calls `callback` with every event of the session once it is in the log. It must return at once."""
+        """Calls `callback` with every event of the session once it is in the log. It must return quickly."""
         with self.server.lock:
             self._watchers.append(callback)
 
     def when_changed(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` whenever there may be something to read, from any thread. It must return at once."""
+        """Calls `callback` whenever there may be something to read, from any thread. It must return quickly."""
         with self.server.lock:
             self._listeners.append(callback)
 
     def close(self) -> None:
-        """Frees its memory. It is not stopped: the log holds it, and it can be restored."""
+        """Frees its memory without stopping it: it can be restored from the log."""
         if self.owns_server:
             self.server.close()
             return
         with self.server.lock:
             self.release("it was closed")
 
-    # Listening to it
+    # Reading tokens and state
 
     def read(self, timeout: float | None = None) -> Token | None:
         """
-        The next token, once it is there; None when it has said all and heard all (told more, it goes on).
+        Waits for the next token and returns it; None when the session is finished (a further update continues it).
 
         Raises:
-            TimeoutError: Nothing came in so many seconds.
-            SessionError: It failed, or was closed before its end; the message says what to do.
+            TimeoutError: No token was emitted within `timeout` seconds.
+            SessionError: The session failed, or was closed before its end; the message gives the remedy.
         """
         with self.server.lock:
             self.touched = self.server.clock()
@@ -239,30 +239,30 @@ class Session:
             return None
 
     def __iter__(self) -> Iterator[Token]:
-        """Tokens from where the last reader left, until it has said all and heard all."""
+        """Tokens from the first unread one, until the session is finished."""
         while (token := self.read()) is not None:
             yield token
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until it has said all and heard all, or cannot go on by itself. Whether it came to that."""
+        """Waits until the session is finished or cannot go on by itself; False on timeout."""
         with self.server.lock:
             return self._changed.wait_for(lambda: self.finished or self.is_silent or self._reader_is_behind, timeout)
 
     @property
     def text(self) -> str:
-        """What stands of what it has said."""
+        """The emitted text that was not undone."""
         with self.server.lock:
             return "".join(token.text for token in self.tokens)
 
     @property
     def version(self) -> int:
-        """The version that its last token knows; 0 before the first."""
+        """The visible version of the last token; 0 before the first."""
         with self.server.lock:
             return self.history.said[-1].version if self.history.said else 0
 
     @property
     def finished(self) -> bool:
-        """Whether it has said all and heard all, or was stopped."""
+        """Whether its text has ended and no update is queued, or it was stopped."""
         return self.history.stopped is not None or (self.history.ended and not self.history.waiting)
 
     @property
@@ -281,7 +281,7 @@ class Session:
             return next((name for name, holds in known if holds), "speaking")
 
     def streams(self) -> dict[str, list[str]]:
-        """What its policy sees: what was `emitted`, `heard` and is `incoming`, and what was observed."""
+        """Inputs of its policy: text `emitted`, updates applied (`heard`) and queued (`incoming`), observations."""
         with self.server.lock:
             sent, waiting = self.history.sent, self.history.waiting
             return {
@@ -293,7 +293,7 @@ class Session:
 
     def diff(self, before: int, after: int) -> VersionDiff:
         """
-        What happened between two versions: 0 has heard nothing, and every message makes one.
+        The changes between two versions. Version 0 is before the first message, and each message adds one.
 
         Raises:
             SessionError: There is no such version, or they are in the wrong order.
@@ -307,14 +307,14 @@ class Session:
             raise SessionError(str(error)) from error
 
     def replay(self) -> Replay:
-        """Says it all anew from the prompt, told the same at the same places, and compares. Nothing changes."""
+        """Generates again from the prompt, with the same updates at the same steps, and compares. Changes nothing."""
         return replay(self.server, self.id)
 
-    # What the server asks and tells. The lock is held.
+    # Called by the server, with the lock held
 
     @property
     def is_silent(self) -> bool:
-        """Whether it may not speak, whatever it has to say."""
+        """Whether it must not emit: paused, stopped, released or failed."""
         return (
             self.history.paused
             or self.history.stopped is not None
@@ -333,22 +333,22 @@ class Session:
 
     @property
     def has_to_emit(self) -> bool:
-        """Whether it has something to say or to hear, and may."""
+        """Whether it has tokens to emit or updates to apply, and neither its policy nor its reader holds it back."""
         open_ended = not self.history.ended or bool(self.history.waiting)
         return open_ended and not self.decider.held and not self._reader_is_behind
 
     @property
     def is_full(self) -> bool:
-        """Whether it is as long as its model can read."""
+        """Whether its stream has reached the longest length that the model can read."""
         return self.server.longest is not None and self.columns() >= self.server.longest
 
     @property
     def is_due(self) -> bool:
-        """Whether it should speak now."""
+        """Whether it should emit now."""
         return not self.is_silent and self.has_to_emit
 
     def apply(self, event: Event) -> None:
-        """Takes an event in that is in the log, and tells who waits for it."""
+        """Applies an event that is already in the log, and notifies watchers and waiting threads."""
         self.history.apply(event, self._until)
         self.touched = self.server.clock()
         if event.kind == kinds.TOKEN:
@@ -363,13 +363,13 @@ class Session:
         self.notify()
 
     def release(self, reason: str) -> None:
-        """Leaves the server; the log keeps it."""
+        """Removes the session from the server; the log keeps it."""
         if self.released is None:
             self.released = reason
             self.leave()
 
     def leave(self) -> None:
-        """Frees its memory."""
+        """Frees its memory: leaves its batch and its server."""
         if self.batch_row is not None:
             self.batch_row.gone = True
             self.batch_row = None
@@ -377,7 +377,7 @@ class Session:
         self.notify()
 
     def fail(self, reason: str) -> None:
-        """It cannot go on for now; its state is made anew from what was written down."""
+        """Marks the session as failed and leaves its batch; [`resume`] rebuilds its state from the log."""
         self.failure = reason
         if self.batch_row is not None:
             self.batch_row.gone = True
@@ -385,7 +385,7 @@ class Session:
         self.notify()
 
     def notify(self) -> None:
-        """Tells who waits that something is otherwise."""
+        """Wakes waiting threads and calls the listeners after a change."""
         self._changed.notify_all()
         for callback in self._listeners:
             guarded(callback)
@@ -406,7 +406,7 @@ class Session:
             settle_heard(self.receipts[said.heard], said, len(self.tokens) - 1)
 
     def _tell_again(self) -> None:
-        """Texts of what stands, after something was taken back."""
+        """Rebuilds the tokens and their texts from the history, after something was undone."""
         self._texts = TokenTexts(self.server.words.decode)
         texts = [self._texts.add(said.id) for said in self.history.said]
         pairs = enumerate(zip(self.history.said, texts, strict=True))
@@ -432,20 +432,20 @@ class Session:
             )
 
     def _check_room(self, tokens: int) -> None:
-        """Raises `Refusal` where an update does not fit into what the model can read, with an answer behind it."""
+        """Raises `Refusal` if an update and at least one token after it do not fit into the longest stream."""
         most = self.server.longest
         waiting = [self.history.sent[number] for number in self.history.waiting]
         if most is not None and self.columns(waiting) + tokens + 1 >= most:
             raise Refusal(f"the session is as long as the model can read ({most} tokens): start another one.")
 
     def columns(self, more: list[QueuedUpdate] | None = None) -> int:
-        """Tokens that its model reads in one stream, with updates that are to come."""
+        """Length in tokens of the stream that its model reads, including the updates `more`."""
         return stream_length(self.server.model, self.history, more or [])
 
     # Its policy
 
     def ask_policy(self) -> None:
-        """Asks whether to speak, without the lock; called by the speaking thread."""
+        """Calls the policy, without the lock; called by the worker thread of the server."""
         action, reason = self.decider.ask(self.streams())
         with self.server.lock:
             try:

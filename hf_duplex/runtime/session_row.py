@@ -1,4 +1,4 @@
-"""A session as a row of a batch, and its tokens as a text."""
+"""A session as a row of a batch, and the text of its tokens."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -13,7 +13,7 @@ from .sampling import Sampling, TokenSampler
 
 
 class EmittingSession(Protocol):
-    """What a row asks of its session."""
+    """What a row uses of its session."""
 
     history: History
     sampling: Sampling
@@ -22,7 +22,7 @@ class EmittingSession(Protocol):
 
     @property
     def is_silent(self) -> bool:
-        """Whether it was told to pause or stop."""
+        """Whether it must not emit: paused, stopped, released or failed."""
 
     @property
     def has_to_emit(self) -> bool:
@@ -31,8 +31,8 @@ class EmittingSession(Protocol):
 
 class Token(NamedTuple):
     """
-    An emitted token: its number, its text, and the version that it knows. A number that comes once more says that
-    what stood from there on was taken back.
+    An emitted token: its step, id, text, and visible version. When a step occurs again, all earlier tokens from that
+    step on were undone.
     """
 
     step: int
@@ -42,12 +42,12 @@ class Token(NamedTuple):
 
 
 class TokenTexts:
-    """Tokens as pieces of one text. Half a character waits for its other half."""
+    """Splits one text into pieces by token. An incomplete character is held back until it is complete."""
 
     def __init__(self, decode: Callable[[list[int]], str]):
         self.decode = decode
         self.ids: list[int] = []
-        # Decoded together, since some tokens are written otherwise where nothing stands before them.
+        # Decoded with the token before, since some tokens decode differently at the start of a text.
         self._from = self._known = 0
 
     def add(self, token: int) -> str:
@@ -62,8 +62,8 @@ class TokenTexts:
 
 class SessionRow:
     """
-    A session as a row of a batch (a [`~batching.BatchRow`]). One that begins anew says first what was said before, and
-    hears again what was heard at the same places; nobody is told of that.
+    A session as a row of a batch (a [`~batching.BatchRow`]). To rebuild its state, a row first replays the tokens and
+    updates of its history, at the same steps; replayed tokens are not reported again.
     """
 
     def __init__(self, session: EmittingSession):
@@ -80,7 +80,7 @@ class SessionRow:
 
     @property
     def known(self) -> EmittedToken | None:
-        """What it says next, if that was said before."""
+        """The next token to replay; None once all of the history is replayed."""
         said = self.session.history.said
         return said[self.position] if self.position < len(said) else None
 
@@ -99,12 +99,12 @@ class SessionRow:
             if known is not None:
                 self.telling = known.heard
             else:
-                # One a step, so that each makes a version of its own that a token knows.
+                # One update per step, so that each has its own version, visible to a token.
                 self.telling = history.waiting[0] if new and history.waiting else None
             return None if self.telling is None else history.sent[self.telling].ids
 
     def data(self, token: int, version: int, now: float) -> dict[str, int | float]:
-        """What it has said in a step, as the log holds it."""
+        """Data of the log event for a token."""
         data: dict[str, int | float] = {"id": token, "version": version}
         if self.telling is not None:
             data["heard"] = self.telling

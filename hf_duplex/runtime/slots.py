@@ -1,4 +1,4 @@
-"""Slots in words: which words of what was heard a message doubted, and which it wrote."""
+"""Slots as words: which incoming words a message doubted, and which it wrote."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,19 +17,19 @@ class Doubted:
 
     @property
     def kept(self) -> float:
-        """What is left of its validity, 0 to 1."""
+        """The fraction of its validity that is left, 0 to 1."""
         return self.after / max(self.before, 1e-6)
 
 
 @dataclass
 class Moves:
     """
-    What one message did to the workspace.
+    The changes of the workspace by one message.
 
     Attributes:
-        doubted (`list[Doubted]`): Words that lost validity, the one that kept least of it first.
-        written (`list[str]`): Words that were taken up, in order.
-        dropped (`list[str]`): Words that had to go.
+        doubted (`list[Doubted]`): Words that lost validity, the one that kept the smallest fraction first.
+        written (`list[str]`): Words that were added, in order.
+        dropped (`list[str]`): Words that were evicted.
         moved (`dict[str, float]`): Relative change of latent slots.
     """
 
@@ -41,8 +41,8 @@ class Moves:
 
 def slot_texts(workspace: Workspace, tokenizer: Any) -> dict[int, str]:
     """
-    The text of each slot of the first row that was read from a token. Control tokens are left out, and of a duplex
-    adapter's slots what its chat template writes around a message.
+    The text of each slot of the first row that holds a token. Control tokens are left out, and for a duplex adapter
+    also the tokens of its chat template around a message.
     """
     special = set(tokenizer.all_special_ids)
     slots = list(zip(workspace.slot_ids[0].tolist(), workspace.token_ids[0].tolist(), strict=True))
@@ -56,29 +56,29 @@ def slot_texts(workspace: Workspace, tokenizer: Any) -> dict[int, str]:
 
 @lru_cache(maxsize=8)
 def template_ids(tokenizer: Any) -> list[list[int]]:
-    """The tokens that a chat template writes before and after a message of the user."""
+    """The tokens of a chat template before and after a user message."""
     before, after = ChatFormat(tokenizer).around_update
     return [tokenizer.encode(part, add_special_tokens=False) for part in (before.lstrip(), after)]
 
 
 def without_template(slots: list[tuple[int, int]], before: list[int], after: list[int]) -> list[tuple[int, int]]:
-    """The slots, pairs of id and token, of one message without what stands up to `before` and from `after` on."""
+    """The slots (pairs of id and token) of one message between the template parts `before` and `after`."""
     ids = [token for _, token in slots]
     opens = last_place(ids, before)
     start = 0 if opens is None else opens + len(before)
     closes = last_place(ids[start:], after)
-    # A line end that belongs to the template stands behind its last control token.
+    # This also drops a newline of the template after its last control token.
     return slots[start : None if closes is None else start + closes]
 
 
 def last_place(ids: list[int], wanted: list[int]) -> int | None:
-    """Where `wanted` stands in `ids` for the last time."""
+    """Index of the last occurrence of `wanted` in `ids`; None if there is none."""
     places = range(len(ids) - len(wanted), -1, -1) if wanted else ()
     return next((at for at in places if ids[at : at + len(wanted)] == wanted), None)
 
 
 def group_words(texts: dict[int, str]) -> list[tuple[str, list[int]]]:
-    """Words, each with its slots: neighbours belong together unless white space or a mark stands between them."""
+    """Groups slots into words: adjacent slots join unless white space or a punctuation mark separates them."""
     words: list[tuple[str, list[int]]] = []
     for slot in sorted(texts):
         text = texts[slot]
@@ -93,7 +93,7 @@ def group_words(texts: dict[int, str]) -> list[tuple[str, list[int]]]:
 
 
 def moves(before: Workspace, after: Workspace, tokenizer: Any) -> Moves:
-    """What happened between two versions, in words."""
+    """The changes between two versions, by word."""
     change = after.changes(before)
     old, new = slot_texts(before, tokenizer), slot_texts(after, tokenizer)
     doubted = []
@@ -110,8 +110,8 @@ def moves(before: Workspace, after: Workspace, tokenizer: Any) -> Moves:
 
 def beliefs(workspace: Workspace, tokenizer: Any, message_length: int) -> list[tuple[str, int, float]]:
     """
-    All words that the workspace holds, in the order they were heard: each with the space before it, the version that
-    it came with, and how far it is still believed.
+    All words in the workspace, in the order in which they were received: each with its leading space, the version that
+    added it, and its mean validity.
     """
     validity = dict(zip(workspace.slot_ids[0].tolist(), workspace.validity[0].tolist(), strict=True))
     words = group_words(slot_texts(workspace, tokenizer))
@@ -120,7 +120,7 @@ def beliefs(workspace: Workspace, tokenizer: Any, message_length: int) -> list[t
 
 
 def slot_versions(workspace: Workspace, message_length: int) -> dict[int, int]:
-    """The version that each slot of the first row came with, from 1; slots that are read from tokens."""
+    """The version, from 1, that added each slot of the first row; only slots that hold tokens."""
     slots = workspace.slot_ids[0].tolist()
     if isinstance(workspace, AdapterWorkspace):
         # The prompt is one message.

@@ -1,4 +1,4 @@
-"""Places in a session to come back to, and what happened between two versions, worked out from what it heard."""
+"""Snapshots of a session, and differences between two versions, recomputed from its messages."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from .slots import Moves, moves
 
 
 class Snapshot(NamedTuple):
-    """A place in a session to come back to: a few numbers, for the log holds the rest."""
+    """A position in a session that it can go back to. It holds only a few numbers; the log holds the rest."""
 
     session: str
     event: int
@@ -22,13 +22,13 @@ class Snapshot(NamedTuple):
 
 class VersionDiff(NamedTuple):
     """
-    What happened between two versions.
+    The changes between two versions.
 
     Attributes:
         before, after (`int`): The versions.
-        messages (`list[str]`): The updates that were heard in between; those of the prompt are not among them.
-        changes (`WorkspaceChange`, *optional*): What they did to the slots; None for a model without a workspace.
-        moves (`Moves`, *optional*): The same in words.
+        messages (`list[str]`): The updates that were applied in between, without messages of the prompt.
+        changes (`WorkspaceChange`, *optional*): Their changes to the slots; None for a model without a workspace.
+        moves (`Moves`, *optional*): The same changes, by word.
     """
 
     before: int
@@ -39,7 +39,7 @@ class VersionDiff(NamedTuple):
 
 
 def prompt_messages(config: Any, prompt_ids: list[int]) -> list[list[int]]:
-    """A prompt cut into messages, as the model cuts it."""
+    """Splits a prompt into messages, as the model does."""
     if not prompt_ids:
         return []
     separator, longest = config.message_separator_token_id, config.max_message_length
@@ -55,8 +55,8 @@ def workspace_after(model: Any, messages: Sequence[list[int]], steps: Sequence[i
     Args:
         model (`PreTrainedModel`): A model with a workspace.
         messages (`Sequence[list[int]]`): The messages: those of the prompt, then the updates.
-        steps (`Sequence[int]`, *optional*): How many tokens were emitted when each of the last messages, the updates,
-            came. A duplex adapter reads an update at the place where it came.
+        steps (`Sequence[int]`, *optional*): For each of the last messages, the updates, the number of tokens that had
+            been emitted when it arrived. A duplex adapter reads an update at the position where it arrived.
     """
     if is_adapter(model):
         prompt, updates = messages[: len(messages) - len(steps)], messages[len(messages) - len(steps) :]
@@ -83,7 +83,7 @@ def version_diff(
     after: int,
 ) -> VersionDiff:
     """
-    What happened between two versions of a session; `heard` holds each update that it received, and at which step.
+    The changes between two versions of a session; `heard` holds each update that it received, and its step.
 
     Raises:
         ValueError: There is no such version, or they are in the wrong order.

@@ -1,1 +1,1 @@
-"""The web page: two columns, what was understood and what is advised, open for corrections while text is generated."""
+"""The web page: contexts on the left, insights on the right, editable while text is generated."""

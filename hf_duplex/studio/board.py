@@ -1,6 +1,6 @@
 """
-Blocks as HTML: understanding on the left, advice on the right. Pure functions; every word of a user or a model is
-escaped here, and nowhere else.
+Blocks as HTML: contexts on the left, insights on the right. Pure functions; all text of users and models is escaped
+here, and nowhere else.
 """
 
 import html
@@ -26,16 +26,16 @@ STATES = {
     "invalidated": "overtaken by a change",
 }
 WORDS = 6
-"""So many words of each kind are named for an update; of the rest, their number."""
+"""Maximum number of words listed per kind for an update; the rest are counted."""
 
 
 def text(words: str) -> str:
-    """Words as they are, for HTML."""
+    """Escapes text for HTML."""
     return html.escape(words, quote=True)
 
 
 def insight_class(block: CognitiveBlock, landed: float | None) -> str:
-    """What an insight looks like: `ghost` while speculative, `stale`, `computing`, `stable`; `fresh` just after."""
+    """CSS class of an insight: `ghost` while speculative, `stale`, `computing`, `stable`; `fresh` just after."""
     if block.insight_status in ("stale", "invalidated"):
         return "stale" if block.insight else "waiting"
     if block.insight_status == "computing":
@@ -45,7 +45,7 @@ def insight_class(block: CognitiveBlock, landed: float | None) -> str:
 
 
 def understanding(block: CognitiveBlock, editable: bool) -> str:
-    """The left cell: what was said, above what was meant, a line a sentence."""
+    """The left cell: the raw input, above the context, one line per sentence."""
     raw = f'<p class="raw"><span class="sr">Said: </span>{text(block.raw_input)}</p>' if block.raw_input else ""
     lines = [line for line in SENTENCE.split(block.formalized_context.strip()) if line]
     if editable:
@@ -63,7 +63,7 @@ def understanding(block: CognitiveBlock, editable: bool) -> str:
 def advice(block: CognitiveBlock, landed: float | None) -> str:
     """The right cell: the insight, and how far it can be trusted."""
     shown = insight_class(block, landed)
-    # Drawn anew while it flashes, the flash goes on where it was.
+    # If redrawn during the flash, the flash continues where it was.
     delay = f' style="animation-delay:-{landed:.2f}s"' if landed is not None and "fresh" in shown else ""
     said = text(block.insight or "")
     state = STATES[block.insight_status]
@@ -97,7 +97,7 @@ def words(found: Sequence[str]) -> str:
 
 
 def moved(heard: Sequence[tuple[str, AppliedUpdate]]) -> str:
-    """What each update moved in the workspace, the newest first."""
+    """What each update changed in the workspace, the newest first."""
     if not heard:
         return '<p class="hint">An update that reaches the workspace shows here what it doubted and what it wrote.</p>'
     rows = "".join(
@@ -112,7 +112,7 @@ def moved(heard: Sequence[tuple[str, AppliedUpdate]]) -> str:
 
 
 def versions(found: Sequence[Version]) -> str:
-    """Contexts as they changed, the newest first."""
+    """Changes of contexts, the newest first."""
     if not found:
         return '<p class="hint">Every change of what was understood is a version, and edits can be undone.</p>'
     items = "".join(
@@ -125,6 +125,6 @@ def versions(found: Sequence[Version]) -> str:
 
 
 def status(message: str, is_error: bool = False) -> str:
-    """One line for whoever cannot see colours: errors at once, the rest in its turn."""
+    """One status line for screen readers: errors interrupt, other messages wait."""
     role = 'role="alert" class="status error"' if is_error else 'role="status" class="status"'
     return f"<p {role}>{text(message)}</p>"

@@ -1,4 +1,4 @@
-"""The second tab: one correction, heard by a model that listens, and read again by one that was restarted."""
+"""The second tab: one correction, as an update to a running model, and as a restart with everything read again."""
 
 import queue
 import threading
@@ -14,15 +14,15 @@ from .board import text
 
 MAX_BYTES = 2_000
 SECONDS = 0.1
-"""The page is drawn anew at most so often."""
+"""Minimum time between redraws of the page."""
 
 
 def own_scene(prompt: str, correction: str, after: float | None) -> Scene:
     """
-    A scene of what was typed.
+    Builds a scene from the typed texts.
 
     Raises:
-        ValueError: A text is unusable, or `after` is no whole number from 1; the message says what to do.
+        ValueError: A text is unusable, or `after` is not a whole number from 1; the message gives the remedy.
     """
     if after is None or after != int(after) or not 1 <= after <= 200:
         raise ValueError(f"`After so many tokens` must be a whole number from 1 to 200, got {after}.")
@@ -31,21 +31,21 @@ def own_scene(prompt: str, correction: str, after: float | None) -> Scene:
 
 
 def said(live: LiveText) -> str:
-    """A text in stretches, each with the version that it knows."""
+    """A text in segments, each with its visible version."""
     groups = groupby(live.tokens, key=lambda token: token.version)
     stretches = [(version, "".join(token.text for token in group)) for version, group in groups]
     return "".join(f'<span class="tag">v{version}</span>{text(words)}' for version, words in stretches)
 
 
 def listening(play: Play) -> str:
-    """The text of the model that listens."""
+    """The text of the model that receives the update."""
     heard = "".join(f'<p class="heard">{text(entry.text)}</p>' for entry in play.listening.heard)
     head = f"{text(names(play)[0].capitalize())}: listens while it speaks"
     return f'<div class="pane"><h3>{head}</h3>{heard}<p>{said(play.listening)}</p></div>'
 
 
 def restarted(play: Play) -> str:
-    """The texts of the model that is restarted: what was thrown away, then what was begun anew."""
+    """The texts of the model that is restarted: the discarded one, then the new one."""
     away = "".join(f"<p><del>{text(thrown.text)}</del></p>" for thrown in play.stopped if thrown.text)
     anew = "".join(f"<p>{text(again.text)}</p>" for again in play.restarts if again.text)
     head = f"{text(names(play)[1].capitalize())}: stopped, told anew, restarted"
@@ -53,7 +53,7 @@ def restarted(play: Play) -> str:
 
 
 def outcome(play: Play) -> str:
-    """Milliseconds and tokens, once the scene is over; medians of several measurements."""
+    """Milliseconds and tokens, after the scene has ended; medians of several measurements."""
     if not play.medians:
         return ""
     (own, other), again = play.medians[0], play.restarts[-1]
@@ -73,10 +73,10 @@ def comparison(play: Play) -> str:
 
 def watch(stage: Stage, scene: Scene, turn: "threading.Lock") -> Iterator[str]:
     """
-    Plays a scene in a thread of its own, and gives the page as it grows.
+    Plays a scene in its own thread, and yields the page as it grows.
 
     Raises:
-        Exception: What the models raised.
+        Exception: Raised by the models.
     """
     news: queue.Queue[Play | Exception | None] = queue.Queue()
 
@@ -90,7 +90,7 @@ def watch(stage: Stage, scene: Scene, turn: "threading.Lock") -> Iterator[str]:
 
     threading.Thread(target=perform, daemon=True).start()
     while (item := news.get()) is not None:
-        # Of what has come meanwhile the newest is enough.
+        # Keep only the newest of the items that arrived meanwhile.
         threading.Event().wait(SECONDS)
         while not news.empty() and not isinstance(item, Exception):
             following = news.get()

@@ -1,4 +1,4 @@
-"""Pressures over time as a picture: an SVG that takes its colours from the page. Pure functions."""
+"""Pressures over time as an SVG that takes its colours from the page. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ WIDTH, HEIGHT = 600.0, 150.0
 
 
 def place(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Pressures, -1 to 1, as points of the picture, the first one at the left."""
+    """Pressures, -1 to 1, as points of the picture, from left to right."""
     step = WIDTH / max(1, len(values) - 1)
     return [(step * at, HEIGHT * (1 - value) / 2) for at, value in enumerate(values)]
 
@@ -20,7 +20,7 @@ def line(name: str, values: Sequence[float]) -> str:
 
 
 def gauges(samples: Sequence[Pressures]) -> str:
-    """A line for each clock and one for their balance, over the tokens of all insights, and the newest numbers."""
+    """A line for each clock and one for the net pressure, over the tokens of all insights, and the newest values."""
     if not samples:
         return '<p class="hint">Pressures are read from the model while it speaks: nothing was said yet.</p>'
     names = Pressures._fields
@@ -29,7 +29,7 @@ def gauges(samples: Sequence[Pressures]) -> str:
         f'<span class="key {name}"><i></i>{name} <b>{getattr(samples[-1], name):+.2f}</b></span>' for name in names
     )
     told = ", ".join(f"{name} {getattr(samples[-1], name):+.2f}" for name in names)
-    # Stretched to the page, which letters must not be: they stand beside the picture.
+    # The picture is stretched to the page; text must not be, so it stands beside the picture.
     axis = '<div class="axis" aria-hidden="true"><span>+1</span><span>0</span><span>−1</span></div>'
     return (
         f'<figure class="gauges"><figcaption>{legend}</figcaption><div class="plot">{axis}'

@@ -16,7 +16,7 @@ from .room import Room
 
 
 USER = "duplex"
-"""The user name that goes with the password."""
+"""User name for the password login."""
 
 
 def is_loopback(host: str) -> bool:
@@ -28,7 +28,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_access(host: str, password: str | None) -> None:
-    """Raises `ValueError` where others could reach the page without a password, or the password is empty."""
+    """Raises `ValueError` if others could reach the page without a password, or the password is empty."""
     if password is not None and not password.strip():
         raise ValueError("`--password` is empty: give one, or leave it out and stay on 127.0.0.1.")
     if not is_loopback(host) and password is None:
@@ -36,7 +36,7 @@ def check_access(host: str, password: str | None) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises `ValueError` where the page cannot listen there."""
+    """Raises `ValueError` if the page cannot listen on this address and port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,11 +57,11 @@ def make_page(
     base: str | None = None,
 ) -> Any:
     """
-    The page with its models; arguments are the options of `hf-duplex studio`. Give what it returns to a Space, or
-    launch it with `css=CSS, theme=theme()`.
+    Builds the page and loads its models; the arguments are the options of `hf-duplex studio`. Use the result in a
+    Space, or launch it with `css=CSS, theme=theme()`.
 
     Raises:
-        ValueError: A model is not there or is of the wrong kind; the message names the option.
+        ValueError: A model does not exist or is of the wrong kind; the message names the option.
     """
     turn = threading.Lock()
     stage = open_stage(model, baseline, base, threads)
@@ -74,7 +74,7 @@ def make_page(
     def compare(prompt: str, correction: str, after: float | None) -> Iterator[str]:
         return watch(stage, own_scene(prompt, correction, after), turn)
 
-    # Signals are read from models from scratch alone.
+    # Signals are only read from models trained from scratch.
     measured = stage.workspace if advisor is None and stage.from_scratch else None
     return build_page(lambda: Room(speaker, turn, cleaner, measured), compare, first=first)
 
@@ -82,7 +82,7 @@ def make_page(
 def launch_studio(
     host: str = "127.0.0.1", port: int = 7860, password: str | None = None, open_browser: bool = False, **models: Any
 ) -> None:
-    """Serves the page until it is interrupted; `models` as in [`make_page`]."""
+    """Serves the page until interrupted; `models` as in [`make_page`]."""
     check_access(host, password)
     check_port(host, port)
     page = make_page(**models)

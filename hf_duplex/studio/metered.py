@@ -1,8 +1,8 @@
 """
-An advisor that is watched while it speaks: pressures after each token, and what each update moved in the workspace.
+An advisor with measurements: pressures after each token, and what each update changed in the workspace.
 
-One model serves all who look at the page, one insight at a time: whoever speaks holds `turn`. What is measured comes
-from the forwards that the insight needs anyway ([`~hf_duplex.pressure.signals.DuplexSignals`]).
+One model serves all visitors of the page, one insight at a time, guarded by the lock `turn`. Measurements come from
+the forwards that the insight needs anyway ([`~hf_duplex.pressure.signals.DuplexSignals`]).
 """
 
 import threading
@@ -20,9 +20,9 @@ from ..runtime.live import AppliedUpdate
 
 
 CHUNK = 100
-"""Tokens over which the intent to go on fades."""
+"""Tokens over which the residual intent decays."""
 MOST_SAMPLES = 240
-"""So many of the newest are drawn."""
+"""Maximum number of samples drawn, the newest."""
 
 
 class Pressures(NamedTuple):
@@ -35,8 +35,8 @@ class Pressures(NamedTuple):
 
 
 def pressures(now: Signals, tokens: int) -> Pressures:
-    """The pressures that follow from signals, so many tokens into an insight."""
-    # How much is unfinished fades over a chunk, as in the session controller.
+    """Computes pressures from signals, `tokens` tokens into an insight."""
+    # The residual intent decays over a chunk, as in the session controller.
     unfinished = weigh(now, 0.0).mid
     intent = compute_residual_intent(unfinished, now.margin, now.delta_R, min(tokens, CHUNK), CHUNK)
     found = weigh(now, intent)
@@ -46,11 +46,11 @@ def pressures(now: Signals, tokens: int) -> Pressures:
 @dataclass
 class Meter:
     """
-    What was measured in one conversation. The speaking thread writes, the page reads copies.
+    Measurements of one conversation. The generating thread writes, the page reads copies.
 
     Attributes:
         samples (`list[Pressures]`): One for each token, over all insights.
-        heard (`list[tuple[str, Heard]]`): Updates that reached a workspace, with the block whose insight they changed.
+        heard (`list[tuple[str, Heard]]`): Applied updates, each with the block whose insight it changed.
     """
 
     samples: list[Pressures] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Meter:
 
 
 class MeteredAdvice:
-    """An [`Advice`] that writes into a meter, and waits for its turn."""
+    """An [`Advice`] that writes to a meter, and waits for the lock `turn`."""
 
     def __init__(self, advice: Advice, block: str, meter: Meter, turn: Any, model: Any | None):
         self.advice, self.block, self.meter, self.turn = advice, block, meter, turn
@@ -75,7 +75,7 @@ class MeteredAdvice:
 
     def run(self, on_text: Callable[[str], bool]) -> str:
         with self.turn:
-            # Whoever waited may not be wanted any more.
+            # While it waited, the insight may have become void.
             if not on_text(""):
                 return ""
             tokens = 0
@@ -98,7 +98,7 @@ class MeteredAdvice:
             return
         text = self.advice.text
         if text is not self._text or len(text.heard) < self._heard:
-            # It was begun anew, or an update was taken back.
+            # The text was restarted, or an update undone.
             self._text, self._heard = text, min(self._heard, len(text.heard)) if text is self._text else 0
         self.meter.heard = [*self.meter.heard, *((self.block, heard) for heard in text.heard[self._heard :])]
         self._heard = len(text.heard)
@@ -109,10 +109,10 @@ class MeteredAdvisor:
     An [`Advisor`] for one conversation.
 
     Args:
-        advisor ([`Advisor`]): Who advises.
-        meter ([`Meter`]): What was measured goes there.
-        turn (`threading.Lock`): Held by whoever runs the model.
-        model (`PreTrainedModel`, *optional*): Whose signals are read; none are if it is not given.
+        advisor ([`Advisor`]): Generates the insights.
+        meter ([`Meter`]): Receives the measurements.
+        turn (`threading.Lock`): Held by the thread that runs the model.
+        model (`PreTrainedModel`, *optional*): The model to read signals from; if not given, no signals are read.
     """
 
     def __init__(self, advisor: Advisor, meter: Meter, turn: "threading.Lock", model: Any | None = None):
@@ -124,5 +124,5 @@ class MeteredAdvisor:
     def open(self, contexts: Mapping[str, str]) -> MeteredAdvice:
         with self.turn:
             advice = self.advisor.open(contexts)
-        # The last of the contexts is that of the block itself.
+        # The last context is that of the block itself.
         return MeteredAdvice(advice, list(contexts)[-1], self.meter, self.turn, self.model)

@@ -1,8 +1,8 @@
 """
-The page: what is where, and what happens on a click. It knows nothing of models.
+Layout and event handlers of the page. It does not depend on models.
 
-A timer asks each conversation several times a second whether anything has changed, and only then draws it anew; what
-is typed meanwhile stands in boxes of its own, which nothing draws over.
+A timer polls each conversation several times a second, and redraws it only if something has changed. Text boxes are
+never redrawn, so that typing is not interrupted.
 """
 
 import json
@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 CSS = (HERE / "style.css").read_text(encoding="utf-8")
 TICK_SECONDS = 0.15
 IDLE_SECONDS = 3_600
-"""After so long without its browser a conversation is closed."""
-# What was said and clicked is kept in the browser, in order, and all of it goes out each time (the last hundred):
-# requests may overtake one another, and still nothing is lost or out of order (`Room.in_order`).
+"""A conversation without its browser is closed after this time."""
+# The browser keeps the last hundred inputs and clicks in order, and sends all of them each time. So nothing is lost or
+# out of order, even if requests overtake one another (`Room.in_order`).
 SEND = """
 words => {
   const sent = window.hfDuplexSent ??= {first: 0, acts: []};
@@ -40,14 +40,14 @@ words => {
   return ['', JSON.stringify(sent)];
 }
 """
-# A click on a line, or Enter on it, says which block is to be edited.
+# A click on a line, or Enter on it, selects the block to edit.
 CLICK = """
 element.addEventListener('click', event => {
   const line = event.target.closest('[data-edit]');
   if (line) trigger('select', {index: line.dataset.edit, value: line.textContent});
 });
 """
-# A box that has just been asked for may not be there yet: it is looked for until it takes the focus, for 5 seconds.
+# A requested box may not exist yet: retry until it takes the focus, for at most 5 seconds.
 FOCUS = """
 () => {
   let left = 100;
@@ -64,7 +64,7 @@ Compare = Callable[[str, str, float | None], Iterator[str]]
 
 
 def theme() -> gr.Theme:
-    """Fonts of the reader's own system: the page asks no other server for anything."""
+    """Uses system fonts: the page loads nothing from other servers."""
     return gr.themes.Base(
         primary_hue="blue",
         neutral_hue="slate",
@@ -74,7 +74,7 @@ def theme() -> gr.Theme:
 
 
 def trying(act: Callable[[], Any], done: str) -> str:
-    """Does something, and says how it went; what a user can mend is said, and nothing is lost."""
+    """Runs an action and returns a status line; errors that a user can correct are shown there."""
     try:
         act()
     except ValueError as error:
@@ -97,18 +97,18 @@ def build_page(
 ) -> gr.Blocks:
     """
     Args:
-        open_room (`Callable[[], Room]`): A conversation for a browser that has just come.
-        compare (`Callable`, *optional*): Plays a prompt, a correction and after how many tokens it comes, as HTML;
-            without it there is no second tab.
-        title (`str`, *optional*): Of the page.
-        first (`Scene`, *optional*): What the boxes of the second tab hold at first.
+        open_room (`Callable[[], Room]`): Opens a conversation for a new browser.
+        compare (`Callable`, *optional*): Plays a scene as HTML, given a prompt, a correction, and the number of tokens
+            before it; without it there is no second tab.
+        title (`str`, *optional*): Title of the page.
+        first (`Scene`, *optional*): Initial texts of the second tab.
     """
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False) as page:
         room = gr.State(None, time_to_live=IDLE_SECONDS, delete_callback=lambda gone: gone and gone.close())
         here_now: dict[str | None, Room] = {}
         seen = gr.State(-1)
         editing = gr.State(None)
-        # What is on its way, and what came back: of the browser, for what is typed must never wait for the server.
+        # Outgoing and refused input, held in the browser, so that typing never waits for the server.
         outgoing, refused = (gr.Textbox(visible="hidden", elem_id=name) for name in ("outgoing", "refused"))
         gr.HTML(
             '<header class="studio-head"><h1>hf_duplex studio</h1>'
@@ -159,7 +159,7 @@ def build_page(
             return (view.revision, *drawn, board.versions(view.versions))
 
         def obey(here: Room | None, sent: str) -> tuple[str, Any]:
-            """What was refused, to be put back into the box, and how it went."""
+            """Applies the input; returns refused text, to restore in the box, and a status line."""
             acts = {
                 "say": (lambda words: present(here).say(words), "Heard."),
                 "thought": (lambda _: present(here).next_thought(), "The next sentence is a thought of its own."),
@@ -200,13 +200,13 @@ def build_page(
             if gone is not None:
                 gone.close()
 
-        # Nothing that is typed or clicked may be dropped because what came before it is still on its way.
+        # No input or click may be dropped because an earlier one is still being sent.
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
         page.load(opened, None, [room, seen], **quick)
         page.unload(left)
         timer.tick(draw, [room, seen], [seen, *views], **(quick | {"trigger_mode": "once"}))
         for event in (said.submit, send.click):
-            # The box is emptied at once, not when the answer comes: somebody may be typing the next thing by then.
+            # Empty the box at once, not when the answer comes: the user may already be typing the next input.
             sent = event(None, said, [said, outgoing], js=SEND.replace("ACT", "['say', words]"), **quick)
             answered = sent.then(obey, [room, outgoing], [refused, told], **quick)
             answered.then(None, [refused, said], said, js="(refused, now) => now || refused", **quick)

@@ -1,4 +1,4 @@
-"""One browser's conversation: its blocks, what was measured, and a number that rises with every change."""
+"""One browser's conversation: its blocks, its measurements, and a revision number."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ from .metered import Meter, MeteredAdvisor
 
 
 MOST_BLOCKS = 50
-"""So many blocks a conversation may have: each keeps a live session."""
+"""Maximum number of blocks in a conversation; each keeps a live session."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A context that changed: of which block, from what, to what."""
+    """A change of a context: the block, the old and the new text."""
 
     number: int
     block: str
@@ -30,16 +30,16 @@ class Version:
 @dataclass(frozen=True)
 class View:
     """
-    What the page shows, at one moment.
+    What the page shows at one time.
 
     Attributes:
-        revision (`int`): Rises with every change.
+        revision (`int`): Increases with every change.
         blocks (`list[CognitiveBlock]`): In the order in which they were opened.
         editable (`frozenset[str]`): Blocks that take edits.
         landed (`dict[str, float]`): Seconds since an insight became stable, by block.
-        versions (`list[Version]`): Contexts that changed, the newest last.
-        can_undo (`bool`): Whether an edit can be taken back.
-        meter ([`Meter`]): What was measured.
+        versions (`list[Version]`): Changes of contexts, the newest last.
+        can_undo (`bool`): Whether there is an edit to undo.
+        meter ([`Meter`]): Measurements.
     """
 
     revision: int = 0
@@ -56,12 +56,12 @@ class Room:
     A conversation. All methods may be called from any thread.
 
     Args:
-        advisor ([`Advisor`]): Who advises; one for all rooms.
-        turn (`threading.Lock`): Held by whoever runs the model; one for all rooms.
-        formalizer ([`Formalizer`], *optional*): Who finds out what was meant.
-        model (`PreTrainedModel`, *optional*): The advisor's model, if it is one whose signals can be read.
+        advisor ([`Advisor`]): Generates the insights; shared by all rooms.
+        turn (`threading.Lock`): Held by the thread that runs the model; shared by all rooms.
+        formalizer ([`Formalizer`], *optional*): Turns raw input into contexts.
+        model (`PreTrainedModel`, *optional*): The advisor's model, if signals can be read from it.
         debounce (`float`, *optional*, defaults to 0.3): Seconds without a change before an insight is computed.
-        clock (`Callable[[], float]`, *optional*): Seconds that never go back.
+        clock (`Callable[[], float]`, *optional*): A monotonic clock in seconds.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Room:
 
     def say(self, text: str) -> None:
         """
-        What was said next.
+        Adds user input.
 
         Raises:
             ValueError: The text is unusable, or there are too many blocks; nothing was changed.
@@ -95,12 +95,12 @@ class Room:
 
     def in_order(self, first: int, acts: list[list[str]]) -> Iterator[list[str]]:
         """
-        What of a browser's acts was not taken yet, one by one and each once, also where requests overtake one another:
-        each brings all acts so far.
+        Yields a browser's new acts in order, each exactly once, even if requests overtake one another: each request
+        contains all acts so far.
 
         Args:
             first: The number of the first of these acts; earlier ones are no longer sent.
-            acts: In the order in which they were done.
+            acts: Acts in the order in which they were done.
         """
         with self._order:
             for act in acts[max(0, self._obeyed - first) :]:
@@ -108,29 +108,29 @@ class Room:
                 yield act
 
     def edit(self, block: str, text: str) -> None:
-        """Gives a block another context. Raises `ValueError` as [`CognitiveSession.update_context`]."""
+        """Sets the context of a block. Raises `ValueError` as [`CognitiveSession.update_context`]."""
         self.session.update_context(block, text)
 
     def undo(self) -> str | None:
-        """Takes the last edit back, and says of which block."""
+        """Undoes the last edit, and returns the id of its block."""
         return self.session.undo()
 
     def next_thought(self) -> None:
-        """What is said next is a block of its own, that follows from those before."""
+        """The next input opens a new block, which depends on those before."""
         self.session.close()
 
     def next_topic(self) -> None:
-        """What is said next has nothing to do with what was said so far, which is confirmed."""
+        """Confirms all blocks so far; the next input opens a block that does not depend on them."""
         self.session.close()
         self.session.next_topic()
 
     def close(self) -> None:
-        """Stops speaking. To be called when the browser has left."""
+        """Stops generation. Called when the browser has left."""
         self.closed = True
         self.session.stop()
 
     def view(self) -> View:
-        """A copy of what there is."""
+        """A copy of the current state."""
         with self._lock:
             revision, versions, landed = self._revision, list(self._versions), dict(self._landed)
         blocks, now = self.session.blocks, self.clock()

@@ -39,23 +39,23 @@ from .graphs import GraphedSteps
 @dataclass
 class AdapterArguments:
     """
-    What is trained, and on what; the fields of [`DuplexAdapterConfig`] have its meaning.
+    Arguments of adapter training; fields of [`DuplexAdapterConfig`] have the same meaning as there.
 
     Args:
         model_type (`str`): `"adapter"`.
         base (`str`): The frozen base: `smollm2`, a folder, or a Hub name.
-        base_name (`str`, *optional*): What the adapter calls its base; `base` where it is not given.
-        adapter (`str`, *optional*): Go on from this adapter instead of a fresh one.
+        base_name (`str`, *optional*): The name of the base stored in the adapter; by default `base`.
+        adapter (`str`, *optional*): Continue from this adapter instead of a fresh one.
         data (`str`, *optional*): Conversations of your own, JSON lines, instead of `sources` in the YAML file.
-        after_update (`float`): Share of batches in which the additions act from the first update on only.
+        after_update (`float`): Share of batches in which the additions act only from the first update on.
         kl_weight (`float`): Weight of the divergence from the base on ordinary chat.
-        compile_step (`bool`): Compile what a training step costs; it pays on a GPU.
+        compile_step (`bool`): Compile the expensive parts of a training step; it pays on a GPU.
         capture_step (`bool`): Replay training steps as CUDA graphs; it pays on a GPU.
-        incoming_tokens, emitted_tokens (`int`): Room in a batch, in tokens for each conversation of
-            `per_device_train_batch_size`. Batches are packed, so that these are means.
-        base_noise (`float`): Noise on the weights of the base while training, in steps of 4-bit quantization, half of
-            the time: so that the adapter does not depend on the rounding of one copy.
-        max_seconds (`float`, *optional*): Stop, saved, after so many seconds.
+        incoming_tokens, emitted_tokens (`int`): Capacity of a batch, in tokens for each conversation of
+            `per_device_train_batch_size`. Batches are packed, so these are means.
+        base_noise (`float`): Noise on the weights of the base during training, half of the time, in steps of 4-bit
+            quantization: so that the adapter does not depend on the rounding of one copy.
+        max_seconds (`float`, *optional*): Save and stop after so many seconds.
         eval_samples (`int`): Held-out samples for the loss at the end.
     """
 
@@ -83,8 +83,8 @@ class AdapterArguments:
     sources: list[Source] = field(default_factory=list, metadata={"help": "In the YAML file only."}, init=False)
 
     def budget(self, rows: int) -> Budget:
-        """What a batch of so many conversations is filled up to."""
-        # Room for more of them where they are short, so that the tokens are used up.
+        """The capacity of a batch of so many conversations."""
+        # Allows more conversations where they are short, so that the token budget is used.
         most = rows + -(-rows // 4)
         if self.mode == "workspace":
             return Budget(self.incoming_tokens * rows, self.emitted_tokens * rows, most)
@@ -103,7 +103,7 @@ def parse(argv: Sequence[str]) -> tuple[AdapterArguments, TrainingArguments]:
     Reads `CONFIG.yaml --any_field value ...`; the command line wins.
 
     Raises:
-        ValueError: A field is unknown, or there is nothing to train on; the message names it.
+        ValueError: A field is unknown, or there is no training data; the message names it.
     """
     parser = HfArgumentParser((AdapterArguments, TrainingArguments), prog="hf-duplex train")
     parser.usage = "hf-duplex train CONFIG.yaml [--any_field value ...]"
@@ -118,7 +118,7 @@ def parse(argv: Sequence[str]) -> tuple[AdapterArguments, TrainingArguments]:
 
 
 def divergence(model: DuplexAdapterForCausalLM, batch: PackedBatch) -> torch.Tensor:
-    """KL divergence of the adapted model from its base, a label of ordinary chat without updates: scalar, in nats."""
+    """KL divergence of the adapted model from its base per label of ordinary chat without updates: scalar, in nats."""
     off = replace(
         batch, factors=torch.zeros_like(batch.ids).float(), emitted_factors=torch.zeros_like(batch.labels).float()
     )
@@ -130,7 +130,7 @@ def divergence(model: DuplexAdapterForCausalLM, batch: PackedBatch) -> torch.Ten
 
 
 def summed_divergence(given: torch.Tensor, target: torch.Tensor, wanted: torch.BoolTensor) -> torch.Tensor:
-    """KL divergence between two sets of logits `(tokens, vocabulary)`, summed over the tokens that are wanted."""
+    """KL divergence between two sets of logits `(tokens, vocabulary)`, summed over the selected tokens."""
     target, given = target.float().log_softmax(-1), given.float().log_softmax(-1)
     away = functional.kl_div(given, target, log_target=True, reduction="none")
     return away.masked_fill(~wanted[:, None], 0.0).sum()
@@ -138,13 +138,13 @@ def summed_divergence(given: torch.Tensor, target: torch.Tensor, wanted: torch.B
 
 class AdapterTrainer(Trainer):
     """
-    [`~transformers.Trainer`] on a stream of packed batches, with the divergence from the base beside the loss.
+    [`~transformers.Trainer`] on a stream of packed batches, with the divergence from the base added to the loss.
 
     Args:
         kl_weight (`float`, *optional*, defaults to 1.0): Weight of the divergence.
         capture_step (`bool`, *optional*, defaults to `False`): Replay forward and backward as CUDA graphs; see
             [`~hf_duplex.training.graphs.GraphedSteps`].
-        seconds (`float`, *optional*): How long training lasts; the learning rate follows the clock then.
+        seconds (`float`, *optional*): Duration of training; the learning rate then follows the clock.
 
     All other arguments are those of the Trainer.
     """
@@ -181,7 +181,7 @@ class AdapterTrainer(Trainer):
         )
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
-        """The schedule that the arguments name; with `max_seconds` a cosine over that time, whatever the speed."""
+        """The schedule of the arguments; with `max_seconds` a cosine over that time, regardless of speed."""
         seconds = self.seconds
         if seconds is None or self.lr_scheduler is not None:
             return super().create_scheduler(num_training_steps, optimizer)
@@ -195,8 +195,8 @@ class AdapterTrainer(Trainer):
         return self.lr_scheduler
 
     def loss_of(self, batch: dict[str, Any]) -> torch.Tensor:
-        """The loss of one batch that lies on the device."""
-        # The Trainer would do it around `forward`, which packed batches do not go through.
+        """The loss of one batch that is on the device."""
+        # The Trainer applies this around `forward`, which packed batches bypass.
         with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
             model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
             loss = model.packed_loss(PackedBatch(**batch["layout"]))
@@ -234,7 +234,7 @@ class AdapterTrainer(Trainer):
 
 
 class Clock(TrainerCallback):
-    """Measures samples a second, once everything is warm, and stops after so many seconds."""
+    """Measures samples per second after warm-up, and stops after so many seconds."""
 
     def __init__(self, seconds: float | None, warm: int = 100):
         self.seconds, self.warm = seconds, warm
@@ -251,7 +251,7 @@ class Clock(TrainerCallback):
             control.should_training_stop = True
 
     def samples_per_second(self) -> float | None:
-        """Over the steps after the first few; None where there were not enough."""
+        """Over the steps after the first few; None if there were not enough."""
         if len(self.marks) < 2:
             return None
         (first, start), (last, end) = self.marks[0], self.marks[-1]
@@ -266,7 +266,7 @@ def quantization_steps(weight: torch.Tensor, block: int = 32) -> torch.Tensor:
 
 
 class NoisyBase(TrainerCallback):
-    """Adds noise as large as a rounding error to the matrices of the base, other noise every few steps, or none."""
+    """Adds noise of the size of a rounding error, or none, to the matrices of the base; redrawn every few steps."""
 
     def __init__(self, model: DuplexAdapterForCausalLM, size: float, every: int = 20):
         self.every, self.size = every, size
@@ -288,12 +288,12 @@ class NoisyBase(TrainerCallback):
 
 
 def compile_step(model: DuplexAdapterForCausalLM) -> None:
-    """Compiles the blocks, for any lengths, and the loss; attention itself stays out."""
-    # With and without gradient, with additions held back and without, for each sequence of a batch.
+    """Compiles the blocks, for any lengths, and the loss, but not attention."""
+    # With and without gradient, with and without additions, for each sequence of a batch.
     torch._dynamo.config.recompile_limit = 64
     for layer in model.decoder.layers:
         layer.compile(dynamic=True)
-    # The loss reads the logits once then, without a copy in full precision.
+    # The loss then reads the logits once, without a copy in full precision.
     model.summed_loss = torch.compile(model.summed_loss)  # type: ignore[method-assign]
 
 
@@ -301,9 +301,9 @@ def compile_step(model: DuplexAdapterForCausalLM) -> None:
 def held_out_loss(
     model: DuplexAdapterForCausalLM, sources: Sequence[Source], encoder: ChatEncoder, samples: int, batch_size: int
 ) -> dict[str, float]:
-    """Loss a token on the validation split of each synthetic source."""
+    """Loss per token on the validation split of each synthetic source."""
     collator, losses = ChannelCollator(encoder.tokenizer), {}
-    # Logits at labels alone, as in training.
+    # Logits at labels only, as in training.
     model.train()
     for source in sources:
         if source.kind not in ("families", "everyday"):
@@ -328,10 +328,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ValueError("`max_steps` must be given: batches are drawn without end.")
     for source in mine.sources:
         if source.path is not None:
-            # A wrong line is an error before anything is loaded.
+            # Report a wrong line before anything is loaded.
             source.load()
     args.remove_unused_columns = False
-    # It would wait for the device after each step.
+    # This would wait for the device after each step.
     args.logging_nan_inf_filter = False
     args.label_names = ["labels"]
     set_seed(args.seed)
@@ -350,7 +350,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         value.data = value.data.float()
     for module in model.modules():
         if hasattr(module, "cast_input_dtype_enabled"):
-            # Autocast does it, without a copy in full precision.
+            # Autocast does this without a copy in full precision.
             module.cast_input_dtype_enabled = False
     if mine.compile_step:
         compile_step(model)

@@ -1,4 +1,4 @@
-"""What a training run is told, and how a YAML file and the command line say it together."""
+"""Arguments of a training run, merged from a YAML file and the command line."""
 
 import os
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ MODEL_TYPES = ("workspace", "baseline", "dual_stream")
 @dataclass
 class ModelArguments:
     """
-    Which generator to train. The sizes are those of a workspace model; the other two get the sizes that give them as
-    many parameters.
+    Which generator to train. The sizes are those of a workspace model; the other two get sizes with the same number of
+    parameters.
 
     Args:
         model_type (`str`, *optional*, defaults to `"workspace"`): `"workspace"`, `"baseline"` or `"dual_stream"`.
-        model_name_or_path (`str`, *optional*): Go on from this checkpoint instead of starting from scratch.
+        model_name_or_path (`str`, *optional*): Continue from this checkpoint instead of starting from scratch.
 
-        compile_step (`bool`, *optional*, defaults to `False`): Compile what a training step costs. What is computed
-            stays the same; it pays on a GPU.
+        compile_step (`bool`, *optional*, defaults to `False`): Compile the expensive parts of a training step. Results
+            stay the same; it pays on a GPU.
         capture_step (`bool`, *optional*, defaults to `False`): Replay training steps as CUDA graphs, one for each
-            shape of batch. What is computed stays the same; it pays for small models on one GPU.
-        muon (`bool`, *optional*, defaults to `False`): Step the matrices of the model with Muon, the rest with AdamW.
+            batch shape. Results stay the same; it pays for small models on one GPU.
+        muon (`bool`, *optional*, defaults to `False`): Update matrices with Muon, the rest with AdamW.
 
     The others are fields of [`WorkspaceConfig`].
     """
@@ -82,25 +82,24 @@ class ModelArguments:
 @dataclass
 class DataArguments:
     """
-    What to train on: either the phases of a curriculum, which stand in the YAML file under `phases` and are made
-    before training; a data set that was built, which is read while training; or a user's own conversations, which are
-    read and encoded before training.
+    The training data: the phases of a curriculum, listed in the YAML file under `phases` and generated before
+    training; a built data set, which is read during training; or a user's own conversations, which are read and
+    encoded before training.
 
     Args:
-        data (`str`, *optional*): Folder that `hf-duplex data build` built, with the splits train and validation. Or
+        data (`str`, *optional*): Output folder of `hf-duplex data build`, with the splits train and validation. Or
             conversations as JSON lines, see [`~hf_duplex.data.read_conversations`]: a file, or a folder with
-            `train.jsonl` and perhaps `validation.jsonl`; where the latter is missing the last 5 % are held out.
+            `train.jsonl` and optionally `validation.jsonl`; without the latter the last 5 % are held out.
         data_seed_offset (`int`, *optional*, defaults to 0): Added to the seed of the data.
-        samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (a try: 0.001).
+        samples_scale (`float`, *optional*, defaults to 1.0): Multiplies the samples of every phase (trial run: 0.001).
         eval_samples (`int`, *optional*, defaults to 1024): Held-out samples for the loss during training.
-        telemetry_samples (`int`, *optional*, defaults to 8): Held-out samples on which the workspace is looked into at
+        telemetry_samples (`int`, *optional*, defaults to 8): Held-out samples on which the workspace is measured at
             each logging step; 0 for no telemetry.
-        num_proc (`int`, *optional*): Processes that make the samples of `phases`; one for each core where it is not
-            given. The samples of `data` are encoded by the `dataloader_num_workers` workers of each process.
-        cache_dir (`str`, *optional*): Keep the samples of `phases` there, for the next run and for processes beside
-            this one.
-        serialized (`bool`, *optional*, defaults to `False`): Collate one line of text, as for a plain causal language
-            model, instead of channels. For the baseline only; it changes nothing but the collator.
+        num_proc (`int`, *optional*): Processes that generate the samples of `phases`; by default one for each
+            core. The samples of `data` are encoded by the `dataloader_num_workers` workers of each process.
+        cache_dir (`str`, *optional*): Cache of the samples of `phases`, for later runs and parallel processes.
+        serialized (`bool`, *optional*, defaults to `False`): Collate a single token stream, as for a plain causal
+            language model, instead of channels. For the baseline only; it changes only the collator.
         tokenizer_name_or_path (`str`, *optional*): A tokenizer; one is trained on the last phase, or on the first rows
             of `data`, if not given.
     """
@@ -136,7 +135,7 @@ class DataArguments:
 
 
 def read_phases(phases: Any, scale: float) -> list[Phase]:
-    """The curriculum as a YAML file lists it, the number of samples of each phase scaled."""
+    """The curriculum listed in a YAML file, with the number of samples of each phase scaled."""
     if not isinstance(phases, list) or not phases:
         raise ValueError(
             "`phases`: the YAML file must list at least one phase of the curriculum, or name a data set that was "
@@ -154,14 +153,14 @@ def read_phases(phases: Any, scale: float) -> list[Phase]:
 
 def set_source(data_args: DataArguments, phases: Any) -> None:
     """
-    Settles where the samples come from.
+    Determines the source of the samples.
 
     Args:
-        data_args (`DataArguments`): What was parsed; gets its phases.
-        phases (`Any`): What the YAML file holds under `phases`, None if it holds none.
+        data_args (`DataArguments`): The parsed arguments; its phases are set.
+        phases (`Any`): The value of `phases` in the YAML file, None if it has none.
 
     Raises:
-        ValueError: There is no source or more than one, or a field that goes with the other one.
+        ValueError: There is no source or more than one, or a field that belongs to another source.
     """
     if data_args.data is None:
         data_args.phases = read_phases(phases, data_args.samples_scale)
@@ -177,7 +176,7 @@ def set_source(data_args: DataArguments, phases: Any) -> None:
 
 
 def named_model_type(argv: Sequence[str]) -> str | None:
-    """The `model_type` that the command line names, or else the YAML file; None where neither does."""
+    """The `model_type` of the command line, or else of the YAML file; None where neither has it."""
     for number, word in enumerate(argv):
         name, _, value = word.partition("=")
         if name in ("--model_type", "--model-type"):
@@ -188,7 +187,7 @@ def named_model_type(argv: Sequence[str]) -> str | None:
     try:
         settings = yaml.safe_load(path.read_text())
     except yaml.YAMLError:
-        # Whoever reads the file for its fields says what is wrong with it.
+        # The parser of the fields reports errors in the file.
         return None
     return settings.get("model_type") if isinstance(settings, dict) else None
 
@@ -198,15 +197,15 @@ def parse_with_file(parser: HfArgumentParser, argv: Sequence[str], apart: str) -
     Reads `CONFIG.yaml --any_field value ...`; the command line wins.
 
     Args:
-        parser (`HfArgumentParser`): Knows the fields.
+        parser (`HfArgumentParser`): Defines the fields.
         argv (`Sequence[str]`): The command line; it may begin with a file.
-        apart (`str`): A field of the file that is a list of its own, and no argument.
+        apart (`str`): A field of the file that holds a list and is not an argument.
 
     Returns:
-        The dataclasses of the parser, and what the file holds under `apart`, None if nothing.
+        The dataclasses of the parser, and the value of `apart` in the file, or None.
 
     Raises:
-        ValueError: The file is missing, is no YAML, or holds a field that no argument has; the message names it.
+        ValueError: The file is missing, is not YAML, or has an unknown field; the message names it.
     """
     argv = list(argv)
     path = argv.pop(0) if argv and not argv[0].startswith("-") else None
@@ -237,7 +236,7 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
     Reads the arguments of a generator from scratch, as [`parse_with_file`] does.
 
     Raises:
-        ValueError: As there; or the samples have no source or two.
+        ValueError: As there; or the samples have no source, or more than one.
     """
     parser = HfArgumentParser((ModelArguments, DataArguments, TrainingArguments), prog="hf-duplex train")
     parser.usage = "hf-duplex train CONFIG.yaml [--any_field value ...]"

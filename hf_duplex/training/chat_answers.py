@@ -1,14 +1,14 @@
 """
-Lets a base answer ordinary chat, or open requests, so that training an adapter on its own answers keeps what it does
-already.
+Generates a base's answers to ordinary chat, or to open requests. Training an adapter on them preserves the behaviour
+of the base.
 
     python -m hf_duplex.training.chat_answers --base smollm2 --out answers.jsonl --count 4000 --device cuda
     python -m hf_duplex.training.chat_answers --prompt-set open --out open.jsonl --count 9000 --device cuda
 
-Each line that is written has `messages`, `text` (the answer) and an empty list of `updates`. An answer that the base
-does not end within `--max-new-tokens` is left out, since a text that is cut short teaches to end anywhere: of
-SmolLM2-135M about one in three at 96 tokens. A run that stopped goes on with the same command. Where chitchat-dataset
-is not installed, make prompts elsewhere with `--write-prompts FILE`, and read them with `--prompts FILE`.
+Each line of the output has `messages`, `text` (the answer) and an empty list of `updates`. An answer that the base
+does not end within `--max-new-tokens` is left out, since truncated texts would teach the adapter to end anywhere: of
+SmolLM2-135M about one in three at 96 tokens. The same command resumes an interrupted run. Where chitchat-dataset is
+not installed, make prompts elsewhere with `--write-prompts FILE`, and read them with `--prompts FILE`.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def write_prompts(prompts: Sequence[Messages], path: Path) -> None:
 
 
 def batches_of(prompts: Sequence[Messages], tokenizer: Any, size: int) -> list[list[tuple[Messages, list[int]]]]:
-    """Prompts with their tokens, sorted by length: a batch has little padding, and the first one takes most memory."""
+    """Prompts with their tokens, longest first: batches have little padding, and the first needs the most memory."""
     encoded = [
         tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
         for messages in prompts
@@ -105,10 +105,10 @@ def answer_all(
     seed: int = 0,
 ) -> int:
     """
-    Writes the answers that the base finishes, batch by batch; a run that was stopped goes on.
+    Writes the answers that the base finishes, batch by batch; an interrupted run is resumed.
 
-    A batch draws from a seed of its own: a run that was stopped and goes on writes what one that was not writes.
-    How far it is, is kept beside `out`.
+    Each batch has its own seed, so a resumed run writes the same as an uninterrupted one. Progress is kept in a file
+    next to `out`.
 
     Returns: How many answers were added.
 
@@ -130,7 +130,7 @@ def answer_all(
     write_progress(kept, {"options": options, "batches": done, "bytes": size})
     added = 0
     with out.open("ab") as file, tqdm(total=len(prompts), desc="answers", file=sys.stderr) as bar:
-        # What a run wrote that was stopped within a batch.
+        # Output of a run that was stopped within a batch.
         file.truncate(size)
         for number, batch in enumerate(batches):
             if number >= done:
@@ -167,7 +167,7 @@ def read_progress(out: Path, kept: Path, options: dict[str, Any]) -> tuple[int, 
 
 
 def write_progress(kept: Path, progress: dict[str, Any]) -> None:
-    """Writes it whole or not at all."""
+    """Writes a file atomically."""
     partial = kept.with_name(f"{kept.name}.partial")
     partial.write_text(json.dumps(progress) + "\n")
     partial.replace(kept)

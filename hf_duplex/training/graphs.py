@@ -1,11 +1,11 @@
 """
-Steps captured as CUDA graphs: a small model's step costs launches, not arithmetic, and a graph is launched at once.
+Steps captured as CUDA graphs: kernel launches dominate the step of a small model, and a graph needs a single launch.
 
-Each shape of batch has a graph of its own. A shape that comes for the first time is computed as usual, so that
-whatever has to be compiled or chosen for it is; the second time it is captured; from then on it is replayed. All
-graphs share their memory, and leave loss and gradients in the same place: they are used up before the next one runs.
+Each batch shape has its own graph. The first batch of a shape is computed as usual, so that kernels are compiled and
+selected; the second is captured; later ones are replayed. All graphs share their memory, and write loss and gradients
+to the same place: these must be used before the next graph runs.
 
-A step whose gradient is no number teaches nothing: its gradient becomes zero, without a read of the device.
+A step whose gradient is not finite is skipped: its gradient becomes zero, without a read of the device.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from accelerate.utils import recursively_apply
 from torch import nn
 
 
-# Tokens that are computed at once; the memory of a step is that of so many.
+# Tokens that are computed at once; they determine the memory of a step.
 TOKENS_AT_ONCE = 1 << 16
 SHARED_BY_ROWS = ("messages.numbers", "messages.versions")
 
@@ -40,14 +40,14 @@ def _flat(batch: dict) -> dict[str, torch.Tensor]:
 
 
 def _counted(batch: dict) -> torch.Tensor:
-    """How many labels the loss is a mean of; the first one of a row predicts nothing."""
+    """How many labels the loss is a mean of; the first one of a row is not predicted."""
     return (batch["labels"][:, 1:] != -100).sum().clamp(min=1)
 
 
 def in_parts(batch: dict, most: int = TOKENS_AT_ONCE) -> list[dict]:
     """
-    A batch as from [`~data.LayoutCollator`] cut between rows, so that no part has more tokens than `most` if it has
-    more than one row. What is no row's (the numbers of messages and versions) goes with every part.
+    A batch of [`~data.LayoutCollator`] split between rows, so that a part with more than one row has at most `most`
+    tokens. Entries that belong to no row (the numbers of messages and versions) are copied to every part.
     """
     rows = len(batch["labels"])
     longest = sum(tensor.shape[1] for name, tensor in _flat(batch).items() if name.endswith(("line", "messages.ids")))
@@ -74,12 +74,12 @@ class GraphedSteps:
 
     Args:
         model (`nn.Module`): Its parameters get the gradients.
-        loss_of (`Callable[[dict], torch.Tensor]`): The loss of a batch that lies on the device, a mean over its
-            labels, without a read of the device on the way.
+        loss_of (`Callable[[dict], torch.Tensor]`): The loss of a batch that is on the device, a mean over its
+            labels, computed without a read of the device.
 
     Attributes:
-        skipped (`torch.LongTensor` of shape `()`): How many steps had a loss or a gradient that was no number. Their
-            gradients are zero, their loss is that of the step before.
+        skipped (`torch.LongTensor` of shape `()`): How many steps had a loss or a gradient that was not finite. Their
+            gradients are zero, their loss is that of the previous step.
     """
 
     def __init__(self, model: nn.Module, loss_of: Callable[[dict], torch.Tensor]):
@@ -92,14 +92,14 @@ class GraphedSteps:
         self.skipped = torch.zeros((), device=self.loss.device, dtype=torch.long)
 
     def __call__(self, batch: dict) -> torch.Tensor:
-        """The loss, detached; the gradients stand at the parameters, which must have had none."""
+        """The loss, detached; the gradients are stored at the parameters, which must have none before."""
         tensors = _flat(batch)
         shape = tuple((name, *tensor.shape) for name, tensor in tensors.items())
         if shape not in self.captured:
             self.captured[shape] = None
             reached = self._compute(batch)
             if self.loss.is_cuda:
-                # A graph cannot use what is kept for steps without one.
+                # A graph cannot use memory that is cached for steps without one.
                 torch.cuda.empty_cache()
         else:
             step = self.captured[shape]
@@ -115,7 +115,7 @@ class GraphedSteps:
         return self.loss.clone()
 
     def _compute(self, batch: dict) -> list[bool]:
-        """Leaves loss and gradients where all steps do, and tells which parameters got one."""
+        """Writes loss and gradients to their shared place, and returns which parameters got one."""
         loss = torch.zeros_like(self.loss)
         count = _counted(batch)
         for part in in_parts(batch):
@@ -137,7 +137,7 @@ class GraphedSteps:
 
     def _capture(self, batch: dict) -> _Captured:
         batch, graph = recursively_apply(torch.clone, batch), torch.cuda.CUDAGraph()
-        # Threads that load data go on using the device meanwhile.
+        # Threads that load data use the device meanwhile.
         with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
             reached = self._compute(batch)
         self.pool = graph.pool()

@@ -1,11 +1,11 @@
 """
 Muon for the matrices of a model, AdamW for everything else.
 
-Muon ("Muon: An optimizer for hidden layers in neural networks", K. Jordan, 2024) takes the momentum of a matrix to the
-nearest matrix whose singular values are all about one, so that no direction is left behind; its steps are scaled to
-the size of AdamW's ("Muon is Scalable for LLM Training", arXiv 2502.16982), so that one learning rate serves both. It
-is what `torch.optim.Muon` computes, all matrices of one shape at once: a small model has many, and launches are what
-its step costs.
+Muon ("Muon: An optimizer for hidden layers in neural networks", K. Jordan, 2024) maps the momentum of a matrix to the
+nearest matrix whose singular values are all about one, so that all directions are updated equally; its steps are
+scaled to the size of AdamW's ("Muon is Scalable for LLM Training", arXiv 2502.16982), so that both use one learning
+rate. It computes the same as `torch.optim.Muon`, but batches all matrices of one shape: a small model has many, and
+kernel launches dominate its step time.
 """
 
 from collections import defaultdict
@@ -17,13 +17,13 @@ from torch import nn
 from transformers import PreTrainedModel
 
 
-# A quintic whose slope at zero is as steep as it can be; five rounds take singular values to about one.
+# A quintic with the steepest possible slope at zero; five iterations bring singular values to about one.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 
 
 def orthogonalize(matrices: torch.Tensor) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices, nearly: `(batch, rows, columns)` to the same, in bfloat16."""
+    """Approximately the nearest semi-orthogonal matrices: `(batch, rows, columns)` to the same, in bfloat16."""
     a, b, c = COEFFICIENTS
     result = matrices.bfloat16()
     tall = result.shape[1] > result.shape[2]
@@ -44,7 +44,7 @@ class MuonAdamW(torch.optim.AdamW):
         params (`Iterable[dict[str, Any]]`): Parameter groups; one with `"muon": True` holds matrices.
         momentum (`float`, *optional*, defaults to 0.95): Of Muon, after Nesterov.
 
-    All other arguments are those of [`~torch.optim.AdamW`]; learning rate and weight decay are of both.
+    All other arguments are those of [`~torch.optim.AdamW`]; learning rate and weight decay apply to both.
     """
 
     def __init__(self, params: Iterable[dict[str, Any]], *, momentum: float = 0.95, **kwargs: Any):
@@ -55,7 +55,7 @@ class MuonAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """One step. The gradients of matrices are gone afterwards, as after `zero_grad`."""
+        """One step. It clears the gradients of matrices, as `zero_grad` does."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -63,7 +63,7 @@ class MuonAdamW(torch.optim.AdamW):
         for group in self.param_groups:
             if group["muon"]:
                 self._step_matrices(group)
-        # AdamW leaves alone what has no gradient.
+        # AdamW skips parameters without a gradient.
         super().step()
         return loss
 
@@ -76,7 +76,7 @@ class MuonAdamW(torch.optim.AdamW):
             gradients = [parameter.grad for parameter in parameters]
             for parameter in parameters:
                 if not self.state[parameter]:
-                    # AdamW asks every state for its steps when it is loaded.
+                    # On loading, AdamW reads the step count of every state.
                     self.state[parameter]["step"] = torch.zeros(())
                     self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
             momenta = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
@@ -90,6 +90,6 @@ class MuonAdamW(torch.optim.AdamW):
 
 
 def matrices_of(model: PreTrainedModel) -> set[nn.Parameter]:
-    """The parameters that Muon is for: weights of linear layers, but not of the one that gives the logits."""
+    """The parameters that Muon optimizes: weights of linear layers, except the output layer."""
     head = model.get_output_embeddings()
     return {module.weight for module in model.modules() if isinstance(module, nn.Linear) and module is not head}

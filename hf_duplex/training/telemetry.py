@@ -1,6 +1,6 @@
 """
-Telemetry: what the workspace is like while it is being trained. A few numbers at each logging step, measured on a
-small held-out batch, and logged beside the loss to whatever `report_to` names.
+Telemetry of the workspace during training: a few numbers at each logging step, measured on a small held-out batch, and
+logged with the loss to whatever `report_to` names.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ LOOKED_AT = ("duplex_workspace", "duplex_dual_stream")
 
 class Telemetry:
     """
-    Looks into a model on a fixed batch. The model is left as it was, and so is every generator of random numbers.
+    Measures a model on a fixed batch. The model and all random number generators are left unchanged.
 
     Args:
-        batch (`dict[str, torch.Tensor]`): Conversations, as a [`~hf_duplex.data.ChannelCollator`] makes them.
+        batch (`dict[str, torch.Tensor]`): Conversations from a [`~hf_duplex.data.ChannelCollator`].
         dead_below (`float`, *optional*, defaults to 0.01):
             A slot is dead if no emitted token gives it this share of its cross-attention.
         doubted_below (`float`, *optional*, defaults to 0.5): A slot is doubted if its validity is below this.
@@ -46,7 +46,7 @@ class Telemetry:
     @classmethod
     def from_samples(cls, samples: Sequence[EncodedSample], collator: ChannelCollator, count: int = 8) -> "Telemetry":
         """
-        Takes the first `count` samples that have updates; the first of all if none has.
+        Takes the first `count` samples that have updates, or the first samples if none has.
 
         Raises:
             ValueError: `count` is below 1, or there are no samples.
@@ -62,7 +62,7 @@ class Telemetry:
     @torch.no_grad()
     def measure(self, model: Any) -> dict[str, float]:
         """
-        Looks into a model.
+        Measures a model.
 
         Args:
             model (`PreTrainedModel`): Any of the three generators, with its head.
@@ -70,12 +70,12 @@ class Telemetry:
         Returns:
             By name, the mean over the conversations of the batch:
 
-            - `workspace_norm`: length of a slot's state, the mean over the slots that hold something at the end;
+            - `workspace_norm`: norm of a slot's state, the mean over the slots that are occupied at the end;
             - `slot_diversity`: cosine distance between two of them, the mean over all pairs;
-            - `mean_validity`, `doubted_slots`: their validity, and the share of the doubted (rule `validity`);
+            - `mean_validity`, `doubted_slots`: their validity, and the share of doubted slots (rule `validity`);
             - `gate_openness`: how far the gates open at a message, 0 to 1 (rules with gates);
-            - `dead_slots`: share of the slots that were ever written to which no emitted token attends;
-            - `attention_to_heard`: share of cross-attention that does not go to nothing (dual stream too).
+            - `dead_slots`: share of the written slots to which no emitted token attends;
+            - `attention_to_heard`: share of cross-attention that does not go to the null column (dual stream too).
 
             A baseline has none of these: an empty dictionary.
         """
@@ -91,7 +91,7 @@ class Telemetry:
             if kind == "duplex_workspace":
                 cross = cross.masked_fill(batch["attention_mask"][..., None] == 0, 0.0)
                 values = self._workspace(model, batch, cross[..., 1:])
-            # Those that nothing has been said to, and padding, cannot attend to what was heard.
+            # Tokens before any message, and padding, cannot attend to incoming tokens.
             heard = cross[..., 1:].sum(-1)
             if bool(heard.any()):
                 values["attention_to_heard"] = heard[heard > 0].mean()
@@ -119,18 +119,18 @@ class Telemetry:
             values["gate_openness"] = gates
         largest = cross.amax(dim=1)
         if isinstance(rule, LatentSlots):
-            # Versions lie side by side, each with all slots.
+            # Versions are concatenated, each with all slots.
             largest = largest.unflatten(1, (-1, rule.n_slots)).amax(dim=1)
             values["dead_slots"] = (largest < self.dead_below).float().mean()
         else:
             values["mean_validity"] = workspace.validity[full].mean()
             values["doubted_slots"] = (workspace.validity[full] < self.doubted_below).float().mean()
-            # What is padding beside the slots that were written weighs nothing.
+            # Padding next to the written slots has zero weight.
             values["dead_slots"] = 1 - (largest >= self.dead_below).sum() / mask.sum()
         return values
 
     def _messages(self, model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """All messages of the batch in the order that they are heard, `(batch, messages, length)`, and their mask."""
+        """All messages of the batch in order of arrival, `(batch, messages, length)`, and their mask."""
         prompts = model.model.split_prompt(batch["prompt_ids"], batch.get("prompt_mask"))
         if "update_ids" not in batch:
             return prompts
@@ -149,7 +149,7 @@ def join_messages(first: tuple, second: tuple) -> tuple[torch.Tensor, torch.Tens
 
 
 def fold(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[Workspace, torch.Tensor | None]:
-    """The workspace after messages `(batch, messages, length)`, and how far gates opened on average, if any did."""
+    """The workspace after messages `(batch, messages, length)`, and the mean openness of gates, if there are any."""
     with GateProbe(model.model.update_rule) as probe:
         workspace = model.update_workspace(ids, mask.long())
     if not probe.openness:
@@ -160,11 +160,11 @@ def fold(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[Workspace, 
 
 def diversity(slots: torch.Tensor, full: torch.Tensor) -> torch.Tensor:
     """
-    Mean cosine distance between two slots of one workspace, 0 where all are the same.
+    Mean cosine distance between two slots of one workspace, 0 if all are the same.
 
     Args:
         slots (`torch.Tensor` of shape `(batch, n_slots, hidden_size)`): The slots.
-        full (`torch.BoolTensor` of shape `(batch, n_slots)`): Which of them hold something.
+        full (`torch.BoolTensor` of shape `(batch, n_slots)`): Which of them are occupied.
     """
     unit = nn.functional.normalize(slots.float(), dim=-1) * full[..., None]
     count = full.sum(-1)

@@ -1,5 +1,5 @@
 """
-Trains a generator on a curriculum, on a data set that was built, or on a user's own conversations.
+Trains a generator on a curriculum, on a built data set, or on a user's own conversations.
 
     hf-duplex train examples/configs/two_families.yaml --model_type baseline --output_dir runs/baseline
     hf-duplex train --data DIR --num_train_epochs 1 --output_dir runs/workspace
@@ -76,13 +76,13 @@ OwnSplits = tuple[list[Conversation], list[Conversation]]
 
 def check_data(data: str | None) -> OwnSplits | None:
     """
-    Reports what is wrong with `data` before there is a model.
+    Checks `data` before the model is created.
 
     Returns:
-        A user's own conversations, to train on and held out; None for a data set that was built, and for phases.
+        A user's own conversations, for training and held out; None for a built data set, and for phases.
 
     Raises:
-        ValueError: `data` cannot be read, holds no such data, or a line of it is wrong.
+        ValueError: `data` cannot be read, is of another format, or has a wrong line.
     """
     if data is None:
         return None
@@ -97,7 +97,7 @@ def check_data(data: str | None) -> OwnSplits | None:
 
 
 def training_texts(data_args: DataArguments, own: OwnSplits | None = None) -> Iterator[str]:
-    """What a tokenizer is trained on."""
+    """The texts that a tokenizer is trained on."""
     if own is not None:
         return (text for conversation in islice(own[0], TOKENIZER_SAMPLES) for text in conversation.texts())
     if data_args.data is None:
@@ -117,7 +117,7 @@ def load_datasets(
         encode = partial(encode_conversation, tokenizer, max_message_length=max_message_length)
         return OwnDataset(own[0], encode), OwnDataset(own[1][: data_args.eval_samples], encode)
     if data_args.data is not None:
-        # Workers encode, each by itself; tokenizers has to be told before they are forked.
+        # Each worker encodes separately; tokenizers must be configured before the fork.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         held_out = ShardDataset(data_args.data, tokenizer, split="validation")
         few = range(min(data_args.eval_samples, len(held_out)))
@@ -131,7 +131,7 @@ def load_datasets(
 
 
 def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raises `ValueError` where model, arguments and tokenizer do not belong together."""
+    """Raises `ValueError` if model, arguments and tokenizer do not match."""
     if config.model_type != f"duplex_{model_args.model_type}":
         raise ValueError(
             f"`model_type` is {model_args.model_type!r}, but {model_args.model_name_or_path} is a {config.model_type}."
@@ -149,8 +149,8 @@ def check_fit(config: PreTrainedConfig, model_args: ModelArguments, tokenizer: P
 
 def compile_step(model: PreTrainedModel) -> None:
     """
-    Compiles what a training step costs, for any lengths: the blocks (equal ones share their code, so it is done in
-    seconds), the update rule, and the loss.
+    Compiles the expensive parts of a training step, for any lengths: the blocks (equal ones share their code, so it
+    takes seconds), the update rule, and the loss.
     """
     for module in model.modules():
         if isinstance(module, DuplexDecoderLayer):
@@ -161,7 +161,7 @@ def compile_step(model: PreTrainedModel) -> None:
 
 
 def earlier_run(name: str | None) -> dict | None:
-    """The facts of the run that this one goes on from, if it left any."""
+    """The recorded facts of the run that this one continues, if any."""
     path = Path(name or "", "training.json")
     if name is None or not path.is_file():
         return None
@@ -182,10 +182,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     own = check_data(data_args.data)
     args.remove_unused_columns = False
     if args.ddp_find_unused_parameters is None:
-        # In a phase without updates the encoder of the dual stream has nothing to read.
+        # In a phase without updates the encoder of the dual stream is unused.
         args.ddp_find_unused_parameters = True
     set_seed(args.seed)
-    # A checkpoint is gone on from with the tokenizer that it was trained with.
+    # A checkpoint keeps the tokenizer that it was trained with.
     tokenizer_name = data_args.tokenizer_name_or_path or model_args.model_name_or_path
     tokenizer = load_tokenizer(tokenizer_name, training_texts(data_args, own), model_args.vocab_size)
     if model_args.model_name_or_path:
@@ -216,11 +216,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint = args.resume_from_checkpoint or last
     if checkpoint and trainer.is_world_process_zero():
         print(f"Going on from {checkpoint}; another `output_dir` starts anew.", file=sys.stderr)
-    # Once it is sharded, each process counts its own share.
+    # Once the model is sharded, each process counts only its own share.
     parameters = model.num_parameters()
     started = time.time()
     trainer.train(resume_from_checkpoint=checkpoint)
-    # The Trainer turns the cache off for training, and would save it so.
+    # The Trainer turns the cache off for training; that setting must not be saved.
     model.config.use_cache = True
     metrics = trainer.evaluate()
     trainer.save_model()

@@ -1,4 +1,4 @@
-"""The Trainer, with the order of a curriculum kept, and that of shards on disk."""
+"""A Trainer that keeps the order of a curriculum, and that of shards on disk."""
 
 import math
 import time
@@ -27,7 +27,7 @@ from .telemetry import Telemetry
 
 def widen_scalars(model: nn.Module) -> list[str]:
     """
-    Gives each parameter without a dimension one, of size 1: FSDP shards no other. They broadcast as before.
+    Reshapes 0-dimensional parameters to size 1, since FSDP cannot shard them. They broadcast as before.
 
     Args:
         model (`nn.Module`): Changed in place, before it is sharded.
@@ -46,25 +46,24 @@ def widen_scalars(model: nn.Module) -> list[str]:
 
 class DuplexTrainer(Trainer):
     """
-    [`~transformers.Trainer`] for the three generators. A curriculum is an order of samples, and each sample is drawn
-    at random already: so a [`CurriculumDataset`] is gone through in order, samples of like length batched. A
-    [`ShardDataset`] is gone through in an order in which it can be read, which the data seed and the epoch decide. An
-    [`OwnDataset`] is shuffled anew for each epoch, samples of like length batched.
+    [`~transformers.Trainer`] for the three generators. A [`CurriculumDataset`] is read in its order, since each sample
+    was already drawn at random; samples of similar length are batched. A [`ShardDataset`] is read shard by shard, in
+    an order that depends on the data seed and the epoch. An [`OwnDataset`] is shuffled for each epoch; samples of
+    similar length are batched.
 
-    Either way a batch of all processes is what one process would see, and a run that is resumed goes on with the next
-    sample. Where the last batch of an epoch is not full, accelerate fills it up with samples of the first, so that
-    all processes have as many; `dataloader_drop_last` leaves it out instead.
+    The global batch does not depend on the number of processes, and a resumed run continues with the next sample. If
+    the last batch of an epoch is not full, accelerate fills it with samples of the first, so that all processes have
+    equally many; `dataloader_drop_last` drops it instead.
 
     Args:
-        telemetry ([`Telemetry`], *optional*): What it measures is logged beside the loss, to whatever `report_to`
-            names. A model that is sharded over processes is not looked into.
-        muon (`bool`, *optional*, defaults to `False`): Step matrices with [`MuonAdamW`], whatever `optim` says.
-        capture_step (`bool`, *optional*, defaults to `False`): Lay training batches out beforehand, and replay their
-            forward and backward as CUDA graphs; see [`GraphedSteps`].
+        telemetry ([`Telemetry`], *optional*): Its measurements are logged with the loss, to whatever `report_to`
+            names. A model that is sharded over processes is not measured.
+        muon (`bool`, *optional*, defaults to `False`): Update matrices with [`MuonAdamW`], regardless of `optim`.
+        capture_step (`bool`, *optional*, defaults to `False`): Compute the layout of training batches beforehand, and
+            replay their forward and backward as CUDA graphs; see [`GraphedSteps`].
 
     Raises:
-        ValueError: Muon is asked for, and FSDP: it needs matrices whole. Or steps are to be captured where they cannot
-            be.
+        ValueError: Muon is combined with FSDP (it needs whole matrices), or steps cannot be captured here.
 
     All other arguments are those of the Trainer.
     """
@@ -105,11 +104,11 @@ class DuplexTrainer(Trainer):
         return GraphedSteps(self.model, loss_of)
 
     def get_train_dataloader(self) -> DataLoader:
-        """Batches of the collator, laid out for the model where steps are captured."""
+        """Batches of the collator, with the model's layout where steps are captured."""
         if self.graphed is None:
             return super().get_train_dataloader()
         collator, decoder = self.data_collator, self.model.base_model
-        # A function of the configuration alone: workers get no model.
+        # Depends on the configuration alone: workers have no model.
         self.data_collator = LayoutCollator(collator, partial(type(decoder).lay_out, decoder.config))
         try:
             return super().get_train_dataloader()
@@ -124,13 +123,13 @@ class DuplexTrainer(Trainer):
         return self.graphed(self._prepare_inputs(inputs))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """An estimate for one batch, by its labels: those of the library counts all parameters at every step."""
+        """An estimate for one batch, by its labels: the library's own counts all parameters at every step."""
         if self.size is None:
             self.size = self.model.num_parameters(exclude_embeddings=True)
         return 6 * inputs["labels"].numel() * self.size
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
-        """The optimizer that `optim` names, or the one that steps matrices with Muon."""
+        """The optimizer named by `optim`, or the one that updates matrices with Muon."""
         if not self.muon or self.optimizer is not None:
             return super().create_optimizer(*args, **kwargs)
         matrices = matrices_of(self.model)
@@ -153,12 +152,11 @@ class DuplexTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """
-        Logs the loss of training with the telemetry of that step, and how many samples a second it came to since the
-        entry before (compiling and evaluation in between included), and how many captured steps were skipped so far.
+        Logs the training loss with the telemetry of that step, the samples per second since the previous entry
+        (including compilation and evaluation), and the number of captured steps skipped so far.
 
         Raises:
-            FloatingPointError: The loss is no number any more, or steps are skipped one after the other; nothing that
-                comes after could mend it.
+            FloatingPointError: The loss is not finite, or many steps in a row are skipped; training cannot recover.
         """
         skipped = 0
         if self.graphed is not None and "loss" in logs:
@@ -183,14 +181,14 @@ class DuplexTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        """Saves parameters in the shapes that they are loaded in, and the code of the model beside them."""
+        """Saves parameters in the shapes in which they are loaded, together with the code of the model."""
         if not self.is_fsdp_enabled:
             super()._save(output_dir, state_dict)
             return
-        # Only the process that writes them has them.
+        # Only the process that writes the parameters has them.
         if state_dict:
             state_dict = {**state_dict, **{name: state_dict[name].reshape(()) for name in self.widened}}
-        # FSDP has made it a class of its own, whose code is torch's.
+        # FSDP has replaced the model's class by its own.
         sharded_class = type(self.model)
         self.model.__class__ = self.whole_class
         try:

@@ -1,6 +1,6 @@
 """
-The state of a running stream: keys and values, the convolution's few states beside them, what was heard, and which
-version each emitted token knows.
+The state of a running stream: keys and values, convolution states, received messages, and the visible version of each
+emitted token.
 """
 
 import copy
@@ -13,19 +13,19 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 
-# Free columns behind a stream that had to move: so rarely are all its keys and values copied, and no more is wasted.
+# Free columns in a new buffer: a trade-off between copying a stream often and wasting memory.
 SPARE = 64
 
 
 @dataclass
 class Buffer:
     """
-    Where keys and values are written, shared by all branches of a stream that have written nothing apart.
+    Memory for keys and values. Branches of a stream share it until they write different columns.
 
     Attributes:
-        keys, values (`torch.Tensor` of shape `(batch, kv_heads, room, head_dim)`): Columns, taken and free.
-        taken (`int`): How many of them somebody has written. They never change.
-        front (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Keys and values of slots: its first columns.
+        keys, values (`torch.Tensor` of shape `(batch, kv_heads, room, head_dim)`): Written and free columns.
+        taken (`int`): Number of written columns. These never change.
+        front (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Keys and values of slots, the first columns.
     """
 
     keys: torch.Tensor
@@ -35,23 +35,23 @@ class Buffer:
 
 
 def empty_buffer(keys: torch.Tensor, values: torch.Tensor, columns: int, taken: int) -> Buffer:
-    """A room for keys and values of these shapes, for so many columns and `SPARE` more."""
+    """A buffer for keys and values of these shapes, with `columns + SPARE` columns."""
     free = (new.new_empty(*new.shape[:2], columns + SPARE, new.shape[3]) for new in (keys, values))
     return Buffer(next(free), next(free), taken)
 
 
 class Grown(tuple):
-    """A pair of keys and values `(batch, kv_heads, n, head_dim)` in a room that may have free columns behind them."""
+    """A pair of keys and values `(batch, kv_heads, n, head_dim)` in a buffer that may have free columns after them."""
 
     buffer: Buffer | None = None
 
 
 def grown(pair: tuple | None, keys: torch.Tensor, values: torch.Tensor) -> tuple:
-    """Keys and values with more behind them. A value: the pair stays as it is, though it may share its columns."""
+    """Appends keys and values. The given pair does not change, but the result may share its memory."""
     columns = 0 if pair is None else pair[0].shape[2]
     if torch.is_grad_enabled():
         return (keys, values) if pair is None else tuple(torch.cat(both, dim=2) for both in zip(pair, (keys, values)))
-    end, buffer = columns + keys.shape[2], getattr(pair, "room", None)
+    end, buffer = columns + keys.shape[2], getattr(pair, "buffer", None)
     usable = buffer is not None and (torch.is_inference_mode_enabled() or not buffer.keys.is_inference())
     if buffer is None or not usable or buffer.taken != columns or end > buffer.keys.shape[2]:
         buffer = empty_buffer(keys, values, end, columns)
@@ -66,14 +66,14 @@ def grown(pair: tuple | None, keys: torch.Tensor, values: torch.Tensor) -> tuple
 
 class GrowingLayer(DynamicLayer):
     """
-    A [`~transformers.DynamicLayer`] that writes new columns behind the old ones instead of copying them all.
+    A [`~transformers.DynamicLayer`] that writes new columns after the old ones instead of copying all of them.
 
-    What it holds is still a value: `keys` and `values` show columns that are never written again. A branch that finds
-    the columns behind its own taken by another moves to a room of its own.
+    The columns of `keys` and `values` are never overwritten. If another branch has written the columns that follow,
+    the layer moves to a new buffer.
 
     Attributes:
-        front (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Keys and values of slots, which stand before its own
-            in what [`update`] returns, and are not among `keys` and `values`.
+        front (`tuple[torch.Tensor, torch.Tensor]`, *optional*): Keys and values of slots. [`update`] returns them
+            before the layer's own; `keys` and `values` do not include them.
     """
 
     keys: torch.Tensor
@@ -88,7 +88,7 @@ class GrowingLayer(DynamicLayer):
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
         """Appends `(batch, kv_heads, length, head_dim)`. Returns all keys and values, those of `front` first."""
         if torch.is_grad_enabled():
-            # What a backward pass has saved must not be written to.
+            # Tensors saved for a backward pass must not be overwritten.
             self._room = None
             keys, values = super().update(key_states, value_states, *args, **kwargs)
             if self.front is None:
@@ -112,11 +112,11 @@ class GrowingLayer(DynamicLayer):
         if buffer.front is not self.front or end > buffer.keys.shape[2] or not usable:
             return False
         keys, values = self._shown
-        # Whoever reorders or crops a layer puts other tensors in place of those that it shows.
+        # Reordering or cropping a layer replaces `keys` and `values`.
         return self.keys is keys and self.values is values and buffer.taken == start
 
     def _moved(self, keys: torch.Tensor, values: torch.Tensor, slots: int, start: int, end: int) -> Buffer:
-        """A room that holds the slots and its own columns, and has place up to column `end` and `SPARE` more."""
+        """A new buffer with the slots and the layer's columns, and space for `end + SPARE` columns."""
         buffer = empty_buffer(keys, values, end, start)
         buffer.front = self.front
         if self.front is not None:
@@ -127,22 +127,22 @@ class GrowingLayer(DynamicLayer):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it keeps alive, free columns too."""
+        """Bytes that it keeps alive, including free columns."""
         held = [self.keys, self.values, *((self._room.keys, self._room.values) if self._room else ())]
         storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in held}
         return sum(storage.nbytes() for storage in storages.values())
 
 
 def take_columns(tensor: torch.Tensor, order: torch.LongTensor) -> torch.Tensor:
-    """Columns of each row, `(batch, kept)`, out of `(batch, kv_heads, columns, head_dim)`."""
+    """Selects columns `(batch, kept)` of each row from `(batch, kv_heads, columns, head_dim)`."""
     if tensor.device.type == "cpu":
-        # Row by row whole columns are copied: three times as fast there as gathering numbers.
+        # On CPU, copying whole columns row by row is three times as fast as `gather`.
         return torch.stack([row.index_select(1, kept) for row, kept in zip(tensor, order, strict=True)])
     return tensor.gather(2, order[:, None, :, None].expand(-1, tensor.shape[1], -1, tensor.shape[3]))
 
 
 def among_rows(part: torch.Tensor, rows: torch.LongTensor, batch_size: int, columns: int, dim: int) -> torch.Tensor:
-    """The newest columns, along `dim`, of some rows in the shape of the whole batch; zeros where there are none."""
+    """Scatters the newest columns (along `dim`) of some rows into a zero tensor for the whole batch."""
     length = min(columns, part.shape[dim])
     shape = list(part.shape)
     shape[0], shape[dim] = batch_size, columns
@@ -153,35 +153,35 @@ def among_rows(part: torch.Tensor, rows: torch.LongTensor, batch_size: int, colu
 
 class DuplexCache(DynamicCache):
     """
-    A [`~transformers.DynamicCache`] with the rest of a duplex stream's state.
+    A [`~transformers.DynamicCache`] that also holds all other state of a duplex stream.
 
-    Nothing that it shows is changed in place, so that [`snapshot`] costs no copy and [`rollback`] is exact.
+    Its tensors are not changed in place, so [`snapshot`] copies nothing and [`rollback`] is exact.
 
     Attributes:
-        memory (`Workspace` or other, *optional*): What was heard, as the model keeps it outside its own stream.
-        cross (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Its keys and values, one pair a layer.
+        memory (`Workspace` or other, *optional*): Received messages, as the model stores them outside its stream.
+        cross (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Keys and values of `memory`, one pair per layer.
         mask (`torch.BoolTensor` of shape `(batch, columns)`, *optional*):
-            Which cached columns hold a token; None while all of them do.
-        notice (`torch.BoolTensor` of shape `(batch,)`, *optional*): Which rows have heard an update that the token to
-            be processed next is the first to know.
-        emitted (`int`): How many columns of the emitted stream were processed.
-        version (`torch.LongTensor` of shape `(batch,)`, *optional*): How many messages each row has heard.
-        versions (`list[torch.LongTensor]`): The version that each emitted column knows, each of shape `(batch,)`.
-        prompt (`tuple`, *optional*): What was said before the first step and is not yet read, ids and mask.
+            Which cached columns hold a token; None if all do.
+        notice (`torch.BoolTensor` of shape `(batch,)`, *optional*): Which rows have received an update that first
+            becomes visible to the next token processed.
+        emitted (`int`): Number of processed columns of the emitted stream.
+        version (`torch.LongTensor` of shape `(batch,)`, *optional*): Number of messages that each row has received.
+        versions (`list[torch.LongTensor]`): The visible version of each emitted column, each of shape `(batch,)`.
+        prompt (`tuple`, *optional*): Ids and mask of a prompt that has not been read yet.
         opening (`torch.LongTensor` of shape `(batch,)`, *optional*): How many tokens at the front of the stream are a
             prompt that becomes slots once it is read (duplex adapter).
         updated (`torch.BoolTensor` of shape `(batch,)`, *optional*): Which rows have received an update, for a duplex
             adapter that splices.
-        padding_id, end_ids (`int` and `list[int]`): What fills up rows that ended, and what ends them.
-        processed_tokens (`int`): Tokens that entered the generator so far, all rows together.
+        padding_id, end_ids (`int` and `list[int]`): The token that pads ended rows, and the tokens that end a row.
+        processed_tokens (`int`): Number of tokens processed so far, over all rows.
     """
 
-    # `crop` cannot undo an update: transformers must not count on it to take back a step that it ran too many.
+    # `crop` cannot undo an update: transformers must not rely on it to remove a surplus step.
     is_croppable = False
-    # How many columns `crop` can take back. Convolution inputs older than that are forgotten: they grow with the width
+    # How many columns `crop` can remove. Older convolution inputs are dropped, because their size grows with the width
     # of the model, not with its key-value heads.
     max_crop = 256
-    # Columns of padding that are not worth moving anything for.
+    # Minimum number of padding columns that `close_gaps` removes.
     least_gap = 32
 
     def __init__(self):
@@ -210,14 +210,14 @@ class DuplexCache(DynamicCache):
         self._window = 0
 
     def start(self, batch_size: int, device) -> None:
-        """Opens the books of a stream of so many rows. What a plain `forward` has put there before was emitted."""
+        """Initializes per-row state. Columns that a plain `forward` wrote before count as emitted."""
         self.emitted = self.get_seq_length() + (self.offset if isinstance(self.offset, int) else 0)
         self.version = torch.zeros(batch_size, dtype=torch.long, device=device)
         self.ended = torch.zeros(batch_size, dtype=torch.bool, device=device)
         self.last_ids = torch.zeros(batch_size, dtype=torch.long, device=device)
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args, **kwargs):
-        """Appends to the stream of a layer. Returns its keys and values, behind those of slots that it attends to."""
+        """Appends to the stream of a layer. Returns keys and values of the slots, followed by those of the stream."""
         slots = getattr(self.memory, "key_values", None)
         while len(self.layers) <= layer_idx:
             self.layers.append(self.layer_class_to_replicate())
@@ -240,11 +240,11 @@ class DuplexCache(DynamicCache):
             self._conv_inputs[layer_idx] = [torch.cat(blocks, dim=1)[:, -enough:].clone()]
 
     def _crop_conv(self, columns: int, mask: torch.BoolTensor | None) -> None:
-        """Takes the convolution back by so many columns, `mask` saying which columns held tokens before."""
+        """Removes the last `columns` columns of the convolution; `mask` is the mask before the removal."""
         for layer_idx, state in self._conv_states.items():
             inputs = torch.cat(self._conv_inputs[layer_idx], dim=1)
             if mask is not None:
-                # Columns beyond a window are forgotten by the mask first.
+                # The mask drops columns outside a window first.
                 inputs = inputs[:, -mask.shape[1] :]
             kept = inputs[:, : inputs.shape[1] - columns]
             width = state.shape[1]
@@ -272,18 +272,18 @@ class DuplexCache(DynamicCache):
             self.mask = torch.cat([self._explicit_mask(block_mask), block_mask], dim=1)
 
     def retract_last(self, rows: torch.BoolTensor) -> None:
-        """Takes the last token of the chosen rows, `(batch,)`, out of the stream, as if it had not been processed."""
+        """Removes the last token of the chosen rows, `(batch,)`, as if it had not been processed."""
         mask = self._explicit_mask(rows)
         last = mask.shape[1] - 1 - mask.flip(1).int().argmax(dim=1)
         column = torch.arange(mask.shape[1], device=mask.device)
         self.mask = mask & ~(rows[:, None] & (column == last[:, None]))
-        # The states hold one input more than a step needs, so that each row's last one can be taken back.
+        # The states hold one more input than a step needs, so that the last one of each row can be removed.
         for layer_idx, state in self._conv_states.items():
             earlier = nn.functional.pad(state[:, :-1], (0, 0, 1, 0))
             self._conv_states[layer_idx] = torch.where(rows[:, None, None], earlier, state)
 
     def drop_columns_before(self, window: int) -> None:
-        """Forgets the columns that no row's sliding window of `window` tokens reaches any more."""
+        """Drops the columns outside the sliding window of `window` tokens in every row."""
         columns = self.get_seq_length()
         window = max([window, *(state.shape[1] for state in self._conv_states.values())])
         if columns < 2 * window:
@@ -304,8 +304,8 @@ class DuplexCache(DynamicCache):
 
     def close_gaps(self) -> None:
         """
-        Moves each row's tokens together once many columns of a batch are padding, for attention reads them all: a
-        splice into one row leaves a gap in all others, and rows that ended early fill up with padding.
+        Moves the tokens of each row together if many columns of a batch are padding, since attention reads all
+        columns. A splice into one row leaves a gap in all others, and rows that ended early are padded.
         """
         if self.mask is None:
             return
@@ -316,7 +316,7 @@ class DuplexCache(DynamicCache):
         for layer in self.layers:
             layer.keys, layer.values = take_columns(layer.keys, order), take_columns(layer.values, order)
         self.mask = self.mask.gather(1, order)
-        # The states are each row's last inputs, which is all that is still known in the new order of columns.
+        # Only the last inputs of each row, the states, are valid in the new column order.
         self._conv_inputs = {layer_idx: [state] for layer_idx, state in self._conv_states.items()}
         self._uncroppable = longest
 
@@ -327,14 +327,14 @@ class DuplexCache(DynamicCache):
     # Rows and time
 
     def of_rows(self, rows: torch.LongTensor) -> "DuplexCache":
-        """Some rows, `(rows,)`, on their own, to read what only they have to read before [`join_rows`]."""
+        """A cache of some rows, `(rows,)`, to process a block that only they have; then call [`join_rows`]."""
         part = self.snapshot()
         part.versions, part._conv_inputs = [], {}
         part.batch_select_indices(rows)
         return part
 
     def join_rows(self, part: "DuplexCache", rows: torch.LongTensor, block_mask: torch.BoolTensor) -> None:
-        """Takes over the block, its mask `(rows, block)`, that [`of_rows`] has read: for the others it is padding."""
+        """Adds the block, mask `(rows, block)`, that a cache of [`of_rows`] processed; padding for other rows."""
         columns = block_mask.shape[1]
         whole = torch.ones(self.layers[0].keys.shape[0], dtype=torch.bool, device=rows.device)
         size = len(whole)
@@ -373,11 +373,11 @@ class DuplexCache(DynamicCache):
 
     def crop(self, tokens_to_remove: int) -> None:
         """
-        Takes back the newest `-tokens_to_remove` emitted tokens. What was heard stays.
+        Removes the newest `-tokens_to_remove` emitted tokens. Received messages stay.
 
         Raises:
-            ValueError: The number is positive, reaches back into a splice, or beyond what the cache remembers. A
-                [`snapshot`] reaches back any distance.
+            ValueError: The number is positive, or reaches back into a splice or beyond the tokens that can be cropped.
+                A [`snapshot`] has no such limit.
         """
         columns = -tokens_to_remove
         if columns < 0:
@@ -397,15 +397,15 @@ class DuplexCache(DynamicCache):
         self.emitted = max(0, self.emitted - columns)
         self.versions = self.versions[: self.emitted + 1]
         if 0 < self.emitted < len(self.versions) and self.version is not None:
-            # What came in over the words that are gone is news to the next one.
+            # Updates received during the removed tokens become newly visible at the next token.
             self.notice = self.version > self.versions[self.emitted]
 
     def reset(self) -> None:
-        """Forgets everything, as a new cache."""
+        """Resets to a new, empty cache."""
         self.__dict__.update(type(self)().__dict__)
 
     def snapshot(self) -> "DuplexCache":
-        """The state as it is now, sharing its tensors. It can be rolled back to, or continued from as a branch."""
+        """The current state, sharing its tensors. Use it for a [`rollback`], or continue from it as a branch."""
         twin = copy.copy(self)
         twin.layers = [copy.copy(layer) for layer in self.layers]
         twin._conv_states = dict(self._conv_states)
@@ -414,7 +414,7 @@ class DuplexCache(DynamicCache):
         return twin
 
     def rollback(self, snapshot: "DuplexCache") -> None:
-        """Returns to a [`snapshot`]: going on from here equals never having heard or said what came after it."""
+        """Returns to a [`snapshot`], exactly as if nothing had been received or emitted after it."""
         self.__dict__.update(snapshot.snapshot().__dict__)
 
     @property

@@ -1,4 +1,4 @@
-"""Configurations of the three generators: what they share, and what each adds."""
+"""Configurations of the three generators."""
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -7,11 +7,11 @@ from transformers import PreTrainedConfig
 @strict
 class DuplexConfig(PreTrainedConfig):
     r"""
-    What all three generators share: a Llama-shaped decoder with a short causal convolution.
+    Shared configuration of the three generators: a Llama-like decoder with a short causal convolution.
 
     Args:
         vocab_size (`int`, *optional*, defaults to 1024):
-            Number of token ids, for the emitted and the incoming stream alike.
+            Number of token ids, shared by the emitted and the incoming stream.
         hidden_size (`int`, *optional*, defaults to 256):
             Width D of the hidden states and of the workspace slots.
         intermediate_size (`int`, *optional*, defaults to 688):
@@ -21,17 +21,16 @@ class DuplexConfig(PreTrainedConfig):
         num_attention_heads (`int`, *optional*, defaults to 8):
             Number of query heads, in self-attention and in cross-attention.
         num_key_value_heads (`int`, *optional*):
-            Number of key and value heads; as many as query heads where it is not given.
+            Number of key and value heads. Defaults to the number of query heads.
         conv_width (`int`, *optional*, defaults to 4):
             Width of the depthwise causal convolution before each self-attention (Canon-A of "Physics of Language
             Models 4.1", arXiv 2512.17351). 0 leaves it out.
         sliding_window (`int`, *optional*):
-            Number of emitted tokens that the generator's self-attention reaches back; all of them where it is not
-            given.
+            Number of emitted tokens that the generator's self-attention reaches back. Defaults to all.
         max_message_length (`int`, *optional*, defaults to 64):
-            Longest message, in tokens. A longer clause of the prompt is cut there; a longer update is refused.
+            Longest message, in tokens. A longer clause of the prompt is split; a longer update is refused.
         message_separator_token_id (`int`, *optional*):
-            The token that ends a message in a prompt. Without one a prompt is cut at `max_message_length` only.
+            The token that ends a message in a prompt. Without one, a prompt is split at `max_message_length` only.
     """
 
     keys_to_ignore_at_inference = ["past_key_values"]
@@ -70,7 +69,7 @@ class DuplexConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def _set_code_defaults(self, kwargs: dict) -> None:
-        """Lets a checkpoint name its own code, so that `trust_remote_code=True` finds every class and the pipeline."""
+        """Names the code of a checkpoint, so that `trust_remote_code=True` finds every class and the pipeline."""
         stem = type(self).__name__.removesuffix("Config")
         module = {"DuplexBaseline": "modeling_baseline", "DualStream": "modeling_dual_stream"}.get(
             stem, f"modeling_{stem.lower()}"
@@ -83,18 +82,18 @@ class DuplexConfig(PreTrainedConfig):
                 "AutoModelForCausalLM": f"{module}.{stem}ForCausalLM",
             },
         )
-        # Where the package is installed its pipeline is registered, and needs no trust in code that travels.
+        # The installed package registers its pipeline, so no remote code is needed.
         if not type(self).__module__.startswith("transformers_modules."):
             kwargs.pop("custom_pipelines", None)
 
     def to_dict(self) -> dict:
-        """The configuration as it is saved, with the pipeline that travels with it."""
+        """The configuration as saved, including the pipeline in the checkpoint."""
         impl = "pipeline_duplex.DuplexGenerationPipeline"
         task = {"impl": impl, "pt": ["AutoModelForCausalLM"], "type": "text"}
         return {**super().to_dict(), "custom_pipelines": {"duplex-generation": task}}
 
     def validate_architecture(self):
-        """Raises `ValueError` where sizes do not fit together (part of the strict validation of configurations)."""
+        """Raises `ValueError` if sizes are inconsistent (part of the strict validation of configurations)."""
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size ({self.hidden_size}) must be a multiple of "
@@ -116,7 +115,7 @@ class DuplexConfig(PreTrainedConfig):
 @strict
 class DuplexBaselineConfig(DuplexConfig):
     r"""
-    Configuration of [`DuplexBaselineForCausalLM`]: every incoming token is spliced into the decoder's own stream.
+    Configuration of [`DuplexBaselineForCausalLM`]: every incoming token is spliced into the decoder's stream.
     With `conv_width=0` the model is a plain Llama.
     """
 
@@ -126,15 +125,15 @@ class DuplexBaselineConfig(DuplexConfig):
 @strict
 class DualStreamConfig(DuplexConfig):
     r"""
-    Configuration of [`DualStreamForCausalLM`]: the prompt stands in the decoder's own stream, updates reach it through
+    Configuration of [`DualStreamForCausalLM`]: the prompt is in the decoder's stream; updates reach it through
     cross-attention to the encoded tokens of a second stream.
 
     Args:
         encoder_layers (`int`, *optional*, defaults to 2):
             Number of blocks in the message encoder.
         notice_updates (`bool`, *optional*, defaults to `False`):
-            Add a learned vector to the embedding of the first emitted token that knows a new update: what came in
-            just now is where a repair begins, and beside many updates it would be hard to tell.
+            Add a learned vector to the embedding of the first emitted token to which a new update is visible. It
+            marks where a repair may begin, which is hard to detect after many updates.
     """
 
     model_type = "duplex_dual_stream"
@@ -153,20 +152,20 @@ class WorkspaceConfig(DuplexConfig):
         encoder_layers (`int`, *optional*, defaults to 2):
             Number of blocks in the message encoder.
         update_type (`str`, *optional*, defaults to `"validity"`):
-            How a message changes the workspace: `"validity"`, `"defeasible"` (a doubt counts as far as the doubter is
-            believed, rather than in full), `"gated"`, `"gru"`, `"residual"` or `"slot"`.
+            How a message changes the workspace: `"validity"`, `"defeasible"` (each doubt is weighted by the
+            validity of its message), `"gated"`, `"gru"`, `"residual"` or `"slot"`.
         n_slots (`int`, *optional*, defaults to 256):
             Number N of slots. With `"validity"` and `"defeasible"` a slot holds one token of a message and the least
-            valid slot goes first; with the other rules slots are learned latents, and 8 to 32 of them are usual.
+            valid slot is evicted first; with the other rules, slots are learned latents, usually 8 to 32.
         max_message_distance (`int`, *optional*, defaults to 16):
-            With these two: how many messages back doubt can tell apart; older ones count as this far. With
-            `"defeasible"`, the doubts of as many messages can be taken back.
+            With these two: the largest message distance that doubt can distinguish; older messages get this distance.
+            With `"defeasible"`, also the number of messages whose doubts can be revoked.
         recency_bias (`bool`, *optional*, defaults to `True`):
-            With these two: cross-attention adds to its logits, beside how far a slot is believed, a learned number
-            for each head that tells how many messages ago it was written.
+            With these two: cross-attention adds to its logits, besides the log-validity of a slot, a learned bias per
+            head that depends on the age of the slot in messages.
         notice_updates (`bool`, *optional*, defaults to `False`):
-            Add a learned vector to the embedding of the first emitted token that knows a new update: what came in
-            just now is where a repair begins, and beside many updates it would be hard to tell.
+            Add a learned vector to the embedding of the first emitted token to which a new update is visible. It
+            marks where a repair may begin, which is hard to detect after many updates.
     """
 
     model_type = "duplex_workspace"

@@ -1,4 +1,4 @@
-"""The blocks that all three generators and the message encoder are made of."""
+"""Building blocks of all three generators and of the message encoder."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, e
 
 def additive_mask(allowed: torch.BoolTensor, dtype: torch.dtype) -> torch.Tensor:
     """Zero where attention is allowed, the lowest finite number elsewhere (finite, so that no row becomes NaN)."""
-    # The lowest of float32 becomes minus infinity where autocast rounds it to bfloat16.
+    # The lowest float32 would become minus infinity when autocast rounds it to bfloat16.
     lowest = max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
     return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(~allowed, lowest)
 
@@ -24,7 +24,7 @@ def causal_mask(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """
-    Causal attention by position, not by column: padding inside the cache of one row changes nothing for that row.
+    Causal attention by position, not by column: padding inside the cache of a row does not affect that row.
 
     Args:
         query_positions (`(batch or 1, queries)`), key_positions (`(batch or 1, keys)`): Positions of the tokens.
@@ -45,8 +45,8 @@ def causal_mask(
 
 def padding_that_matters(mask: torch.Tensor | None) -> torch.Tensor | None:
     """
-    The mask `(batch, length)` of a whole stream, or None where it can be left out: padding on the right stands where
-    causal attention never looks, and without a mask there are faster kernels.
+    The mask `(batch, length)` of a whole stream, or None if it is not needed: causal attention never reaches padding
+    on the right, and attention without a mask has faster kernels.
     """
     if mask is None or not bool((mask[:, 1:] > mask[:, :-1]).any()):
         return None
@@ -55,8 +55,8 @@ def padding_that_matters(mask: torch.Tensor | None) -> torch.Tensor | None:
 
 def left_pad_shift(pads: torch.LongTensor, length: int, width: int) -> torch.LongTensor:
     """
-    Where each column of `[state, block]` comes from when row b starts with `pads[b]` columns of padding: the state of
-    `width` columns moves up against the row's first token. Shape `(batch, width + length)`.
+    Source index of each column of `[state, block]` when row b starts with `pads[b]` columns of padding: the state of
+    `width` columns moves directly before the first token of the row. Shape `(batch, width + length)`.
     """
     column = torch.arange(width + length, device=pads.device)[None]
     pads = pads[:, None]
@@ -66,7 +66,7 @@ def left_pad_shift(pads: torch.LongTensor, length: int, width: int) -> torch.Lon
 class ShortConvolution(nn.Module):
     """
     Depthwise causal convolution with a residual (Canon-A of "Physics of Language Models 4.1", arXiv 2512.17351): each
-    token also sees the `width - 1` tokens before it. Without it, lookup by association takes far longer to emerge.
+    token also reads the `width - 1` tokens before it. Without it, associative recall takes far longer to train.
     """
 
     def __init__(self, hidden_size: int, width: int):
@@ -84,7 +84,7 @@ class ShortConvolution(nn.Module):
     ):
         """
         (batch, length, hidden_size) to the same; `shift` as from [`left_pad_shift`], None without left padding;
-        `reach` as from [`~packing.reach_mask`], where several messages stand side by side.
+        `reach` as from [`~packing.reach_mask`], if several messages are packed in a row.
         """
         state = None if cache is None else cache.conv_state(layer_idx)
         if state is None:
@@ -97,7 +97,7 @@ class ShortConvolution(nn.Module):
         if cache is not None:
             cache.update_conv(layer_idx, hidden_states, window[:, length:])
         if length == 1:
-            # A step of decoding costs launches, not arithmetic: all taps at once.
+            # Kernel launches dominate a decoding step: compute all taps at once.
             return hidden_states + (window[:, 1:] * self.weight).sum(dim=1, keepdim=True)
         for tap in range(self.width):
             earlier = window[:, tap + 1 : tap + 1 + length] * self.weight[tap]
@@ -106,7 +106,7 @@ class ShortConvolution(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Attention of the emitted stream to what was heard: slots of a workspace, or tokens of a second stream."""
+    """Attention of the emitted stream to incoming text: slots of a workspace, or tokens of a second stream."""
 
     is_causal = False
 
@@ -136,9 +136,9 @@ class CrossAttention(nn.Module):
         **kwargs,
     ):
         """
-        Attention of `(batch, length, hidden_size)` to keys and values as from [`project`]. With `known`, which version
-        each query knows, one-hot `(batch, length, versions)`, the bias `(batch, 1 or heads, versions, slots)` has a
-        row for each version; without it, one row for all queries, or one for each.
+        Attention of `(batch, length, hidden_size)` to keys and values as from [`project`]. With `known`, the
+        visible version of each query, one-hot `(batch, length, versions)`, the bias `(batch, 1 or heads, versions,
+        slots)` has a row for each version; without it, one row for all queries, or one for each.
         """
         shape = (*hidden_states.shape[:-1], -1, self.head_dim)
         query = self.q_proj(hidden_states).view(shape).transpose(1, 2)
@@ -162,8 +162,8 @@ class CrossAttention(nn.Module):
 
     def _with_bias(self, query, keys, values, bias, known):
         """
-        The bias as more columns of queries and keys, one for each version: their product adds it to the logits, and no
-        bias for each query is ever laid out, nor its gradient.
+        Appends the bias to queries and keys as columns, one per version. Their product adds it to the logits, so
+        neither a bias per query nor its gradient is materialized.
         """
         asked = (known / self.scaling).to(query.dtype)[:, None].expand(-1, query.shape[1], -1, -1)
         added = bias.to(keys.dtype).transpose(2, 3).expand(-1, keys.shape[1], -1, -1)
@@ -174,16 +174,16 @@ class CrossAttention(nn.Module):
 @dataclass
 class CrossInputs:
     """
-    What cross-attention attends to: states of every version side by side in training, keys and values kept by the
-    cache while generating; and a bias for each, the logarithm of how far it is believed.
+    What cross-attention attends to: the states of all versions in training, cached keys and values in generation; and
+    a bias for each slot, which contains its log-validity.
 
     Attributes:
         states (`torch.Tensor` of shape `(batch, slots, hidden_size)`, *optional*): To be projected by each layer.
-        key_values (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Projected already, one pair a layer.
+        key_values (`list[tuple[torch.Tensor, torch.Tensor]]`, *optional*): Already projected, one pair per layer.
         bias (`torch.Tensor` of shape `(batch, 1 or heads, versions or queries or 1, slots)`): Added to the attention
             logits.
-        known (`torch.Tensor` of shape `(batch, queries, versions)`, *optional*): Which version each query knows,
-            one-hot, where the bias has a row for each version.
+        known (`torch.Tensor` of shape `(batch, queries, versions)`, *optional*): The visible version of each
+            query, one-hot, if the bias has a row for each version.
     """
 
     bias: torch.Tensor
@@ -193,7 +193,7 @@ class CrossInputs:
 
 
 def with_null_column(key_values: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Adds one column of zeros in front: what there is to attend to when nothing was heard, and to ignore the rest."""
+    """Prepends a column of zeros, to attend to when there is no message or none is relevant."""
     return tuple(nn.functional.pad(tensor, (0, 0, 1, 0)) for tensor in key_values)
 
 
@@ -229,17 +229,17 @@ class DuplexDecoderLayer(GradientCheckpointingLayer):
     def feed_forward(self, hidden_states):
         return hidden_states + self.mlp(self.post_attention_layernorm(hidden_states))
 
-    # Checkpointing needs gradients to flow through positional arguments: `states` stands here for the sibling below.
+    # Checkpointing passes gradients through positional arguments only: the subclass below uses `states`.
     def forward(self, hidden_states, states=None, bias=None, key_values=None, known=None, **kwargs):
         return self.feed_forward(self.attend_to_itself(hidden_states, **kwargs))
 
 
 class EmittedAttention(LlamaAttention):
-    """Self-attention of the emitted stream; by its class a recorder tells it from the message encoder's."""
+    """Self-attention of the emitted stream. Its class lets output recording skip the message encoder."""
 
 
 class DuplexCrossDecoderLayer(DuplexDecoderLayer):
-    """The same block with gated cross-attention to what was heard, between self-attention and feed-forward."""
+    """The same block with gated cross-attention to incoming text, between self-attention and feed-forward."""
 
     attention_class = EmittedAttention
 

@@ -1,8 +1,8 @@
 """
-What the three generators share: the decoder that they are all made of, and the language-model head.
+Shared parts of the three generators: the decoder and the language-model head.
 
-A generator is this decoder plus one idea of how incoming text reaches it. Its `*Model` overrides `forward`, its
-`*ForCausalLM` the two reading hooks of [`DuplexGenerationMixin`].
+The generators differ in how incoming text reaches this decoder. A generator's `*Model` overrides `forward`; its
+`*ForCausalLM` overrides the two reading hooks of [`DuplexGenerationMixin`].
 """
 
 import torch
@@ -29,12 +29,12 @@ from .streams import Streams, missing_prompt
 from .update_rule import UpdateRule
 
 
-# The widest head that fused attention takes.
+# The largest head dimension that fused attention supports.
 LARGEST_HEAD = 256
 
 
 class DuplexPreTrainedModel(PreTrainedModel):
-    """Initialisation, and what of transformers these models support."""
+    """Initialization, and the transformers features that these models support."""
 
     config_class = DuplexConfig
     base_model_prefix = "model"
@@ -42,7 +42,7 @@ class DuplexPreTrainedModel(PreTrainedModel):
     _no_split_modules = ["DuplexDecoderLayer", "DuplexCrossDecoderLayer"]
     _skip_keys_device_placement = ["past_key_values"]
     _supports_sdpa = True
-    # A mask by token and version cannot be said in flash attention.
+    # Flash attention does not support a mask by token and version.
     _supports_flash_attn = False
     _supports_attention_backend = True
     _can_record_outputs = {"hidden_states": DuplexDecoderLayer, "attentions": LlamaAttention}
@@ -52,7 +52,7 @@ class DuplexPreTrainedModel(PreTrainedModel):
         if isinstance(module, ShortConvolution):
             init.uniform_(module.weight, -(module.width**-0.5), module.width**-0.5)
         elif isinstance(module, DuplexCrossDecoderLayer):
-            # Half open: a gate that starts shut, before projections that start small, would kill the gradient.
+            # Half open: a closed gate before projections with small initial weights would block the gradient.
             init.constant_(module.cross_gate, 0.5)
         elif isinstance(module, nn.GRUCell):
             for parameter in module.parameters():
@@ -64,7 +64,7 @@ class DuplexPreTrainedModel(PreTrainedModel):
 
 
 class DuplexModel(DuplexPreTrainedModel):
-    """The decoder: embeddings, blocks, norm. `layer_class` says whether the blocks attend to something heard."""
+    """The decoder: embeddings, blocks, norm. `layer_class` decides whether the blocks have cross-attention."""
 
     layer_class: type[DuplexDecoderLayer] = DuplexDecoderLayer
 
@@ -87,7 +87,7 @@ class DuplexModel(DuplexPreTrainedModel):
         **kwargs,
     ) -> torch.Tensor:
         """
-        Runs the decoder over new columns of its own stream.
+        Runs the decoder over new columns of its stream.
 
         Args:
             inputs_embeds (`torch.Tensor` of shape `(batch, length, hidden_size)`): The new columns.
@@ -135,22 +135,22 @@ class DuplexModel(DuplexPreTrainedModel):
     @classmethod
     def lay_out(cls, config, **streams: torch.Tensor) -> Layout:
         """
-        How streams lie before this decoder: a function of them alone, without a parameter; arguments as in
+        The layout of streams for this decoder. It depends on the streams only, not on any parameter. Arguments as in
         [`DuplexForCausalLM.forward`].
         """
         return cls.laid_out(config, Streams(**streams))
 
     @classmethod
     def laid_out(cls, config, streams: Streams) -> Layout:
-        """The same of [`~streams.Streams`]; here the emitted stream alone, for a decoder that hears nothing."""
+        """As [`lay_out`], from [`~streams.Streams`]; by default only the emitted stream, without incoming text."""
         return Layout(streams.input_ids)
 
     def heard_in(self, layout: Layout) -> CrossInputs | None:
-        """What each column of a layout attends to beside its own line; nothing here."""
+        """Cross-attention inputs of a layout; None by default."""
         return None
 
     def run(self, layout: Layout, attention_mask: torch.Tensor | None = None, **kwargs) -> torch.Tensor:
-        """Hidden states `(batch, length, hidden_size)` along the emitted stream of what was laid out."""
+        """Hidden states `(batch, length, hidden_size)` along the emitted stream of a layout."""
         embeds = self.embed_tokens(layout.line)
         if self.notice is not None and layout.known is not None:
             before = nn.functional.pad(layout.known, (1, 0))[:, :-1]
@@ -161,7 +161,7 @@ class DuplexModel(DuplexPreTrainedModel):
         return hidden_states.gather(1, layout.predictor[..., None].expand(-1, -1, hidden_states.shape[-1]))
 
     def mark_update(self, embeds: torch.Tensor, attention_mask, cache: DuplexCache | None) -> torch.Tensor:
-        """Marks the first of new columns `(batch, length, hidden_size)` in the rows that have heard an update."""
+        """Marks the first new column `(batch, length, hidden_size)` in the rows that have received an update."""
         if self.notice is None or cache is None or cache.notice is None:
             return embeds
         mask = torch.ones_like(embeds[..., 0]) if attention_mask is None else attention_mask[:, -embeds.shape[1] :]
@@ -172,9 +172,9 @@ class DuplexModel(DuplexPreTrainedModel):
     def cross_inputs_by_version(
         self, states: torch.Tensor, bias: torch.Tensor, known: torch.LongTensor
     ) -> CrossInputs:
-        """What each emitted token attends to, by the version that it knows, `(batch, length)`."""
+        """Cross-attention inputs of each emitted token, given its visible version `known`, `(batch, length)`."""
         fused = bias.shape[1] in (1, self.config.num_key_value_heads)
-        # Versions that nobody knows fill up the width of a head to a multiple of 8, which fused attention wants.
+        # Pad with unused versions: fused attention needs a head dimension that is a multiple of 8.
         fill = -(self.config.head_dim + bias.shape[2]) % 8
         if fused and self.config.head_dim + bias.shape[2] + fill <= LARGEST_HEAD:
             known = nn.functional.one_hot(known, bias.shape[2] + fill).to(bias.dtype)
@@ -196,7 +196,7 @@ class DuplexModel(DuplexPreTrainedModel):
         return self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
 
     def open_cache(self, past_key_values, use_cache: bool | None, **not_cached) -> DuplexCache | None:
-        """The cache to use, if any. Arguments that describe a whole stream at once cannot be combined with one."""
+        """The cache to use, if any. It cannot be combined with arguments that describe a whole stream."""
         given = [name for name, value in not_cached.items() if value is not None]
         if given:
             if past_key_values is not None:
@@ -231,12 +231,12 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         Called in training for a batch without `prompt_ids`, `(batch, length)` each.
 
         Raises:
-            ValueError: This model cannot have been meant to learn it.
+            ValueError: The model cannot be trained on such a batch.
         """
         raise missing_prompt()
 
     def _positions(self, cache, columns):
-        # The decoder finds them in the mask itself, those of the cached columns too.
+        # The decoder computes positions from the mask, which covers the cached columns too.
         return {}
 
     @can_return_tuple
@@ -263,28 +263,27 @@ class DuplexForCausalLM(DuplexGenerationMixin, DuplexPreTrainedModel):
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, length)`): The emitted stream.
             attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*): Non-zero where it holds a token.
-            prompt_ids (`torch.LongTensor` of shape `(batch, prompt_length)`, *optional*): What was said beforehand. In
-                training it has to be given with `labels`; `(batch, 0)` stands for no prompt. Only the baseline takes
-                prompts in `input_ids` as well, laid out by a `SerializedCollator`.
+            prompt_ids (`torch.LongTensor` of shape `(batch, prompt_length)`, *optional*): The prompt. In training it
+                is required with `labels`; shape `(batch, 0)` means no prompt. Only the baseline also accepts prompts
+                in `input_ids`, as laid out by a `SerializedCollator`.
             prompt_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `prompt_ids` holds a token.
-            update_ids (`torch.LongTensor` of shape `(batch, updates, update_length)`, *optional*): What was said
-                meanwhile.
-            update_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `update_ids` holds a token; an
-                update of zeros only is none at all.
+            update_ids (`torch.LongTensor` of shape `(batch, updates, update_length)`, *optional*): The updates.
+            update_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `update_ids` holds a token. An
+                update whose mask is all zeros is ignored.
             update_positions (`torch.LongTensor` of shape `(batch, updates)`, *optional*): The index in `input_ids` of
-                the first token that may know each update.
-            labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): As in transformers, `input_ids` with
-                -100 where no loss is wanted.
-            layout ([`~layout.Layout`] or its `tensors()`, *optional*): Instead of all streams: how they lie before
-                this decoder, as [`DuplexModel.lay_out`] works it out.
+                the first token to which each update is visible.
+            labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): As in transformers: `input_ids`, with
+                -100 for tokens without loss.
+            layout ([`~layout.Layout`] or its `tensors()`, *optional*): The layout computed by
+                [`DuplexModel.lay_out`], given instead of all streams.
 
         Returns:
-            Logits `(batch, length, vocab_size)` along the emitted stream: at index i they predict token i + 1, knowing
+            Logits `(batch, length, vocab_size)` along the emitted stream: at index i they predict token i + 1, given
             every update whose position is at most i + 1.
 
         Raises:
-            ValueError: Arguments do not fit together, or in training mode there are `labels` and no `prompt_ids`; the
-                message names them.
+            ValueError: Arguments are inconsistent, or in training mode `labels` are given without `prompt_ids`. The
+                message names the arguments.
         """
         alone = input_ids is not None and prompt_ids is None and layout is None and past_key_values is None
         if self.training and labels is not None and alone:

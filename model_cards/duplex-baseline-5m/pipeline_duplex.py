@@ -1,4 +1,4 @@
-"""`pipeline("duplex-generation", model=...)`: a prompt, updates with the moment they arrive, and streamed text."""
+"""`pipeline("duplex-generation", model=...)`: a prompt, updates with their arrival times, and streamed text."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ LIMITS = {"max_length", "max_new_tokens", "generation_config"}
 
 
 class ScheduledUpdates:
-    """An `interrupt_callback` that hands over each update, to every row, once so many tokens were emitted."""
+    """An `interrupt_callback` that sends each update to every row after a given number of emitted tokens."""
 
     def __init__(self, updates: Sequence[tuple[int, list[int]]], start: int):
         self.waiting = sorted(updates, key=lambda update: update[0])
@@ -31,7 +31,7 @@ class ScheduledUpdates:
 
 class DuplexGenerationPipeline(Pipeline):
     """
-    Generates text that listens.
+    Generates text with an open input.
 
     ```python
     >>> from transformers import pipeline
@@ -40,7 +40,7 @@ class DuplexGenerationPipeline(Pipeline):
     >>> talk("Given x = 5, compute 3x + 2.", updates=[(4, "Actually x = 7.")])["generated_text"]
     ```
 
-    A duplex adapter is handed over as [`~hf_duplex.listen`] returns it, with the tokenizer of its base:
+    Pass a duplex adapter as returned by [`~hf_duplex.listen`], with the tokenizer of its base:
 
     ```python
     >>> talk = pipeline("duplex-generation", model=duplex_model, tokenizer=tokenizer)
@@ -50,11 +50,11 @@ class DuplexGenerationPipeline(Pipeline):
     Called with a prompt (`str`) or a list of them, and:
 
     - **updates** (`list[tuple[int, str]]`, *optional*) -- each with the number of tokens after which it arrives.
-    - **interrupt_callback** (`Callable`, *optional*) -- for live updates instead; as in `generate`.
+    - **interrupt_callback** (`Callable`, *optional*) -- for live updates, as in `generate`; excludes `updates`.
     - **streamer** (`BaseStreamer`, *optional*), and every other argument of `generate`.
 
-    Returns for each prompt a `dict` with `generated_text`, `tokens` and, for each token, the `versions` it knew; a
-    list of them with `num_return_sequences` above 1.
+    Returns for each prompt a `dict` with `generated_text`, `tokens`, and `versions`, the visible version of each
+    token; a list of them if `num_return_sequences` is above 1.
     """
 
     _load_tokenizer = True
@@ -96,7 +96,7 @@ class DuplexGenerationPipeline(Pipeline):
             encoded = [(after, encode(text)) for after, text in updates]
             interrupt_callback = ScheduledUpdates(encoded, start=1)
         if self.model.generation_config.max_new_tokens is None and not generate_kwargs.keys() & LIMITS:
-            # A base says nothing, and transformers would stop after some 20 tokens.
+            # Without a limit, transformers would stop after about 20 tokens.
             generate_kwargs["max_new_tokens"] = MAX_NEW_TOKENS
         output = self.model.generate(
             **model_inputs,
@@ -109,7 +109,7 @@ class DuplexGenerationPipeline(Pipeline):
     def postprocess(self, output):
         records = []
         for tokens, versions in zip(output["sequences"][0].tolist(), output["versions"][0].tolist(), strict=True):
-            # Without the begin token, and without the padding behind a text that ended before its neighbours.
+            # Remove the begin token, and the padding after a text that ended early.
             end = len(tokens)
             while end > 1 and tokens[end - 1] == self.tokenizer.pad_token_id:
                 end -= 1

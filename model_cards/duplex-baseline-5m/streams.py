@@ -1,4 +1,4 @@
-"""Streams laid out in one line: a prompt, the emitted tokens, each update before the first token that may know it."""
+"""Serialized streams: the prompt, the emitted tokens, and each update before the first token that can see it."""
 
 from dataclasses import dataclass
 
@@ -24,15 +24,15 @@ class Streams:
         return sort_updates(self.update_ids, self.update_mask, self.update_positions)
 
     def line(self, updates=None):
-        """The emitted stream behind the prompt, with updates in it, as from [`serialize`]: ids, and predictors."""
+        """Ids and predictors of the serialized streams, as from [`serialize`]."""
         ids, _, predictor = serialize(self.input_ids, self.attention_mask, self.prompt_ids, self.prompt_mask, updates)
         return ids, predictor
 
 
 def is_serialized(input_ids: torch.LongTensor, labels: torch.LongTensor, bos_token_id: int | None) -> bool:
     """
-    Whether rows `(batch, length)` hold a prompt and its text in one line as a `SerializedCollator` lays them out: the
-    emitted text is opened by the start token, and there is no loss on what stands before it, nor on itself.
+    Whether rows `(batch, length)` hold a prompt and its text as serialized by a `SerializedCollator`: the emitted text
+    begins with the start token, and neither this token nor the tokens before it have a loss.
     """
     start = input_ids == (-1 if bos_token_id is None else bos_token_id)
     before = start.cumsum(1) == 0
@@ -43,7 +43,7 @@ def is_serialized(input_ids: torch.LongTensor, labels: torch.LongTensor, bos_tok
 
 
 def missing_prompt(or_serialized: bool = False) -> ValueError:
-    """The error for a batch to train on that has no prompts."""
+    """The error for a training batch without prompts."""
     other = " or a `SerializedCollator`, which masks the prompt's labels and opens the text with the start token"
     return ValueError(
         "`prompt_ids` is missing: in training `input_ids` and `labels` are the emitted text, and the prompt is given "
@@ -55,12 +55,12 @@ def missing_prompt(or_serialized: bool = False) -> ValueError:
 
 def sort_updates(update_ids, update_mask, update_positions):
     """
-    Checks updates and brings them into the order of their arrival, missing ones last.
+    Checks updates and sorts them by arrival, missing ones last.
 
     Args:
         update_ids (`torch.LongTensor` of shape `(batch, updates, length)`): The updates.
         update_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens.
-        update_positions (`torch.LongTensor` of shape `(batch, updates)`): Index of the first token that may know each.
+        update_positions (`torch.LongTensor` of shape `(batch, updates)`): Index of the first token that can see each.
 
     Raises:
         ValueError: An argument is missing or shapes do not fit; the message names it.
@@ -78,7 +78,7 @@ def sort_updates(update_ids, update_mask, update_positions):
     if update_mask.shape != update_ids.shape:
         raise ValueError(f"`update_mask` must have the shape of `update_ids`, {tuple(update_ids.shape)}.")
     if not update_ids.numel():
-        # No update at all is one that is masked out.
+        # Represent no updates as one update that is masked out.
         batch_size = update_ids.shape[0]
         update_ids, update_mask = update_ids.new_zeros(batch_size, 1, 1), update_mask.new_zeros(batch_size, 1, 1)
         update_positions = update_positions.new_zeros(batch_size, 1)
@@ -92,23 +92,23 @@ def sort_updates(update_ids, update_mask, update_positions):
 
 def serialize(input_ids, attention_mask, prompt_ids=None, prompt_mask=None, updates=None):
     """
-    The three streams of each row in one line.
+    Serializes the three streams of each row.
 
     Args:
         input_ids (`torch.LongTensor` of shape `(batch, length)`): The emitted stream.
         attention_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where it holds a token.
-        prompt_ids, prompt_mask (`(batch, prompt_length)`, *optional*): The prompt, before everything.
+        prompt_ids, prompt_mask (`(batch, prompt_length)`, *optional*): The prompt, which comes first.
         updates (`tuple`, *optional*): As from [`sort_updates`].
 
     Returns:
-        Token ids and mask `(batch, total)`, padded on the right; and `(batch, length)`: for each index of the emitted
-        stream, the index in the line of the token that predicts what is emitted next.
+        Token ids and mask `(batch, total)`, padded on the right; and predictors `(batch, length)`: for each index of
+        the emitted stream, the serialized index of the token that predicts the next emitted token.
     """
     if input_ids is None:
         raise ValueError("`prompt_ids` and `update_ids` need `input_ids`: embeddings cannot be laid out beside them.")
     batch_size, length = input_ids.shape
     emitted_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-    # Where a token stands: prompts before 0, token i at 2i + 1, an update for position p at 2p, padding behind all.
+    # Sort keys: prompts below 0, token i at 2i + 1, an update for position p at 2p, padding last.
     index = torch.arange(length, device=input_ids.device).expand(batch_size, -1)
     parts = [(input_ids, emitted_mask.bool(), 2 * index + 1)]
     if prompt_ids is not None:
@@ -122,13 +122,13 @@ def serialize(input_ids, attention_mask, prompt_ids=None, prompt_mask=None, upda
     place = place.masked_fill(~mask, 2 * length + 2)
     place, order = place.sort(dim=1, stable=True)
     longest = int(mask.sum(1).max())
-    place, order = place[:, :longest].contiguous(), order[:, :longest]  # no further: behind all is padding
-    # The token that predicts emitted token i + 1 is the last one that stands before it.
+    place, order = place[:, :longest].contiguous(), order[:, :longest]  # the rest is padding
+    # The last token before emitted token i + 1 predicts it.
     predictor = torch.searchsorted(place, 2 * index + 3) - 1
     return ids.gather(1, order), mask.gather(1, order), predictor
 
 
 def visible_versions(length: int, positions: torch.LongTensor) -> torch.LongTensor:
-    """How many updates each token of the emitted stream knows when it predicts the next: (b, u) -> (b, length)."""
+    """Number of updates visible to each emitted token when it predicts the next: (b, u) -> (b, length)."""
     following = torch.arange(1, length + 1, device=positions.device)
     return (positions[:, None, :] <= following[None, :, None]).sum(-1)

@@ -1,4 +1,4 @@
-"""What every update rule is: `W_k = f_update(W_{k-1}, U_k)`."""
+"""The interface of update rules: `W_k = f_update(W_{k-1}, U_k)`."""
 
 import torch
 from torch import nn
@@ -7,21 +7,21 @@ from .packing import PackedMessages
 from .workspace import Workspace
 
 
-# The logarithm of a validity that leaves nothing: finite, since it is added up and multiplied.
+# Log-validity of an invisible slot: finite, because it is used in sums and products.
 LOG_ZERO = -1e4
 
 
 class UpdateRule(nn.Module):
     """
-    Base class of update rules. A rule says what the workspace is before any message, how one message changes it, and
-    what it is at every version of a conversation, laid out so that a generator can attend to all of them at once.
-    `forward` message by message and `all_versions` must agree.
+    Base class of update rules. A rule defines the workspace before any message, how one message changes it, and all
+    versions of a conversation at once, for training. `forward`, called message by message, and `all_versions` must
+    give equal results.
 
     Args:
-        config ([`~configuration_duplex.WorkspaceConfig`]): Its sizes.
+        config ([`~configuration_duplex.WorkspaceConfig`]): The configuration.
 
     Attributes:
-        n_slots (`int`): The most slots that a workspace has.
+        n_slots (`int`): Maximum number of slots of a workspace.
     """
 
     def __init__(self, config):
@@ -39,10 +39,10 @@ class UpdateRule(nn.Module):
         Folds one message into the workspace. A row whose message is masked out keeps its slots and its version.
 
         Args:
-            workspace (`Workspace`): The version before, W_{k-1}.
+            workspace (`Workspace`): The previous version, W_{k-1}.
             states (`torch.Tensor` of shape `(batch, length, hidden_size)`): The encoded message U_k.
             mask (`torch.BoolTensor` of shape `(batch, length)`): Which tokens are there.
-            token_ids (`torch.LongTensor` of shape `(batch, length)`): The message itself.
+            token_ids (`torch.LongTensor` of shape `(batch, length)`): The tokens of the message.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `forward`.")
 
@@ -51,17 +51,17 @@ class UpdateRule(nn.Module):
         The workspace at every version.
 
         Args:
-            states (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): The encoded messages, side by side.
-            messages ([`~packing.PackedMessages`]): Which message each token is of.
+            states (`torch.Tensor` of shape `(batch, tokens, hidden_size)`): The encoded messages, packed.
+            messages ([`~packing.PackedMessages`]): The message of each token.
 
         Returns:
             Slots `(batch, slots, hidden_size)`, and the logarithm of their validity at each version,
-            `(batch, versions, slots)`: `LOG_ZERO` where a version does not hold a slot.
+            `(batch, versions, slots)`: `LOG_ZERO` for slots that a version does not contain.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `all_versions`.")
 
     def init_weights(self, std: float) -> None:
-        """Initializes what is no linear layer, embedding or norm."""
+        """Initializes parameters outside linear layers, embeddings and norms."""
 
 
 __all__ = ["LOG_ZERO", "UpdateRule"]

@@ -8,20 +8,20 @@ import torch
 @dataclass(frozen=True)
 class Workspace:
     """
-    The workspace after its `version`-th message. It is a value: an update makes a new one, so keeping an old one is a
-    snapshot, and handing an old one back is a rollback.
+    The workspace after its `version`-th message. It is immutable: an update returns a new one, so an old one serves as
+    a snapshot, and passing it again is a rollback.
 
     Attributes:
-        slots (`torch.Tensor` of shape `(batch, n_slots, hidden_size)`): What each slot holds.
+        slots (`torch.Tensor` of shape `(batch, n_slots, hidden_size)`): The content of each slot.
         log_validity (`torch.Tensor` of shape `(batch, n_slots)`):
-            Logarithm of how far each slot is still believed; minus infinity where a slot is empty.
+            Logarithm of the validity of each slot; minus infinity for an empty slot.
         slot_ids (`torch.LongTensor` of shape `(batch, n_slots)`):
-            Which message wrote a slot, and where in it: `message * max_message_length + offset`; -1 where it is empty.
-            Latent slots keep their own number.
+            The message that wrote a slot, and the offset in it: `message * max_message_length + offset`; -1 for an
+            empty slot. For latent slots, the index of the slot.
         token_ids (`torch.LongTensor` of shape `(batch, n_slots)`): The token that a slot was read from, -1 for none.
         doubts (`torch.Tensor` of shape `(batch, n_slots, kept)`):
-            What has to be remembered of who doubted a slot, where a rule may take doubt back; of no width otherwise.
-        version (`torch.LongTensor` of shape `(batch,)`): How many messages each row has heard.
+            Doubts on each slot, kept by rules that can revoke them; otherwise of width 0.
+        version (`torch.LongTensor` of shape `(batch,)`): Number of messages that each row has received.
     """
 
     slots: torch.Tensor
@@ -33,7 +33,7 @@ class Workspace:
 
     @property
     def validity(self) -> torch.Tensor:
-        """How far each slot is still believed, 0 to 1, of shape `(batch, n_slots)`."""
+        """Validity of each slot, 0 to 1, of shape `(batch, n_slots)`."""
         return self.log_validity.exp()
 
     @property
@@ -45,7 +45,7 @@ class Workspace:
         return replace(self, **{field.name: function(getattr(self, field.name)) for field in fields(self)})
 
     def replace_rows(self, rows: torch.LongTensor, other: "Workspace") -> "Workspace":
-        """The workspace with the given rows taken from `other`, which holds just these."""
+        """Replaces the given rows by those of `other`, which holds only these."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return Workspace(**{name: old.index_copy(0, rows, getattr(other, name)) for name, old in values.items()})
 
@@ -54,7 +54,7 @@ class Workspace:
 
     def changes(self, before: "Workspace", row: int = 0, threshold: float = 0.01) -> "WorkspaceChange":
         """
-        What happened to the slots of one row since the workspace `before`.
+        The changes to the slots of one row since the workspace `before`.
 
         Args:
             before (`Workspace`): An earlier version of the same row.
@@ -88,7 +88,7 @@ class WorkspaceChange:
 
     Attributes:
         written (`list[int]`): Slots that are new.
-        dropped (`list[int]`): Slots that had to go.
+        dropped (`list[int]`): Slots that were evicted.
         doubted (`dict[int, tuple[float, float]]`): Validity before and after, of slots that lost some.
         moved (`dict[int, float]`): Relative change of a slot's state (latent slots).
     """

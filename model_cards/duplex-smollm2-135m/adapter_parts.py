@@ -1,4 +1,4 @@
-"""What the parts of a duplex adapter know of each other; for type checkers alone."""
+"""Shared attributes of the parts of a duplex adapter, for type checkers only."""
 
 from typing import Any
 

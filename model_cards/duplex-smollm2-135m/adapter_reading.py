@@ -1,4 +1,4 @@
-"""How a duplex adapter reads incoming text into its workspace: the prompt, and every update once, in order."""
+"""Reads incoming text into the workspace of a duplex adapter: the prompt, then every update once, in order."""
 
 from dataclasses import replace
 
@@ -28,17 +28,17 @@ class AdapterReading(AdapterParts):
 
         Args:
             message_ids (`torch.LongTensor` of shape `(batch, length)` or `(batch, messages, length)`): The messages.
-                The first message of a fresh workspace is the prompt, all others are updates.
+                The first message of a new workspace is the prompt, all others are updates.
             message_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where they hold tokens, at the front.
-            workspace (`AdapterWorkspace`, *optional*): The version before; a fresh one where it is not given.
-            emitted (`int`, *optional*, defaults to 0): How many tokens were emitted when the updates came, without the
-                one that the emitted stream begins with. Updates of one call came together.
+            workspace (`AdapterWorkspace`, *optional*): The previous version. Defaults to a new workspace.
+            emitted (`int`, *optional*, defaults to 0): Number of tokens emitted before the updates, without the start
+                token. Updates of one call arrive together.
 
         Returns:
-            A new [`AdapterWorkspace`]; the one handed in stays as it was.
+            A new [`AdapterWorkspace`]; the argument is not modified.
 
         Raises:
-            ValueError: The model keeps no workspace, or ids or shapes are unusable; the message names the argument.
+            ValueError: The model has no workspace, or ids or shapes are invalid; the message names the argument.
         """
         self._need_workspace()
         vocab = self.config.get_text_config().vocab_size
@@ -108,7 +108,7 @@ class AdapterReading(AdapterParts):
         return self._prompt_slots(ids, ids.bool(), hidden, reading)
 
     def _prompt_versions(self, mask: torch.BoolTensor) -> torch.LongTensor:
-        """How many messages prompts are: one for each stretch of `max_message_length` tokens."""
+        """Number of messages in prompts: one per `max_message_length` tokens, rounded up."""
         return -(-mask.sum(1) // self.config.max_message_length)
 
     def fold(
@@ -120,7 +120,7 @@ class AdapterReading(AdapterParts):
     ) -> AdapterWorkspace:
         """
         Reads updates `(batch, updates, length)` into a workspace; `first_known` `(batch,)` is the index of the first
-        emitted token that knows them. They are read once, causally, and see all slots, doubted or not.
+        emitted token that can see them. They are read once, causally, and attend to all slots, doubted or not.
         """
         lengths = mask.sum(-1)
         places = update_places(mask, first_known[:, None].expand_as(lengths), workspace.prompt_length)
@@ -148,7 +148,7 @@ class AdapterReading(AdapterParts):
         )
         workspace = workspace.with_message(new)
         for _ in range(int(arrived.sum(1).max())):
-            # The next update of each row: its tokens cast doubt on every slot that is older.
+            # The next update of each row casts doubt on every older slot.
             following = (workspace.updates + 1)[:, None]
             casting = placed & (number == following)
             older = workspace.messages < following
@@ -167,9 +167,9 @@ class AdapterReading(AdapterParts):
         positions: torch.LongTensor,
         factors: torch.Tensor | None,
     ) -> tuple[torch.Tensor, DuplexCache]:
-        """Last hidden states of incoming tokens `(batch, length)`, padded on the right, and a cache with them."""
+        """Last hidden states of incoming tokens `(batch, length)`, padded on the right, and a cache of them."""
         cache = DuplexCache()
-        # Padding stands on the right, where causal attention does not look.
+        # Causal attention never reaches padding on the right.
         visibility = Visibility(self.implementation, positions, positions)
         if workspace is not None:
             bias = torch.zeros_like(workspace.log_validity)

@@ -1,4 +1,4 @@
-"""All versions of a conversation in one forward of a duplex adapter: what generation computes step by step."""
+"""All versions of a conversation in one forward of a duplex adapter, equal to step-by-step generation."""
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ class AdapterVersions(AdapterParts):
     """The parallel forward of [`~modeling_adapter.DuplexAdapterForCausalLM`]."""
 
     def _marked(self, embeds: torch.Tensor, known: torch.LongTensor) -> torch.Tensor:
-        """Embeddings of emitted tokens, those marked after which an update becomes visible."""
+        """Embeddings of emitted tokens; tokens after which an update becomes visible are marked."""
         if not hasattr(self, "notice"):
             return embeds
         before = nn.functional.pad(known, (1, 0))[:, :-1]
@@ -29,7 +29,7 @@ class AdapterVersions(AdapterParts):
         return (line.message[:, None] <= number[:, None]) & (line.message >= 0)[:, None]
 
     def _emitted_in_line(self, streams: Streams, acts: torch.Tensor | None) -> torch.Tensor:
-        """Hidden states along the emitted stream, with all that comes in spliced into it."""
+        """Hidden states along the emitted stream, with all incoming text spliced into it."""
         updates = streams.updates()
         ids, predictor = streams.line(updates)
         positions = torch.arange(ids.shape[1], device=ids.device).expand(len(ids), -1)
@@ -117,7 +117,7 @@ class AdapterVersions(AdapterParts):
 
 
 class _Front:
-    """Slots of a training forward: keys and values alone."""
+    """Slots of a training forward: only keys and values."""
 
     def __init__(self, key_values):
         self.key_values = key_values

@@ -1,7 +1,7 @@
 """
-How a chat becomes the incoming stream of a pretrained model: every message a turn of its chat template.
+Converts a chat to the incoming stream of a pretrained model: every message is a turn of its chat template.
 
-Control tokens that are spelt out in a text stay plain text.
+Control tokens written in a text are encoded as plain text.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ class ChatFormat:
     Token ids of prompts and updates.
 
     Args:
-        tokenizer (`PreTrainedTokenizerBase`): With a chat template, or a prompt stands as it is and an update between
-            brackets.
-        spliced (`bool`, *optional*, defaults to `False`): Updates are written into the emitted stream, so that each
-            ends the turn under way and opens the next.
+        tokenizer (`PreTrainedTokenizerBase`): The tokenizer. Without a chat template, a prompt is encoded
+            unchanged and an update is put in brackets.
+        spliced (`bool`, *optional*, defaults to `False`): Updates are written into the emitted stream, so each ends
+            the current turn and starts the next.
 
     Raises:
-        ValueError: The chat template changes the texts that it is given.
+        ValueError: The chat template changes the texts of messages.
     """
 
     def __init__(self, tokenizer: Any, spliced: bool = False):
@@ -34,7 +34,7 @@ class ChatFormat:
             after = self._render(turns, open_answer=spliced).split(MARK.format(1))[-1]
             around = after.split(MARK.format(2))
             if not spliced and len(around) == 2:
-                # What ends the answer before it belongs to the emitted stream.
+                # The end of the preceding answer belongs to the emitted stream.
                 ends = self._render(turns[:2], open_answer=False).split(MARK.format(1))[-1]
                 around[0] = around[0].removeprefix(ends)
             self.around_update = tuple(around)
@@ -53,10 +53,10 @@ class ChatFormat:
 
     def prompt(self, messages: str | Sequence[dict[str, str]]) -> tuple[list[int], int]:
         """
-        The prompt and the token that the emitted stream begins with, which is the last one of the chat template.
+        The prompt, and the first token of the emitted stream, which is the last one of the chat template.
 
         Args:
-            messages (`str` or `list[dict[str, str]]`): What the user asks, or a whole chat with `role` and `content`.
+            messages (`str` or `list[dict[str, str]]`): A user message, or a whole chat with `role` and `content`.
         """
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
@@ -84,12 +84,12 @@ class ChatFormat:
         return [*self._encode(before, False), *self._encode(text, True), *self._encode(after, False)]
 
     def system_prefix(self) -> list[int] | None:
-        """The tokens that open a system prompt; None if the template knows none."""
+        """The first tokens of a system prompt; None if the template does not support one."""
         if not self.tokenizer.chat_template:
             return None
         try:
             rendered = self._render([self._turn("system", 0), self._turn("user", 1)], open_answer=False)
-        except Exception:  # A template says in its own way that it takes no system prompt.
+        except Exception:  # Templates without system prompts raise different errors.
             return None
         before, found, _ = rendered.partition(MARK.format(0))
         return self._encode(before, plain=False) or None if found else None

@@ -1,12 +1,12 @@
 """
-Training a duplex adapter without padding: the tokens of all rows of a batch side by side, and a bias by version and
-key that has a gradient, in the flash kernel.
+Training a duplex adapter without padding: the tokens of all rows of a batch are concatenated, and the flash kernel
+computes a differentiable bias by version and key.
 
 The kernel takes no mask, so the bias is a product: queries get extra columns with a one-hot of their version, keys get
-what each version adds to their logits, values get zeros.
+the bias of each version, values get zeros.
 
-[`PackedBatch`] is worked out from the streams alone, so the processes that load the data can do it; brought to a
-[`Budget`] all batches have one shape, which is what a captured CUDA graph asks for.
+[`PackedBatch`] depends on the streams only, so the processes that load the data can compute it. Padded to a
+[`Budget`], all batches have the same shape, as a captured CUDA graph requires.
 """
 
 from dataclasses import dataclass, field, fields
@@ -22,13 +22,13 @@ from .streams import Streams, serialize
 @dataclass(frozen=True)
 class Budget:
     """
-    Sizes that all batches are filled up to.
+    Sizes to which all batches are padded.
 
     Args:
-        incoming, emitted (`int`): Tokens of a batch.
-        rows (`int`): Conversations of a batch.
-        longest_incoming, longest_emitted (`int`): Tokens of one conversation.
-        versions (`int`): One more than the most updates of a conversation, a multiple of 8.
+        incoming, emitted (`int`): Tokens per batch.
+        rows (`int`): Conversations per batch.
+        longest_incoming, longest_emitted (`int`): Maximum tokens per conversation.
+        versions (`int`): Maximum number of updates per conversation, plus one; a multiple of 8.
     """
 
     incoming: int
@@ -40,7 +40,7 @@ class Budget:
 
     @property
     def spare_rows(self) -> int:
-        """Rows that hold nothing but filling."""
+        """Number of rows that hold only padding."""
         return 1 + max(self.incoming // self.longest_incoming, self.emitted // self.longest_emitted)
 
 
@@ -51,19 +51,19 @@ class PackedBatch:
 
     Attributes:
         ids, positions, message (`torch.LongTensor` of shape `(I,)`): The incoming tokens, and the message of each.
-        cell (`torch.LongTensor` of shape `(I,)`): The place of each in a table of `rows * longest` cells, row by row;
-            filling stands after its end.
-        ends (`torch.IntTensor` of shape `(R + 1,)`): Where the incoming tokens of each row begin, and the total.
+        cell (`torch.LongTensor` of shape `(I,)`): The cell of each in a table of `rows * longest` cells, row by row;
+            the index after its end for padding.
+        ends (`torch.IntTensor` of shape `(R + 1,)`): Start of the incoming tokens of each row, and the total.
         messages (`torch.LongTensor` of shape `(rows, longest)`): The message of each cell, -1 for padding.
-        protected (`torch.BoolTensor` of the same shape): Whether it is never doubted.
-        emitted_ids, emitted_positions, known (`torch.LongTensor` of shape `(E,)`): The emitted tokens, and how many
-            updates each knows when it predicts the next.
-        marked (`torch.BoolTensor` of shape `(E,)`): After which an update becomes visible.
-        labels (`torch.LongTensor` of shape `(E,)`): What each predicts; -100 where it does not count.
+        protected (`torch.BoolTensor` of the same shape): Which cells are never doubted.
+        emitted_ids, emitted_positions, known (`torch.LongTensor` of shape `(E,)`): The emitted tokens, and the
+            number of updates visible to each when it predicts the next.
+        marked (`torch.BoolTensor` of shape `(E,)`): Which tokens precede a newly visible update.
+        labels (`torch.LongTensor` of shape `(E,)`): The token that each predicts; -100 for no loss.
         emitted_ends, key_ends (`torch.IntTensor` of shape `(R + 1,)`): As `ends`, of emitted tokens and of all keys.
-        order, inverse (`torch.LongTensor` of shape `(I + E,)`): Keys row by row, incoming tokens before emitted ones;
-            and back.
-        span (`torch.BoolTensor` of shape `(longest,)`): As long as the longest row of emitted tokens may be.
+        order, inverse (`torch.LongTensor` of shape `(I + E,)`): Permutation of keys to row order, incoming tokens
+            before emitted ones; and its inverse.
+        span (`torch.BoolTensor` of shape `(longest,)`): Its length is the maximum row length of emitted tokens.
         numbers (`torch.LongTensor` of shape `(V,)`): The versions.
         factors, emitted_factors (`torch.Tensor` of shape `(I,)` and `(E,)`, *optional*): Where the additions act.
     """
@@ -109,12 +109,12 @@ class PackedBatch:
         Args:
             streams (`Streams`): The conversations.
             labels (`torch.LongTensor` of shape `(batch, length)`, *optional*): As in `forward`.
-            config (`DuplexAdapterConfig`): Its mode, its scope, and what it protects.
+            config (`DuplexAdapterConfig`): Its mode, scope and protected tokens are used.
             acts (`torch.BoolTensor` of shape `(batch,)`, *optional*): In which rows the additions act from the start.
-            budget (`Budget`, *optional*): What to fill it up to.
+            budget (`Budget`, *optional*): Sizes to pad to.
 
         Raises:
-            ValueError: The batch does not fit into the budget, or prompt and updates not into the slots.
+            ValueError: The batch exceeds the budget, or prompt and updates exceed the slots.
         """
         emitted = streams.input_ids
         mask = torch.ones_like(emitted) if streams.attention_mask is None else streams.attention_mask
@@ -157,7 +157,7 @@ class PackedBatch:
             if updates is not None:
                 aware = (torch.arange(1, 1 + emitted.shape[1], device=mask.device) >= updates[2][:, :1]).long()
             acting_emitted = line_acts(streams, ids, predictor, aware)
-            # A predictor of padding is that of the last token, whose label counts.
+            # Padding shares its predictor with the last token, whose label must be kept.
             wanted = targets != -100
             spread = torch.full_like(ids, -100)
             rows = torch.arange(len(ids), device=ids.device)[:, None].expand_as(predictor)
@@ -237,12 +237,12 @@ EMITTED = ("emitted_ids", "emitted_positions", "known", "marked", "labels", "emi
 
 
 def row_ends(lengths: torch.LongTensor) -> torch.Tensor:
-    """Where rows begin, and the total, as 32-bit integers."""
+    """Start of each row, and the total, as 32-bit integers."""
     return nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
 
 
 def filled_rows(lengths: torch.LongTensor, budget: Budget, total: int, longest: int) -> torch.LongTensor:
-    """The lengths of all rows of a budget: those of a batch, empty ones, and filling in spare rows."""
+    """The lengths of all rows of a budget: those of the batch, empty rows, and padding in spare rows."""
     missing = total - int(lengths.sum())
     full = torch.full((budget.spare_rows,), longest, device=lengths.device).cumsum(0).clamp(max=missing)
     filling = full.diff(prepend=full.new_zeros(1))
@@ -250,8 +250,8 @@ def filled_rows(lengths: torch.LongTensor, budget: Budget, total: int, longest: 
 
 
 def line_acts(streams: Streams, ids, predictor, known) -> torch.Tensor:
-    """Which columns of a spliced line the additions act in, from the token before the first update on."""
-    # As in generation, the emitted token just before the splice is read with it.
+    """The columns of a spliced line in which additions act: from the token before the first update on."""
+    # As in generation, the emitted token before the splice is processed with it.
     before = nn.functional.pad(predictor, (1, 0))
     before[:, 0] = -1
     if streams.prompt_ids is not None:
@@ -265,17 +265,17 @@ def line_acts(streams: Streams, ids, predictor, known) -> torch.Tensor:
 @dataclass
 class PackedVisibility:
     """
-    What packed queries see: the slots of their version, and their own row up to themselves.
+    What packed queries can see: the slots of their version, and their row up to themselves.
 
     Attributes:
-        ends, key_ends (`torch.IntTensor` of shape `(rows + 1,)`): Where rows begin, of queries and keys.
-        longest, longest_key (`int`): The most tokens of a row.
-        order, inverse (`torch.LongTensor`, *optional*): Slots and own tokens, row by row, and back; none where there
-            are no slots.
+        ends, key_ends (`torch.IntTensor` of shape `(rows + 1,)`): Start of each row, for queries and keys.
+        longest, longest_key (`int`): Maximum number of tokens per row.
+        order, inverse (`torch.LongTensor`, *optional*): Permutation of slots and stream tokens to row order, and
+            its inverse; None without slots.
         known, bias (`torch.Tensor` of shape `(queries, V)` and `(keys, V)`, *optional*): A one-hot of the version of
-            each query, and what each version adds to the logits of each key.
-        key_values (`list`): A pair `(tokens, kv_heads, head_dim)` for each layer. Recorded where there is no `order`,
-            attended to where there is.
+            each query, and the bias of each version for each key.
+        key_values (`list`): A pair `(tokens, kv_heads, head_dim)` per layer. Recorded without `order`, attended to
+            with it.
     """
 
     ends: torch.Tensor
@@ -290,7 +290,7 @@ class PackedVisibility:
 
 
 class Permuted(torch.autograd.Function):
-    """Rows of a tensor in another order, and the gradient in the old one: without the sums that indexing needs."""
+    """Permutes the rows of a tensor. The gradient is permuted back, without the sums that indexing needs."""
 
     @staticmethod
     def forward(ctx, tensor: torch.Tensor, order: torch.LongTensor, inverse: torch.LongTensor) -> torch.Tensor:
@@ -342,7 +342,7 @@ def _flash_attention(query, key, value, seen: PackedVisibility, scaling: float) 
 
 
 def _dense_attention(query, key, value, seen: PackedVisibility, scaling: float) -> torch.Tensor:
-    """The same with a mask over all pairs, where there is no flash kernel."""
+    """The same with a mask over all pairs, for devices without a flash kernel."""
     device = query.device
     own, all_keys = seen.ends.diff().long(), seen.key_ends.diff().long()
     number = torch.arange(len(own), device=device)

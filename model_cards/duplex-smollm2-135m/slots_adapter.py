@@ -21,17 +21,17 @@ LARGEST_SCORE = 30.0
 class AdapterWorkspace(Workspace):
     """
     A [`~workspace.Workspace`] whose slots are keys and values in every layer. `slots` holds the states from which
-    doubt is computed; unused columns have the slot id -1 and stand behind the others.
+    doubt is computed. Unused columns have the slot id -1 and follow the others.
 
     Attributes:
         messages (`torch.LongTensor` of shape `(batch, n)`): 0 for tokens of the prompt, k for the k-th update.
         positions (`torch.LongTensor` of shape `(batch, n)`): Their positions in the stream.
-        protected (`torch.BoolTensor` of shape `(batch, n)`): Which are never doubted nor evicted.
+        protected (`torch.BoolTensor` of shape `(batch, n)`): Which slots are never doubted nor evicted.
         prompt_length (`torch.LongTensor` of shape `(batch,)`): Position of the first emitted token.
         updates (`torch.LongTensor` of shape `(batch,)`): How many updates each row has received.
         key_values (`tuple`): Keys and values of the first columns, each `(batch, kv_heads, columns, head_dim)`, a pair
-            for each layer.
-        later (`tuple`): The same of the columns behind them, which came in since; empty where there are none.
+            per layer.
+        later (`tuple`): The same for the columns added since; empty if there are none.
     """
 
     messages: torch.LongTensor
@@ -44,7 +44,7 @@ class AdapterWorkspace(Workspace):
 
     @property
     def front(self) -> int:
-        """How many columns `key_values` holds."""
+        """Number of columns in `key_values`."""
         return self.key_values[0][0].shape[2]
 
     @property
@@ -94,7 +94,7 @@ class AdapterWorkspace(Workspace):
         return replace(self, **wide, key_values=key_values)
 
     def padded(self, columns: int) -> "AdapterWorkspace":
-        """The workspace with so many columns, unused ones behind."""
+        """The workspace padded to `columns` columns."""
         missing = columns - self.slot_ids.shape[1]
         if not missing:
             return self.merged()
@@ -124,7 +124,7 @@ class AdapterWorkspace(Workspace):
 
     @classmethod
     def joined(cls, parts: Sequence["AdapterWorkspace"]) -> "AdapterWorkspace":
-        """The rows of several workspaces, one behind the other."""
+        """Concatenates the rows of several workspaces."""
         columns = max(part.slot_ids.shape[1] for part in parts)
         parts = [part.padded(columns) for part in parts]
         joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in cls._tensors()}
@@ -135,7 +135,7 @@ class AdapterWorkspace(Workspace):
         return cls(**joined, key_values=key_values)
 
     def with_message(self, other: "AdapterWorkspace") -> "AdapterWorkspace":
-        """The slots of `other` behind these, row by row."""
+        """Appends the slots of `other`, row by row."""
         wide = {
             name: torch.cat([getattr(self, name), getattr(other, name)], dim=1)
             for name in self._tensors()
@@ -146,8 +146,8 @@ class AdapterWorkspace(Workspace):
 
     def evict(self, n_slots: int) -> "AdapterWorkspace":
         """
-        At most `n_slots` slots: the least valid are evicted, among equals the oldest; unwritten ones and those that
-        are protected never. Unused columns go too.
+        Reduces the workspace to `n_slots` slots: the least valid are evicted, among equals the oldest. Protected slots
+        are never evicted. Unused columns are removed too.
         """
         used = self.slot_ids >= 0
         columns = self.slot_ids.shape[1]
@@ -157,14 +157,14 @@ class AdapterWorkspace(Workspace):
         rank = self.log_validity.masked_fill(self.protected, torch.inf).masked_fill(~used, -torch.inf)
         newest_first = rank.flip(1).sort(dim=1, descending=True, stable=True).indices
         chosen = (columns - 1 - newest_first)[:, : min(n_slots, max(1, longest))]
-        # In their old order, unused ones behind.
+        # Keep the order, with unused columns last.
         order = chosen + columns * ~used.gather(1, chosen)
         return self.take(order.sort(dim=1).values % columns)
 
 
 class DoubtHead(nn.Module):
     """
-    How much doubt a message casts on an older slot, from last hidden states E_i of the message and S_n of the slot:
+    The doubt that a message casts on an older slot, from last hidden states E_i of the message and S_n of the slot:
     `log(1 + sum_i exp(q(E_i) . (k(S_n) + distance) / sqrt(size) + bias))` (the rule of `update_validity`).
     """
 
@@ -185,11 +185,11 @@ class DoubtHead(nn.Module):
         nn.init.constant_(self.bias, -4.0)
 
     def keys(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What is kept of a slot: (..., hidden_size) -> (..., size)."""
+        """Keys stored per slot: (..., hidden_size) -> (..., size)."""
         return self.key(self.norm(hidden.float()))
 
     def queries(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The same of the tokens of a message that casts doubt."""
+        """Queries of the tokens of a message that casts doubt: (..., hidden_size) -> (..., size)."""
         return self.query(self.norm(hidden.float()))
 
     def scores(self, queries: torch.Tensor, keys: torch.Tensor, distance: torch.LongTensor) -> torch.Tensor:
@@ -197,9 +197,9 @@ class DoubtHead(nn.Module):
         Scores of tokens against slots, `(batch, tokens, slots)`.
 
         Args:
-            queries (`torch.Tensor` of shape `(batch, tokens, size)`): Of the messages that cast doubt.
-            keys (`torch.Tensor` of shape `(batch, slots, size)`): Of the slots.
-            distance (`torch.LongTensor` of shape `(batch, tokens, slots)`): How many updates back, from 1.
+            queries (`torch.Tensor` of shape `(batch, tokens, size)`): Queries of the messages that cast doubt.
+            keys (`torch.Tensor` of shape `(batch, slots, size)`): Keys of the slots.
+            distance (`torch.LongTensor` of shape `(batch, tokens, slots)`): Distance in updates, from 1.
         """
         by_distance = queries @ self.distance.weight.T
         index = (distance - 1).clamp(0, self.distance.num_embeddings - 1)
@@ -218,10 +218,10 @@ class DoubtHead(nn.Module):
         The log-validity of every incoming token at every version, `(batch, versions, tokens)`.
 
         Args:
-            queries, keys (`torch.Tensor` of shape `(batch, tokens, size)`): As [`queries`] and [`keys`] make them.
+            queries, keys (`torch.Tensor` of shape `(batch, tokens, size)`): From [`queries`] and [`keys`].
             messages (`torch.LongTensor` of shape `(batch, tokens)`): The message of each token, -1 for padding.
-            numbers (`torch.LongTensor` of shape `(versions,)`): From 0 on.
-            protected (`torch.BoolTensor` of shape `(batch, tokens)`): Which are never doubted.
+            numbers (`torch.LongTensor` of shape `(versions,)`): The versions, from 0.
+            protected (`torch.BoolTensor` of shape `(batch, tokens)`): Which tokens are never doubted.
         """
         with torch.autocast(queries.device.type, enabled=False):
             queries, keys = queries.float(), keys.float()

@@ -1,9 +1,9 @@
 """
-Generation with an open input: interrupts ride on the stock decoding loop of transformers.
+Generation with an open input: interrupts within the standard decoding loop of transformers.
 
-[`DuplexGenerationMixin`] knows nothing about how a model reads: it polls the callback, hands prompts and updates to
-two hooks, and puts what they return into the generator's own stream. Its hooks splice everything into that stream, so
-it makes any causal language model of transformers listen; models with another way in override them.
+[`DuplexGenerationMixin`] does not depend on how a model reads: it polls the callback, passes prompts and updates to
+two hooks, and inserts what they return into the generator's stream. Its default hooks splice all incoming text into
+that stream, which works for any causal language model of transformers; models that read differently override them.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ class DuplexGenerateOutput(GenerateDecoderOnlyOutput):
 
     Attributes:
         versions (`torch.LongTensor` of the shape of `sequences`):
-            How many messages were heard when each token was chosen; 0 for tokens that were handed in.
+            How many messages had been received when each token was chosen; 0 for tokens given as input.
     """
 
     versions: torch.LongTensor | None = None
 
 
 def left_padded(parts: list[Tokens]) -> Tokens:
-    """Joins pieces of the stream row by row, padding moved to the left: the last column is every row's last token."""
+    """Concatenates pieces of the stream and moves padding to the left: the last column holds each row's last token."""
     ids, mask = (torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True))
     if bool(mask.all()):
         return ids, mask
@@ -48,30 +48,30 @@ def left_padded(parts: list[Tokens]) -> Tokens:
 
 class DuplexGenerationMixin(GenerationMixin):
     """
-    `generate` with `prompt_ids` and `interrupt_callback`, and continuation from a returned cache. It asks the model's
-    configuration for `max_message_length` and `message_separator_token_id`.
+    `generate` with `prompt_ids` and `interrupt_callback`, and continuation from a returned cache. It uses
+    `max_message_length` and `message_separator_token_id` of the model's configuration.
     """
 
     _is_stateful = True
     _supported_generation_modes = ["greedy_search", "sample"]
 
-    # The two hooks: how a prompt and an update are read. Each returns what enters the generator's own stream.
+    # The two reading hooks. Each returns the tokens to insert into the generator's stream.
 
     def read_prompt(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> list[Tokens]:
-        """Reads prompts `(batch, length)` into a fresh cache. Here: every token joins the stream."""
+        """Reads prompts `(batch, length)` into a new cache. By default every token joins the stream."""
         counts = count_messages(ids, mask, self.config.message_separator_token_id, self.config.max_message_length)
         cache.version = cache.version + counts
         return [(ids, mask)]
 
     def read_updates(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> list[Tokens]:
-        """Reads updates `(batch, updates, length)` while text is generated. Here: every token joins the stream."""
+        """Reads updates `(batch, updates, length)` during generation. By default every token joins the stream."""
         cache.version = cache.version + mask.any(-1).sum(-1)
         return [(ids.flatten(1), mask.flatten(1))]
 
     def read_input_ids(self, cache: DuplexCache, mask: torch.BoolTensor) -> None:
-        """Called instead of [`read_prompt`] where a stream begins with `input_ids` alone; `mask` is theirs."""
+        """Called instead of [`read_prompt`] if a stream begins with `input_ids` only; `mask` is their mask."""
 
-    # What transformers calls
+    # Methods called by transformers
 
     @torch.no_grad()
     def generate(self, inputs=None, generation_config=None, *args, **kwargs):
@@ -79,21 +79,21 @@ class DuplexGenerationMixin(GenerationMixin):
         [`~transformers.GenerationMixin.generate`] with an open input.
 
         Args:
-            inputs (`torch.LongTensor` of shape `(batch, emitted)`, *optional*): What was emitted so far; one
-                `bos_token_id` for each row where it is not given.
-            prompt_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*): What was said to the model.
+            inputs (`torch.LongTensor` of shape `(batch, emitted)`, *optional*): The tokens emitted so far.
+                Defaults to one `bos_token_id` per row.
+            prompt_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*): The prompt.
             prompt_mask (`torch.Tensor` of the same shape, *optional*): Non-zero where `prompt_ids` holds a token.
-            interrupt_callback (`Callable[[torch.LongTensor], Interrupt | None]`, *optional*): Called once a step with
-                all that was emitted, before the next token is chosen.
-            past_key_values ([`DuplexCache`], *optional*): The state returned by an earlier call, to go on from; then
-                `inputs` are the sequences that were returned with it.
+            interrupt_callback (`Callable[[torch.LongTensor], Interrupt | None]`, *optional*): Called once per step
+                with all emitted tokens, before the next token is chosen.
+            past_key_values ([`DuplexCache`], *optional*): The state returned by an earlier call, to continue from.
+                Then `inputs` must be the sequences returned with it.
 
         Returns:
             As in transformers; with `return_dict_in_generate=True` a [`DuplexGenerateOutput`].
 
         Raises:
             ValueError: An argument is unusable; the message names it.
-            InterruptError: `interrupt_callback` failed; the error carries the text so far and its state.
+            InterruptError: `interrupt_callback` failed. The error holds the emitted tokens and the state.
         """
         if inputs is not None and kwargs.get("input_ids") is not None:
             raise ValueError("`inputs` and `input_ids` are the same argument: give one of them.")
@@ -164,11 +164,11 @@ class DuplexGenerationMixin(GenerationMixin):
                     "`num_return_sequences` must be 1 with a running `past_key_values`: repeat its rows first, with "
                     "`past_key_values.batch_repeat_interleave(n)` and `input_ids.repeat_interleave(n, dim=0)`."
                 )
-            # Rows that ended early are padded on the right: that is how they were returned, and no mistake.
+            # Rows that ended early were returned padded on the right: do not warn about it.
             kwargs.setdefault("attention_mask", torch.ones_like(inputs))
 
     def _warn_about_prompt(self) -> None:
-        """A model that reads prompts another way than through `input_ids` warns here."""
+        """Models that do not read prompts from `input_ids` warn here."""
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args, **kwargs):
         if model_kwargs.get("past_key_values") is None:
@@ -195,7 +195,7 @@ class DuplexGenerationMixin(GenerationMixin):
         position_ids=None,
         **kwargs,
     ):
-        """Called by the decoding loop before each step: reads what was said, then lays out what comes next."""
+        """Called by the decoding loop before each step: reads new messages, then prepares the next inputs."""
         cache = past_key_values
         fresh = cache.version is None
         if fresh and prompt_ids is not None:
@@ -224,13 +224,13 @@ class DuplexGenerationMixin(GenerationMixin):
         cache.close_gaps()
         block_ids, block_mask = left_padded(parts)
         if updates is not None:
-            # What was said before the updates came knows nothing of them: it is read first, but for the last token.
+            # Tokens emitted before the updates must not attend to them: process these first, except the last.
             self._read_before_updates(cache, block_ids[:, :-1], block_mask[:, :-1])
             parts = [(block_ids[:, -1:], block_mask[:, -1:]), *self.read_updates(cache, *updates)]
             block_ids, block_mask = left_padded(parts)
         if len(parts) > 1:
             if cache.get_seq_length() and not bool(block_mask[:, :-1].any(1).all()):
-                # A splice into some rows is none of the others' business: they wait for its last token, and step.
+                # Other rows wait during a splice; all rows step together at its last token.
                 self._read_before_updates(cache, block_ids[:, :-1], block_mask[:, :-1])
                 block_ids, block_mask = block_ids[:, -1:], block_mask[:, -1:]
             cache.protect(block_ids.shape[1])
@@ -251,7 +251,7 @@ class DuplexGenerationMixin(GenerationMixin):
         }
 
     def _read_before_updates(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
-        """Reads a block `(batch, block)` for the rows that have anything in it."""
+        """Processes a block `(batch, block)`, only for rows that hold a token in it."""
         if not ids.shape[1]:
             return
         cache.protect(ids.shape[1])
@@ -270,13 +270,13 @@ class DuplexGenerationMixin(GenerationMixin):
         self.base_model(input_ids=ids, attention_mask=cache.mask, past_key_values=cache, use_cache=True, **positions)
 
     def _positions(self, cache: DuplexCache, columns: int) -> dict:
-        """Positions of the newest columns, as an argument: padding inside the stream of a row does not count."""
+        """Positions of the newest columns, as an argument. Padding inside a row is not counted."""
         if cache.mask is None:
             return {}
         return {"position_ids": (cache.mask.cumsum(-1) - 1).clamp(min=0)[:, -columns:]}
 
     def _resume(self, cache: DuplexCache, new_mask: torch.BoolTensor) -> list[Tokens]:
-        """A row that ended before its neighbours has nothing new to read: its last token is taken back, to be read."""
+        """Rows that ended early have no new token: their last token is removed, to be processed again."""
         silent = ~new_mask.any(1)
         if not bool(silent.any()):
             return []
@@ -284,9 +284,9 @@ class DuplexGenerationMixin(GenerationMixin):
         return [(cache.last_ids[:, None], silent[:, None])]
 
     def _is_padding(self, ids: torch.LongTensor, cache: DuplexCache) -> torch.BoolTensor:
-        """Which columns of the emitted stream only fill up rows that ended before their neighbours."""
+        """Which columns of the emitted stream are padding of rows that ended early."""
         padding = torch.zeros_like(ids, dtype=torch.bool) if cache.padding_id is None else ids == cache.padding_id
-        # Where the padding token is an end token too, a row's first one is its own; where nothing ends a row, it is
-        # a token like any other.
+        # If the padding token is also an end token, the first one in a row is emitted; without end tokens, it is an
+        # ordinary token.
         unclear = cache.padding_id in cache.end_ids or not cache.end_ids
         return padding & cache.ended[:, None] if unclear else padding

@@ -1,4 +1,4 @@
-"""Interrupts: updates handed to a running `generate`, checked before anything changes."""
+"""Interrupts: updates handed to a running `generate`, checked before any state changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Interrupt:
         update_ids (`torch.LongTensor` of shape `(batch, length)` or `(batch, updates, length)`):
             One update for each row, or several that arrive together, in order.
         update_mask (`torch.Tensor` of the same shape, *optional*):
-            Non-zero where `update_ids` holds a token, at the front of each update. An update of zeros only is none at
-            all: so a row without one is masked out. Everything is a token where it is not given.
+            Non-zero where `update_ids` holds a token, at the front of each update. An update whose mask is all zeros
+            is ignored: use it for rows without one. Defaults to ones.
 
-    Any other object with these two attributes will do, so code that loads a model with `trust_remote_code=True` needs
+    Any object with these two attributes is accepted, so code that loads a model with `trust_remote_code=True` needs
     no import.
     """
 
@@ -43,11 +43,11 @@ class Interrupt:
 
 class InterruptError(RuntimeError):
     """
-    Raised when `interrupt_callback` fails or returns something unusable. Nothing was changed and nothing is lost: the
-    text so far and the state behind it are here, and `generate(input_ids, past_key_values=...)` goes on from them.
+    Raised when `interrupt_callback` fails or returns something unusable. No state has changed: `generate(input_ids,
+    past_key_values=...)` continues from the attributes of this error.
 
     Attributes:
-        input_ids (`torch.LongTensor`): All that was emitted.
+        input_ids (`torch.LongTensor`): All emitted tokens.
         past_key_values (`DuplexCache`): The state after it.
     """
 
@@ -60,7 +60,7 @@ class InterruptError(RuntimeError):
 
 
 def check_ids(name: str, ids, mask, vocab_size: int, batch_size: int | None = None, dims: tuple[int, ...] = (2,)):
-    """Raises `ValueError`, naming the argument and the remedy, unless `ids` and `mask` are usable token ids."""
+    """Raises `ValueError`, with the argument and the remedy, unless `ids` and `mask` are valid token ids."""
     mask_name = name.replace("_ids", "_mask")
     if not isinstance(ids, torch.Tensor) or ids.is_floating_point() or ids.dtype == torch.bool:
         raise ValueError(f"`{name}` must be a tensor of integers, got {getattr(ids, 'dtype', type(ids).__name__)}.")
@@ -92,7 +92,7 @@ def check_interrupt(
     The updates of an interrupt as ids and mask of shape `(batch, updates, length)`.
 
     Raises:
-        ValueError: Anything about it is unusable; the message names the argument and the remedy.
+        ValueError: The interrupt is invalid; the message names the argument and the remedy.
     """
     ids, mask = interrupt.update_ids, interrupt.update_mask
     check_ids("update_ids", ids, mask, vocab_size, batch_size, dims=(2, 3))
@@ -110,7 +110,7 @@ def check_interrupt(
             f"`update_ids` holds an update of {int(mask.sum(-1).max())} tokens, more than max_message_length "
             f"({max_length}): send it as several updates."
         )
-    # Padding is of no consequence: not its length, nor what stands in it.
+    # Normalize padding: neither its length nor its content has an effect.
     length = int(mask.sum(-1).max())
     return ids.masked_fill(~mask, 0)[..., :length], mask[..., :length]
 
@@ -118,7 +118,7 @@ def check_interrupt(
 def poll(
     callback: Callable[[torch.LongTensor], Interrupt | None] | None, input_ids: torch.LongTensor, cache, config
 ) -> tuple[torch.LongTensor, torch.BoolTensor] | None:
-    """Asks the callback once, and returns checked updates `(batch, updates, length)` and their mask, or None."""
+    """Calls the callback once, and returns checked updates `(batch, updates, length)` and their mask, or None."""
     if callback is None:
         return None
     try:

@@ -1,8 +1,8 @@
 """
-How a whole conversation lies before a decoder, worked out once from its streams.
+The layout of a whole conversation for a decoder, computed once from its streams.
 
-Working it out needs sizes that the data decide; running it does not. So it can be done beforehand, by the processes
-that load the data, and brought to few different shapes, which is what a captured CUDA graph asks for.
+Computing a layout needs data-dependent sizes; a forward over it does not. So the processes that load the data can
+compute layouts and pad them to a few shapes, as captured CUDA graphs require.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from .packing import PackedMessages
 class Layout:
     """
     Attributes:
-        line (`torch.LongTensor` of shape `(batch, columns)`): What the decoder reads, padded on the right.
-        predictor (`torch.LongTensor` of shape `(batch, length)`, *optional*): For each index of the emitted stream the
-            column whose state predicts what is emitted next; none where the line is the emitted stream.
-        messages ([`~packing.PackedMessages`], *optional*): What is heard beside the line.
-        known (`torch.LongTensor` of shape `(batch, columns)`, *optional*): How many updates each column knows.
+        line (`torch.LongTensor` of shape `(batch, columns)`): The tokens that the decoder reads, padded on the right.
+        predictor (`torch.LongTensor` of shape `(batch, length)`, *optional*): For each index of the emitted stream,
+            the column whose state predicts the next emitted token. None if the line is the emitted stream.
+        messages ([`~packing.PackedMessages`], *optional*): Messages outside the line.
+        known (`torch.LongTensor` of shape `(batch, columns)`, *optional*): Number of updates visible to each column.
     """
 
     line: torch.LongTensor
@@ -45,7 +45,7 @@ class Layout:
         return cls(**parts, messages=PackedMessages(**packed) if packed else None)
 
     def padded(self, multiple: int) -> "Layout":
-        """The same with all lengths rounded up: padding behind, and messages and versions that no row has."""
+        """The same with all lengths rounded up: padding on the right, and unused messages and versions."""
         messages = self.messages
         if messages is not None:
             messages = PackedMessages(

@@ -1,4 +1,4 @@
-"""Messages: how incoming text is cut into the pieces that a model reads one at a time."""
+"""Messages: incoming text is split into pieces that a model reads one at a time."""
 
 import re
 
@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 
-# A clause ends where punctuation is followed by white space ("3.5" is no end).
+# A clause ends at punctuation followed by white space (so not within "3.5").
 CLAUSE_END = re.compile(r"(?<=[.,;:?!])\s+")
 
 
 def encode_clauses(tokenizer, texts: list[str]) -> list[list[int]]:
     """
-    Token ids of messages, each ended by the separator. A word has the space before it wherever it stands, and control
-    tokens spelt out in a text stay plain text.
+    Token ids of messages, each ended by the separator. Every word is encoded with a space before it, even the first,
+    and control tokens written in a text are encoded as plain text.
     """
     texts = [f" {text.strip()}" for text in texts]
     encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
@@ -27,7 +27,7 @@ def encode_prompt(tokenizer, text: str) -> list[int]:
 
 
 def encode_updates(tokenizer, texts: list[str]) -> list[list[int]]:
-    """Token ids of updates, each a single message opened by the tokenizer's `update_token`."""
+    """Token ids of updates, each a single message that starts with `update_token`."""
     return [[tokenizer.update_token_id, *message] for message in encode_clauses(tokenizer, texts)]
 
 
@@ -39,7 +39,7 @@ def encode_update(tokenizer, text: str) -> list[int]:
 def message_starts(
     ids: torch.LongTensor, mask: torch.BoolTensor, separator_id: int | None, max_length: int
 ) -> tuple[torch.BoolTensor, torch.LongTensor]:
-    """Where messages start in prompts `(batch, length)`, and where in its message each token stands."""
+    """Where messages start in prompts `(batch, length)`, and the offset of each token in its message."""
     before = nn.functional.pad(mask[:, :-1], (1, 0))
     starts = mask & ~before
     if separator_id is not None:
@@ -54,7 +54,7 @@ def split_messages(
     ids: torch.LongTensor, mask: torch.Tensor | None, separator_id: int | None, max_length: int
 ) -> tuple[torch.LongTensor, torch.BoolTensor]:
     """
-    Cuts prompts into messages: after every separator, and at `max_length` tokens where there is none.
+    Splits prompts into messages: after every separator, and after `max_length` tokens without one.
 
     Args:
         ids (`torch.LongTensor` of shape `(batch, length)`): Prompts, padded on either side.
@@ -69,7 +69,7 @@ def split_messages(
     starts, offset = message_starts(ids, mask, separator_id, max_length)
     message = (starts.cumsum(dim=1) - 1).clamp(min=0)
 
-    # Where nothing was said there still is one message, masked out.
+    # An empty prompt still yields one message, which is masked out.
     n_messages = int(message.max()) + 1 if mask.any() else 1
     length = int(offset[mask].max()) + 1 if mask.any() else 1
     messages = ids.new_zeros(ids.shape[0], n_messages, length)

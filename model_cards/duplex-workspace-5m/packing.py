@@ -1,6 +1,6 @@
 """
-The messages of a conversation packed: all tokens of a row side by side, padding behind them, so that a batch of short
-messages costs what its tokens cost.
+Packed messages of a conversation: all tokens of a row are concatenated, then padded, so the cost of a batch of short
+messages depends on its tokens.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ class PackedMessages:
 
     Attributes:
         ids (`torch.LongTensor` of shape `(batch, tokens)`): The tokens.
-        message (`torch.LongTensor` of the same shape): Which message each belongs to, from 0; -1 for padding.
-        offset (`torch.LongTensor` of the same shape): Where in its message it stands.
-        first (`torch.LongTensor` of shape `(batch,)`): How many messages the prompt has.
-        numbers (`torch.LongTensor` of shape `(messages,)`): The numbers of the messages, as many as any row has.
-        versions (`torch.LongTensor` of shape `(versions,)`): How many updates each version has heard, from 0 to as
-            many as any row has.
+        message (`torch.LongTensor` of the same shape): The message of each token, from 0; -1 for padding.
+        offset (`torch.LongTensor` of the same shape): The offset of each token in its message.
+        first (`torch.LongTensor` of shape `(batch,)`): Number of messages in the prompt.
+        numbers (`torch.LongTensor` of shape `(messages,)`): The message numbers, up to the maximum of any row.
+        versions (`torch.LongTensor` of shape `(versions,)`): Number of updates that each version has received,
+            from 0 to the maximum of any row.
     """
 
     ids: torch.LongTensor
@@ -43,16 +43,16 @@ class PackedMessages:
         return (self.message[:, None] == self.numbers[:, None]).to(dtype)
 
     def heard(self) -> torch.BoolTensor:
-        """Which messages each version has heard, `(batch, versions, messages)`."""
+        """Which messages each version has received, `(batch, versions, messages)`."""
         return self.numbers < self.messages_by_version()[..., None]
 
     def held(self) -> torch.BoolTensor:
-        """Which tokens are of a message that a version has heard, `(batch, versions, tokens)`."""
+        """Which tokens belong to a message that a version has received, `(batch, versions, tokens)`."""
         heard = self.message[:, None] < self.messages_by_version()[..., None]
         return heard & self.mask[:, None]
 
     def messages_by_version(self) -> torch.LongTensor:
-        """How many messages each version has heard, `(batch, versions)`."""
+        """Number of messages that each version has received, `(batch, versions)`."""
         return self.first[:, None] + self.versions
 
 
@@ -66,10 +66,10 @@ def pack_messages(
     Packs prompts and updates; one of them may be missing.
 
     Args:
-        prompt (`tuple`, *optional*): Prompts `(batch, length)` and their mask, cut into messages as by
+        prompt (`tuple`, *optional*): Prompts `(batch, length)` and their mask, split into messages as by
             [`~messages.split_messages`].
         updates (`tuple`, *optional*): Updates `(batch, updates, length)` in the order of their arrival, and their
-            mask, tokens at the front of each; an update of zeros only is none at all.
+            mask, tokens at the front of each. An update whose mask is all zeros is ignored.
         separator_id (`int`, *optional*): The token that ends a message of a prompt.
         max_length (`int`): Longest message.
 
@@ -99,12 +99,12 @@ def pack_messages(
         parts.append(tuple(part.flatten(1) for part in (ids, mask, message, offset)))
     joined = [torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)]
     if not joined[0].shape[1]:
-        # Nothing at all is one column of padding.
+        # Without any token, use one column of padding.
         joined = [nn.functional.pad(tensor, (0, 1)) for tensor in joined]
     ids, mask, message, offset = joined
     assert first is not None
     n_updates = torch.zeros_like(first) if n_updates is None else n_updates
-    # One read for all sizes: each costs a wait for the device.
+    # Read all sizes at once, since each read waits for the device.
     most = torch.stack([mask.sum(1), first + n_updates, n_updates]).amax(1)
     tokens, n_messages, n_versions = most.tolist()
     place = mask.int().argsort(dim=1, descending=True, stable=True)[:, : max(1, tokens)]
@@ -126,13 +126,13 @@ def pack_apart(mask: torch.BoolTensor) -> tuple[torch.LongTensor, torch.LongTens
 
 
 def reach_mask(offset: torch.LongTensor, width: int) -> torch.BoolTensor:
-    """Whether the token so many places back is of the same message, `(batch, tokens, width)`, the farthest first."""
+    """Whether each of the last `width` tokens is in the same message, `(batch, tokens, width)`, farthest first."""
     return offset[..., None] >= torch.arange(width - 1, -1, -1, device=offset.device)
 
 
 def gather_versions(values: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
-    """Of what is known after each message, `(batch, 1 + messages, ...)`, what each version knows."""
-    # A row with fewer updates than others has fewer versions: it repeats its last one, which no token asks for.
+    """Selects the value of each version from values after each message, `(batch, 1 + messages, ...)`."""
+    # A row with fewer versions than others repeats its last one; no token uses the copies.
     index = messages.messages_by_version().clamp(max=values.shape[1] - 1)
     index = index.reshape(*index.shape, *[1] * (values.dim() - 2)).expand(*index.shape, *values.shape[2:])
     return values.gather(1, index)

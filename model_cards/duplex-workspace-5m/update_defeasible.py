@@ -1,15 +1,15 @@
 """
-The `defeasible` rule: evidence slots as with `validity`, but a doubt counts only as far as the doubter is believed.
+The `defeasible` rule: evidence slots as with `validity`, but each doubt is weighted by the validity of its message.
 
-A message that is itself doubted later takes its doubts back, as in a truth maintenance system (Doyle, "A truth
-maintenance system", 1979): after "ignore that last change" the fact that the change had doubted holds again. With
-p[m, n] the doubt of message m on slot n as a probability, and q[m, j] its mean over the slots of message j,
+If a later message doubts a message, the doubts of the latter are revoked, as in a truth maintenance system (Doyle, "A
+truth maintenance system", 1979): after "ignore that last change", the fact that the change contradicted is valid
+again. With p[m, n] the doubt of message m on slot n as a probability, and q[m, j] its mean over slots of message j,
 
     belief_j = product over later m of (1 - q[m, j] * belief_m)
     validity_n = product over later m of (1 - p[m, n] * belief_m)
 
-computed newest first. The doubts of the last `max_message_distance` messages can be taken back; older ones are final,
-so that the state stays bounded.
+computed newest first. The doubts of the last `max_message_distance` messages can be revoked; older ones are final, so
+the state is bounded.
 """
 
 import torch
@@ -27,8 +27,8 @@ def log_one_minus(share: torch.Tensor) -> torch.Tensor:
 
 class DefeasibleUpdate(ValidityUpdate):
     """
-    Of each slot, `doubts` keeps the logarithm of what is final, and the doubt of each of the last R messages, the
-    newest first.
+    For each slot, `doubts` holds the log-validity after all final doubts, then the doubt of each of the last R
+    messages, newest first.
     """
 
     def __init__(self, config):
@@ -38,8 +38,8 @@ class DefeasibleUpdate(ValidityUpdate):
 
     def _belief(self, ring: torch.Tensor, age: torch.LongTensor, present: torch.BoolTensor) -> torch.Tensor:
         """
-        How far each of the last R messages is believed, from what they doubt, `(batch, slots, R)`, and from how many
-        messages ago each slot was written, from 1: (b, s) -> (b, R), the newest first.
+        The validity of each of the last R messages, `(batch, R)`, newest first. `ring` `(batch, slots, R)` holds their
+        doubts; `age` `(batch, slots)` is the age of each slot in messages, counted from 1.
         """
         own = nn.functional.one_hot((age - 1).clamp(0, self.revisable), self.revisable + 1)[..., :-1]
         own = own.to(ring.dtype) * present[..., None]
@@ -53,7 +53,7 @@ class DefeasibleUpdate(ValidityUpdate):
     def _cast(
         self, doubts: torch.Tensor, doubt: torch.Tensor, age: torch.LongTensor, present: torch.BoolTensor
     ) -> torch.Tensor:
-        """What is kept of the doubts of each slot once a message has cast its own; the oldest becomes final."""
+        """Updates the doubts of each slot after a message casts doubt; the oldest revocable doubt becomes final."""
         final, ring = doubts[..., :1], doubts[..., 1:]
         last = ring[..., -1:] * self._belief(ring, age, present)[:, None, -1:]
         return torch.cat([final + log_one_minus(last), 1 - (-doubt[..., None]).exp(), ring[..., :-1]], dim=-1)
@@ -75,7 +75,7 @@ class DefeasibleUpdate(ValidityUpdate):
         return self._validity(doubts, self._age(version, slot_ids), slot_ids >= 0)
 
     def all_versions(self, slots: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
-        """As [`ValidityUpdate.all_versions`]; since a doubt may be taken back, belief by belief."""
+        """As [`ValidityUpdate.all_versions`], but message by message, since doubts can be revoked."""
         doubt = self._doubts(slots, messages)
         if slots.shape[1] > self.n_slots or messages.numbers.shape[0] > self.revisable:
             return slots, self._believed_after_each(doubt, messages)
@@ -88,8 +88,8 @@ class DefeasibleUpdate(ValidityUpdate):
 
     def _beliefs(self, doubt: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """
-        How far each message is believed at each version, the newest settled first: doubts `(batch, doubter, doubted)`
-        and which messages each version has heard, `(batch, versions, messages)`, to the shape of the latter.
+        The validity of each message at each version, `(batch, versions, messages)`, computed newest first, from doubts
+        `(batch, doubter, doubted)` and the messages received by each version, `(batch, versions, messages)`.
         """
         beliefs = [heard[..., -1]]
         for message in range(doubt.shape[1] - 2, -1, -1):

@@ -1,6 +1,6 @@
 """
-Update rules over latent slots: N learned vectors that read a message by attention, one small class for each way to
-write what was read.
+Update rules over latent slots: N learned vectors that read a message by attention. Each class defines how to write
+what was read.
 """
 
 import torch
@@ -13,7 +13,7 @@ from .workspace import Workspace
 
 
 class LatentSlots(UpdateRule):
-    """What the latent rules share: N learned slots that read a message by attention. Siblings say how they write."""
+    """Base class of the latent rules: N learned slots that read a message by attention. Subclasses define `write`."""
 
     def __init__(self, config):
         super().__init__(config)
@@ -25,7 +25,7 @@ class LatentSlots(UpdateRule):
         self.value = nn.Linear(width, width, bias=False)
 
     def initial(self, batch_size: int) -> Workspace:
-        """The workspace before any message: the learned slots, trusted in full."""
+        """The workspace before any message: the learned slots, with full validity."""
         slots = self.slots.expand(batch_size, -1, -1)
         numbers = torch.arange(self.n_slots, device=slots.device).expand(batch_size, -1)
         return Workspace(
@@ -42,7 +42,7 @@ class LatentSlots(UpdateRule):
         return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
 
     def read(self, slots: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """What each slot takes from a message: (b, n, d), (b, l, d), (b, l) -> (b, n, d)."""
+        """What each slot reads from a message: (b, n, d), (b, l, d), (b, l) -> (b, n, d)."""
         scores = self.query(self.slot_norm(slots)) @ self.key(states).transpose(1, 2) * slots.shape[-1] ** -0.5
         return self.weights(scores, mask[:, None]) @ self.value(states)
 
@@ -66,8 +66,8 @@ class LatentSlots(UpdateRule):
 
     def all_versions(self, states: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        The slots of every version side by side: `versions * n_slots` of them, with a log-validity of zero for a
-        version's own slots and `LOG_ZERO` for the others.
+        The slots of every version side by side: `versions * n_slots` of them, with a log-validity of zero for the
+        slots of the version and `LOG_ZERO` for the others.
         """
         slots = self.slots.expand(states.shape[0], -1, -1).to(states.dtype)
         after_each = [slots]

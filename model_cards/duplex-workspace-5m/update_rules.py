@@ -1,4 +1,4 @@
-"""The update rules by the name that `config.update_type` gives them. A new rule is one file, and one line here."""
+"""The update rules by their name in `config.update_type`. A new rule needs one file, and one line here."""
 
 from .update_defeasible import DefeasibleUpdate
 from .update_latent import GatedUpdate, GRUUpdate, ResidualUpdate, SlotUpdate

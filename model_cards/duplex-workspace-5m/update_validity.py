@@ -1,14 +1,14 @@
 """
 The `validity` rule: evidence slots whose validity later messages revise.
 
-Nothing is pooled: the token states of a message are the slots. What is revised is how far each slot is still believed.
-A message with token states E_i casts doubt on every older slot S_n,
+Nothing is pooled: the token states of a message are the slots. Messages revise only the validity of slots. A message
+with token states E_i casts doubt on every older slot S_n,
 
     log_validity_n -= softplus(logsumexp_i(q(E_i) . k(S_n) / sqrt(d)) + b),
 
-then takes slots of its own, and a generator's cross-attention adds the log-validity to its logits. Since a doubt
-depends on the two messages alone, the doubts of a whole conversation form one matrix, and a cumulative sum over
-messages is the validity at every version: training needs no recurrence.
+then adds its own slots. The generator's cross-attention adds the log-validity to its logits. A doubt depends only on
+two messages, so the doubts of a whole conversation form one matrix, and its negative cumulative sum over messages is
+the log-validity at every version: training needs no recurrence.
 """
 
 import torch
@@ -24,9 +24,9 @@ LARGEST_SCORE = 30.0
 
 
 class ValidityUpdate(UpdateRule):
-    """Slots are the tokens of messages, at most N of them; the least valid go first, among equals the oldest."""
+    """Slots are the tokens of messages, at most N. The least valid are evicted first; among equals, the oldest."""
 
-    remembered = 0  # numbers kept of each slot, beside its validity
+    remembered = 0  # numbers stored per slot in addition to its validity
 
     def __init__(self, config):
         super().__init__(config)
@@ -34,7 +34,7 @@ class ValidityUpdate(UpdateRule):
         self.stride, self.width = config.max_message_length, width
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
-        # How many messages ago a slot was written: "ignore that last change" names nothing else.
+        # The age of a slot in messages: "ignore that last change" refers to nothing else.
         self.distance = nn.Embedding(config.max_message_distance, width)
         self.bias = nn.Parameter(torch.empty(()))
 
@@ -53,12 +53,12 @@ class ValidityUpdate(UpdateRule):
 
     def _doubt(self, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Doubt from the scores of a message's tokens: (..., length, slots) and (..., length, 1) -> (..., slots)."""
-        # A finite filler: the gradient of logsumexp over nothing but infinities would be undefined.
+        # A finite filler: the gradient of logsumexp over infinities only is undefined.
         scores = self._bounded(scores.float()).masked_fill(~mask, torch.finfo(torch.float32).min)
         return nn.functional.softplus(scores.logsumexp(dim=-2) + self.bias.float())
 
     def _bounded(self, scores: torch.Tensor) -> torch.Tensor:
-        # No doubt is ever larger; within this bound sums of exponentials need no care.
+        # The bound keeps sums of exponentials from overflowing.
         return (scores * self.width**-0.5).clamp(max=LARGEST_SCORE)
 
     def _distance_index(self, new: torch.LongTensor, old: torch.LongTensor) -> torch.LongTensor:
@@ -66,8 +66,8 @@ class ValidityUpdate(UpdateRule):
 
     def _most_valid(self, log_validity: torch.Tensor) -> torch.LongTensor:
         """
-        Columns of the N most valid slots, the newest of equals chosen first: (b, s) -> (b, n_slots). They come in
-        their old order, empty ones in front, so that padding leaves no trace.
+        Columns of the N most valid slots, newest first among equals: (b, s) -> (b, n_slots). They keep their order,
+        empty ones first, so padding has no effect.
         """
         size = log_validity.shape[-1]
         newest_first = log_validity.detach().flip(-1).sort(dim=-1, descending=True, stable=True).indices
@@ -78,7 +78,7 @@ class ValidityUpdate(UpdateRule):
     def forward(
         self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor
     ) -> Workspace:
-        """Folds one message into the workspace: it casts doubt on older slots, then takes slots of its own."""
+        """Folds one message into the workspace: it casts doubt on older slots, then adds its own slots."""
         version = workspace.version[:, None]
         distance = self._distance_index(version, workspace.slot_ids // self.stride)
         keys = self.key(workspace.slots) + self.distance(distance)
@@ -112,17 +112,17 @@ class ValidityUpdate(UpdateRule):
         )
 
     def _remember(self, workspace: Workspace, doubt: torch.Tensor, heard: torch.BoolTensor) -> torch.Tensor:
-        """What is kept of the doubts of each slot, once a message has cast its own: here nothing, they are final."""
+        """The doubts to store per slot after a message casts doubt. By default none, since doubts are final."""
         return workspace.doubts
 
     def _believed(
         self, log_validity: torch.Tensor, doubts: torch.Tensor, version: torch.LongTensor, slot_ids: torch.LongTensor
     ) -> torch.Tensor:
-        """How far slots are believed, given the doubts of all messages counted in full: here just so far."""
+        """The log-validity of slots, given the one with all doubts in full: the same, by default."""
         return log_validity
 
     def all_versions(self, slots: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
-        """How far the slots of all messages are trusted at every version; the slots are the tokens of the messages."""
+        """The log-validity of the slots of all messages at every version; the slots are the tokens of the messages."""
         doubt = self._doubts(slots, messages)
         if slots.shape[1] > self.n_slots:
             return slots, self._believed_after_each(doubt, messages)
@@ -130,10 +130,10 @@ class ValidityUpdate(UpdateRule):
         return slots, log_validity.masked_fill(~messages.held(), LOG_ZERO)
 
     def _doubts(self, slots: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
-        """The doubt that each message casts on each older slot, `(batch, messages, slots)`; none on the others."""
+        """The doubt that each message casts on each older slot, `(batch, messages, slots)`; 0 on others."""
         members = messages.members(torch.float32)
         queries, keys = self.query(slots), self.key(slots)
-        # Scores of every token against every slot, and against the distance between their messages.
+        # Scores of every token against every slot, and against the distance of their messages.
         age = self._distance_index(messages.message[..., None], messages.numbers)
         by_age = (queries @ self.distance.weight.to(queries.dtype).T).gather(-1, age.expand(*queries.shape[:2], -1))
         scores = queries @ keys.transpose(1, 2)
@@ -146,8 +146,8 @@ class ValidityUpdate(UpdateRule):
     @torch.compiler.disable
     def _believed_after_each(self, doubt: torch.Tensor, messages: PackedMessages) -> torch.Tensor:
         """
-        How far slots are believed at each version where there are more than a workspace holds: message after message,
-        since what was dropped does not come back. (b, messages, slots) -> (b, versions, slots)
+        The log-validity of slots at each version if there are more slots than a workspace holds. Computed message by
+        message, since evicted slots do not return. (b, messages, slots) -> (b, versions, slots)
         """
         numbers = messages.numbers[:, None]
         written = (messages.message[:, None] <= numbers) & messages.mask[:, None]
@@ -156,13 +156,13 @@ class ValidityUpdate(UpdateRule):
         return gather_versions(log_validity, messages).clamp(min=LOG_ZERO)
 
     def _forget(self, log_validity: torch.Tensor) -> torch.Tensor:
-        """Drops, version after version, what a workspace of N slots would have: (b, versions, s) -> the same."""
+        """Evicts what a workspace of N slots would evict, version by version: (b, versions, s) -> the same."""
         kept = torch.ones_like(log_validity[:, 0], dtype=torch.bool)
         versions = []
         for version in log_validity.unbind(dim=1):
             version = version.masked_fill(~kept, -torch.inf)
             chosen = torch.zeros_like(kept).scatter(1, self._most_valid(version), True)
-            # A slot that is not yet written is no loser.
+            # Unwritten slots are never evicted.
             kept = kept & (chosen | version.isneginf())
             versions.append(version.masked_fill(~chosen, -torch.inf))
         return torch.stack(versions, dim=1)

@@ -7,7 +7,8 @@ import torch
 from tiny_models import BOS, GENERATORS, KINDS, RULES, SEP, AtOnce, Schedule, greedy, tiny_model, words
 
 from hf_duplex import DuplexCache
-from hf_duplex.modeling.cache import GrowingLayer
+from hf_duplex.modeling.cache import SPARE, GrowingLayer
+from hf_duplex.modeling.cache import grown as appended
 
 
 PROMPTS = torch.tensor([[5, 6, SEP, 7, 8], [9, SEP, 10, 11, 12]])
@@ -293,3 +294,15 @@ def test_a_gradient_flows_through_a_cache(name):
     weight = model.lm_head.weight
     gradients = [torch.autograd.grad(logits.sum(), weight)[0] for logits in (last.logits, whole.logits[:, 4:])]
     torch.testing.assert_close(*gradients, atol=1e-3, rtol=1e-3)
+
+
+def test_a_stream_that_grows_is_written_in_place():
+    """Only when its free columns are used up are its keys and values copied."""
+    with torch.no_grad():
+        pair, places = None, []
+        for number in range(3 * SPARE):
+            new = torch.full((1, 2, 1, 4), float(number))
+            pair = appended(pair, new, new)
+            places.append(pair[0].data_ptr())
+    assert len(set(places)) <= 4
+    assert pair[0][0, 0, :, 0].tolist() == list(range(3 * SPARE))

@@ -1,1 +1,1 @@
-"""What is measured: revision, natural English, fidelity, speed, many sessions, killed processes, one conversation."""
+"""Benchmarks: revision, natural English, fidelity, speed, many sessions, killed processes, one conversation."""

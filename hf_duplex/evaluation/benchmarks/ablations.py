@@ -1,11 +1,11 @@
 """
-What each part of a model is worth: variants listed in a YAML file, each held against the intact model on the same
-samples.
+The contribution of each part of a model: variants listed in a YAML file, each compared with the intact model on the
+same samples.
 
     hf-duplex bench ablations examples/configs/ablations.yaml --out runs/ablations
 
-A variant is a model that is there already, or one that is trained first; an interrupted run goes on from what is done.
-Destructive controls have to hurt: where one does not, the instrument does not measure what it says.
+A variant is an existing model, or one that is trained first; an interrupted run is resumed. Destructive controls must
+lower the score: if one does not, the benchmark does not measure what it claims to.
 """
 
 import json
@@ -30,18 +30,18 @@ from ..reporting.tables import ablation_table, metrics_table
 
 FORMAT = 2
 CONTROLS = "controls"
-"""The group whose variants have to hurt."""
+"""The group whose variants must lower the score."""
 
 SIGNIFICANT = 0.05
 MODES = ("deaf", "frozen", "restart", "shuffled", "late", "noise", "permuted", "relocated")
 AT_LOAD = ("n_slots", "max_message_length", "message_separator_token_id", "sliding_window")
-"""Fields of a configuration that no weight depends on (with `validity`), so that they can differ from training."""
+"""Configuration fields that no weight depends on (with `validity`), so that they may differ from training."""
 
 Evaluate = Callable[[str, dict[str, Any]], Sequence[Case]]
-"""Plays the samples to the contestant `PATH` or `PATH@MODE`, fields of its configuration changed: `(spec, config)`."""
+"""Runs the samples on the contestant `PATH` or `PATH@MODE` with changed configuration fields: `(spec, config)`."""
 
 Train = Callable[[Path, Path], None]
-"""Trains what a configuration file says into a folder, going on from a checkpoint in it: `(config, folder)`."""
+"""Trains a configuration file into a folder, resuming from a checkpoint in it: `(config, folder)`."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Variant:
 
     Args:
         name (`str`): Its name in table and figure.
-        group (`str`): What it is a variant in; those of `controls` have to hurt.
+        group (`str`): The part that it varies; those of `controls` must lower the score.
         model (`str` or `list[str]`, *optional*): A model folder, a Hub name, or the name of another variant; a list
             holds one for each training seed.
         train (`dict`, *optional*): Fields of `hf-duplex train` that differ from the base configuration.
-        mode (`str`, *optional*): How the model is played: one of `MODES`.
+        mode (`str`, *optional*): How the model is run: one of `MODES`.
         config (`dict`, *optional*): Fields of its configuration that differ when it is loaded: some of `AT_LOAD`.
-        against (`str`, *optional*): The variant that it is held against; the reference if it is not given.
-        metric (`str`, *optional*, defaults to `"revision_accuracy"`): The metric in which it is.
-        note (`str`, *optional*): What the reader of the table has to know.
-        open (`str`, *optional*): Why it cannot be run: it stands in the table with that reason.
+        against (`str`, *optional*): The variant that it is compared with; by default the reference.
+        metric (`str`, *optional*, defaults to `"revision_accuracy"`): The metric of the comparison.
+        note (`str`, *optional*): A note for the reader of the table.
+        open (`str`, *optional*): Why it cannot be run: the table lists it with that reason.
     """
 
     name: str
@@ -104,17 +104,17 @@ class Variant:
 
     @property
     def slug(self) -> str:
-        """Its name as that of a file."""
+        """Its name as a file name."""
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
 
 @dataclass(frozen=True)
 class Plan:
     """
-    What an ablation runs.
+    The plan of an ablation.
 
     Args:
-        reference (`str`): The variant that the others are held against.
+        reference (`str`): The variant that the others are compared with.
         variants (`tuple[Variant, ...]`): In the order of the table.
         base (`dict`, *optional*): The training configuration that `train` of a variant differs from.
         seeds (`tuple[int, ...]`, *optional*): Training seeds: each trained variant is trained with each of them.
@@ -148,7 +148,7 @@ class Plan:
                     )
 
     def trained(self, name: str) -> Variant | None:
-        """The variant of that name, if it is one that is trained."""
+        """The variant of that name, if it is to be trained."""
         return next((variant for variant in self.variants if variant.name == name and variant.train is not None), None)
 
 
@@ -174,11 +174,11 @@ def _read_yaml(path: Path, where: str) -> Any:
 
 def read_plan(path: str | Path) -> Plan:
     """
-    Reads an ablation: `reference`, `variants` (see [`Variant`]), and where some are trained `base`, a configuration of
-    `hf-duplex train` beside the file, `train`, fields that differ from it for all, and `seeds`.
+    Reads an ablation: `reference`, `variants` (see [`Variant`]), and if some are trained: `base`, a configuration of
+    `hf-duplex train` in the same folder, `train`, fields that differ from it for all, and `seeds`.
 
     Raises:
-        ValueError: The file is missing or says something that cannot be done; the message names it.
+        ValueError: The file is missing or not valid; the message names the error.
     """
     path = Path(path)
     settings = _mapping(
@@ -207,14 +207,14 @@ def read_plan(path: str | Path) -> Plan:
 
 
 def train_model(config: Path, folder: Path) -> None:
-    """Trains a variant, going on from its last checkpoint."""
+    """Trains a variant, resuming from its last checkpoint."""
     from ...training.train import main
 
     main([str(config), "--output_dir", str(folder)])
 
 
 class Trainings:
-    """The models that variants are trained into, under one folder: which there are to be, and which are there."""
+    """The trained models of variants, in one folder: the required ones, and the existing ones."""
 
     def __init__(self, plan: Plan, folder: Path):
         self.plan, self.folder = plan, folder
@@ -229,7 +229,7 @@ class Trainings:
 
     @staticmethod
     def config(folder: Path) -> Path:
-        """The configuration file beside a run."""
+        """The configuration file next to a run."""
         return folder.with_name(f"{folder.name}.yaml")
 
     @staticmethod
@@ -239,7 +239,7 @@ class Trainings:
     def check(self) -> None:
         """
         Raises:
-            ValueError: A variant cannot be trained as it says, or was trained otherwise before.
+            ValueError: A variant cannot be trained as specified, or was trained differently before.
         """
         for variant in self.plan.variants:
             if variant.train is None:
@@ -272,7 +272,7 @@ class Trainings:
                 ) from error
 
     def finish(self, variant: Variant, train: Train) -> None:
-        """Trains what is not there yet."""
+        """Trains the missing models."""
         for folder, settings in self.runs(variant).items():
             if not self.finished(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -298,7 +298,7 @@ def _read_cases(path: Path) -> list[list[Case]]:
 
 
 def _write_cases(runs: Sequence[Sequence[Case]], path: Path) -> None:
-    """A case a line, with the number of its training run, in one move."""
+    """Writes one case per line, with the number of its training run, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"run": run, **case}) + "\n" for run, cases in enumerate(runs) for case in cases]
     unfinished = path.with_name(f".{path.name}.part")
@@ -311,7 +311,7 @@ def _earlier(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     The rows of an earlier run in the same folder.
 
     Raises:
-        ValueError: What lies there was measured otherwise.
+        ValueError: The existing results have other settings.
     """
     if not path.is_file():
         return {}
@@ -336,22 +336,22 @@ def run_ablations(
     progress: bool = True,
 ) -> dict[str, Any]:
     """
-    Trains what is to be trained, measures every variant, and writes `ablations.json`, `ablations.md` and
-    `ablations.png`. Results are kept after each variant; what is there is neither trained nor measured again.
+    Trains the missing models, measures every variant, and writes `ablations.json`, `ablations.md` and `ablations.png`.
+    Results are saved after each variant; existing ones are neither trained nor measured again.
 
     Args:
         plan (`Plan`): See [`read_plan`].
         out (`str` or `Path`): The folder for results, `cases`, and trained `models`.
-        evaluate (`Evaluate`): Plays the samples to a contestant, and returns its cases.
-        settings (`Mapping`, *optional*): What `evaluate` measures (samples, splits, seed), for the results file.
+        evaluate (`Evaluate`): Runs the samples on a contestant, and returns its cases.
+        settings (`Mapping`, *optional*): The settings of `evaluate` (samples, splits, seed), for the results file.
         train (`Train`, *optional*): Trains a configuration into a folder.
         seed (`int`, *optional*, defaults to 0): Of intervals and tests.
-        progress (`bool`, *optional*, defaults to `True`): Whether to say what is under way, on standard error.
+        progress (`bool`, *optional*, defaults to `True`): Whether to report progress, on standard error.
 
     Returns:
-        `variants`, each with `status`, `metrics`, `difference` and, for a control, `hurts`; `models`, in which the
-        same metrics stand apart by split, family, kind, number and place of updates; `failures`: what makes the whole
-        run a failure, named: variants that could not be measured, and controls that do not hurt.
+        `variants`, each with `status`, `metrics`, `difference` and, for a control, `hurts`; `models`, the same metrics
+        by split, family, kind, number and place of updates; `failures`, the names of variants that could not be
+        measured, and of controls that do not lower the score: with any of them the whole run fails.
 
     Raises:
         ValueError: The plan cannot be run as it is, or `out` holds something else. Nothing was changed then.
@@ -387,7 +387,7 @@ def run_ablations(
             runs = cases[variant.name]
             row["metrics"] = figures(runs, seed)
             results["models"][variant.name] = {"splits": _by_split(runs, seed)}
-        # What an earlier run measured and this one has not come to yet is kept.
+        # Results of an earlier run that this one has not reached yet are kept.
         kept = {name: old for name, old in earlier.items() if name not in results["variants"]}
         write_json({**results, "variants": {**results["variants"], **kept}}, out / "ablations.json")
     _compare(plan, results, cases, seed)
@@ -408,7 +408,7 @@ def _measure(
     out: Path,
     cases: dict[str, list[list[Case]]],
 ) -> dict[str, Any]:
-    """The row of a variant without its figures; its cases go into `cases`."""
+    """The row of a variant without its figures; its cases are added to `cases`."""
     row: dict[str, Any] = {"group": variant.group, "note": variant.note, "metric": variant.metric}
     if variant.open is not None:
         return {**row, "status": f"not run: {variant.open}"}
@@ -438,7 +438,7 @@ def _by_split(runs: Sequence[Sequence[Case]], seed: int) -> dict[str, Any]:
 
 
 def _compare(plan: Plan, results: dict[str, Any], cases: Mapping[str, list[list[Case]]], seed: int) -> None:
-    """Holds every variant against another, corrects for their number, and names what failed."""
+    """Compares every variant with its reference, corrects for multiple tests, and names failures."""
     rows, failures = results["variants"], results["failures"]
     for variant in plan.variants:
         row = rows[variant.name]
@@ -479,7 +479,7 @@ def _why(row: Mapping[str, Any]) -> str:
 
 
 def _report(plan: Plan, results: Mapping[str, Any]) -> str:
-    """The table of all variants, what failed, and the reference apart by family, kind, number and place of updates."""
+    """The table of all variants, the failures, and the reference by family, kind, number and place of updates."""
     parts = [f"# Ablations\n\n`{results['command']}`\n\n{ablation_table(results)}\n"]
     if results["failures"]:
         parts.append("Failed:\n\n" + "\n".join(f"- {failure}" for failure in results["failures"]) + "\n")

@@ -1,9 +1,9 @@
 """
-Cases: the score of one transcript each, kept as lines of JSON as soon as they are known.
+Cases: each is the score of one transcript, saved at once as a line of JSON.
 
-A case is all that statistics see: who spoke (`model`), which sample (`split`, `seed`, `index`) of which `family` with
-which `updates`, `kinds` and `places`, and what was counted (`counts`, `latencies`, `milliseconds`). The text stays
-with it, so that it can be judged again.
+A case is the only input of statistics: the `model`, the sample (`split`, `seed`, `index`) with its `family`,
+`updates`, `kinds` and `places`, and the results (`counts`, `latencies`, `milliseconds`). It includes the text, so that
+it can be judged again.
 """
 
 import json
@@ -22,7 +22,7 @@ from .conversation import Transcript
 Case = dict[str, Any]
 
 FORMAT = 2
-"""Of results and cases; files of another one are refused."""
+"""Format version of results and cases; files of another one are rejected."""
 
 _TOKEN = re.compile(rf"{END}|\w+|[^\w\s]")
 
@@ -35,12 +35,12 @@ def token_places(text: str) -> list[int]:
 
 def score(sample: Sample, transcript: Transcript, model: str = "") -> Case:
     """
-    The case of a transcript. It depends on what was said and when, not on who said it.
+    The case of a transcript. It depends on the text and the places of updates, not on the model.
 
     Args:
-        sample (`Sample`): What was played.
-        transcript (`Transcript`): What came of it.
-        model (`str`, *optional*): Whose it is.
+        sample (`Sample`): The sample.
+        transcript (`Transcript`): Its transcript.
+        model (`str`, *optional*): The name of the model.
 
     Raises:
         ValueError: The transcript does not belong to the sample.
@@ -66,12 +66,12 @@ def score(sample: Sample, transcript: Transcript, model: str = "") -> Case:
 
 class CaseFile:
     """
-    Cases on disk, a line each behind a first line of settings. What is there already is read, so that an interrupted
-    run goes on; a line that was cut short is dropped.
+    Cases on disk, one per line after a first line of settings. Existing cases are read, so that an interrupted run is
+    resumed; an incomplete line is dropped.
 
     Args:
-        path (`str` or `Path`, *optional*): Where; nowhere if it is not given.
-        settings (`dict`): What the cases depend on, other than model and sample.
+        path (`str` or `Path`, *optional*): The file; by default cases are kept in memory only.
+        settings (`dict`): What the cases depend on, except model and sample.
 
     Raises:
         ValueError: The file holds cases of other settings or of another version.
@@ -108,7 +108,7 @@ class CaseFile:
     def check_spec(self, model: str, spec: str) -> None:
         """
         Raises:
-            ValueError: Under this name lie cases of another model.
+            ValueError: There are cases of another model with this name.
         """
         others = {case.get("spec", spec) for case in self.cases.values() if case["model"] == model} - {spec}
         if others:
@@ -118,7 +118,7 @@ class CaseFile:
             )
 
     def add(self, cases: Sequence[Case]) -> None:
-        """Keeps cases, and writes them down at once."""
+        """Adds cases, and writes them to disk at once."""
         for case in cases:
             self._keep(case)
         if self.path is not None:

@@ -1,4 +1,4 @@
-"""Free-running conversations: samples played to a model in batches, each row hearing its own updates as it speaks."""
+"""Free-running conversations: a model gets samples in batches, and each row receives its own updates as it emits."""
 
 import time
 from collections import deque
@@ -17,21 +17,21 @@ from ...data.encoding import EncodedSample, encode_sample
 from ...modeling import Interrupt
 
 
-# The share of a batch that must be over before the others go on without it: to stop costs a copy of the cache.
+# The share of rows that must have ended before the others continue without them: a stop costs a copy of the cache.
 MANY = 1 / 4
 
 
 @dataclass
 class Transcript:
     """
-    What a model said in one conversation.
+    What a model emitted in one conversation.
 
     Attributes:
-        tokens (`list[int]`): All that was emitted, without the start token.
+        tokens (`list[int]`): All emitted tokens, without the start token.
         text (`str`): The same, end tokens spelt out.
-        heard_at (`list[int]`): For each update, the length of the text when it was heard.
+        heard_at (`list[int]`): For each update, the length of the text when it was received.
         ended (`bool`): Whether the model stopped by itself.
-        heard_after (`list[int]`): For each update, how many tokens had been emitted when it was heard.
+        heard_after (`list[int]`): For each update, how many tokens had been emitted when it was received.
         milliseconds (`list[float]`): For each update, from handing it over to the next token, of the whole batch.
     """
 
@@ -50,10 +50,10 @@ class Row:
 
     Attributes:
         waiting (`deque[tuple[float, list[int]]]`): The updates to come, as (position, ids).
-        tokens (`list[int]`): What was said so far.
-        heard_after (`list[int]`): After how many tokens each update came.
+        tokens (`list[int]`): The tokens emitted so far.
+        heard_after (`list[int]`): After how many tokens each update arrived.
         milliseconds (`list[float]`): How long each took.
-        since (`int`, *optional*): The column at which it began to speak; None where it has ended.
+        since (`int`, *optional*): The column at which it began to emit; None where it has ended.
     """
 
     waiting: deque[tuple[float, list[int]]]
@@ -65,17 +65,17 @@ class Row:
 
 class Schedule:
     """
-    An `interrupt_callback` that plays each row's updates to it, and knows when a row has ended. An update comes once
-    as many tokens were emitted as before it in the sample. One that comes after the end in the sample, or whose row
-    has ended, is what the next schedule begins with.
+    An `interrupt_callback` that sends each row its updates, and detects when a row has ended. An update arrives once
+    the row has emitted as many tokens as precede it in the sample. An update that comes after the end in the sample,
+    or whose row has ended, is left for the start of the next schedule.
 
     Args:
         rows (`Sequence[Row]`): The rows of the batch.
-        pad (`int`): What fills up rows that have ended, and is never emitted.
+        pad (`int`): The token that pads rows that have ended, and is never emitted.
         ends (`Sequence[int]`): The tokens that end a row.
-        max_new_tokens (`int`): After so many tokens a row is stopped, each time it speaks.
-        reached (`Callable[[list[int]], float]`, *optional*): How far a row has come, from its tokens and the start
-            token before them; their number where it is not given.
+        max_new_tokens (`int`): A row is stopped after this many tokens, counted anew each time it emits.
+        reached (`Callable[[list[int]], float]`, *optional*): Progress of a row, from its tokens and the start token
+            before them; by default their number.
         renew (`bool`, *optional*, defaults to `False`): Count `max_new_tokens` from the last update on.
     """
 
@@ -94,14 +94,14 @@ class Schedule:
         self.time = 0.0
 
     def note_time(self) -> None:
-        """The next token is out: that is how long the updates took that were handed over last."""
+        """Called when the next token is emitted: records how long the last updates took."""
         now = time.perf_counter()
         for row in self.handed_over:
             row.milliseconds.append((now - self.time) * 1000)
         self.handed_over, self.time = [], now
 
     def over(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
-        """Which rows have ended, or have said as much as they may: `(rows,)`."""
+        """Which rows have ended, or reached `max_new_tokens`: `(rows,)`."""
         columns, device = input_ids.shape[1], input_ids.device
         since = torch.tensor([columns if row.since is None else row.since for row in self.rows], device=device)
         said = torch.arange(columns, device=device) >= since[:, None]
@@ -109,7 +109,7 @@ class Schedule:
         return ended.any(1) | (columns - since >= self.max_new_tokens)
 
     def stop(self, input_ids: torch.LongTensor, scores: torch.Tensor | None = None, **kwargs: Any) -> torch.BoolTensor:
-        """A stopping criterion: once so many rows are over that it is worth going on without them, all stop."""
+        """A stopping criterion: stops all rows once enough have ended that it pays to continue without them."""
         over = self.over(input_ids)
         return over | (over.sum() >= MANY * len(over))
 
@@ -121,7 +121,7 @@ class Schedule:
             now: list[list[int]] = []
             wakes, listens = row.since is None, not over[index] and columns[index][-1] not in (self.pad, *self.ends)
             if row.waiting and (wakes or listens):
-                # Padding behind a row that ended before its neighbours was not said.
+                # Padding after a row that ended before the others was not emitted.
                 tokens = [token for token in columns[index] if token != self.pad]
                 until = row.waiting[0][0] if wakes else self.reached(tokens)
                 while row.waiting and row.waiting[0][0] <= until:
@@ -147,16 +147,15 @@ def play_rows(
     **arguments: Any,
 ) -> None:
     """
-    Plays a batch of conversations to a model, greedily and free-running, and fills in its rows.
+    Runs a batch of conversations on a model, greedily and free-running, and fills in its rows.
 
     Args:
-        model (`PreTrainedModel`): Any model that keeps the contract.
+        model (`PreTrainedModel`): Any model that implements the contract.
         rows (`Sequence[Row]`): The conversations.
         prompts (`Sequence[list[int]]`): Their prompts.
         pad, ends, max_new_tokens, reached, renew: As in [`Schedule`].
-        starts (`Sequence[int]`, *optional*): The token that each emitted stream begins with; the model's own if they
-            are not given.
-        arguments: More of them for `generate`.
+        starts (`Sequence[int]`, *optional*): The first token of each emitted stream; by default the model's own.
+        arguments: Further arguments of `generate`.
     """
     longest = max(map(len, prompts))
     prompt_ids = torch.tensor([prompt + [pad] * (longest - len(prompt)) for prompt in prompts], device=model.device)
@@ -185,7 +184,7 @@ def play_rows(
         for index, sequence, ended in zip(here, output.sequences.tolist(), over, strict=True):
             rows[index].tokens = [token for token in sequence[1:] if token != pad]
             rows[index].since = None if ended else rows[index].since
-        # Who still speaks goes on, and who is still to hear something after its end is woken beside them.
+        # Unfinished rows continue; ended rows that still have updates are resumed in the same batch.
         kept = [at for at, index in enumerate(here) if rows[index].waiting or rows[index].since is not None]
         here = [here[at] for at in kept]
         if here:
@@ -195,7 +194,7 @@ def play_rows(
 
 
 def _row(encoded: EncodedSample, eos: int) -> Row:
-    """A sample's updates; one behind its end comes after the end here too, however long the model speaks."""
+    """A sample's updates; one that comes after the end in the sample comes after the end here too."""
     end = encoded["input_ids"].index(eos)
     positions = [position if position <= end else float("inf") for position in encoded["update_positions"]]
     return Row(deque(zip(positions, encoded["update_ids"], strict=True)))
@@ -205,14 +204,14 @@ def converse(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_new_tokens: int = 400
 ) -> list[Transcript]:
     """
-    Plays a batch of samples to one of the generators from scratch: nothing of the emitted text is given.
+    Runs a batch of samples on one of the generators from scratch: nothing of the emitted text is given.
 
     Args:
         model (`PreTrainedModel`): The model.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
         samples (`Sequence[Sample]`): The conversations.
-        max_new_tokens (`int`, *optional*, defaults to 400): After this many tokens a row is stopped, each time it
-            speaks.
+        max_new_tokens (`int`, *optional*, defaults to 400): A row is stopped after this many tokens, counted anew each
+            time it emits.
     """
     pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
     encoded = [encode_sample(tokenizer, sample) for sample in samples]
@@ -246,8 +245,8 @@ def converse_in_chat(
 
 def unused_token(tokenizer: PreTrainedTokenizerBase, used: Iterable[int]) -> int:
     """
-    A token to fill up rows with that are told from their text by it: many a chat model pads with what ends a turn. It
-    is the padding token or another control token, where one is not among `used`, else the last of the vocabulary.
+    A padding token that is distinct from all emitted ones: many chat models pad with their end-of-turn token. It is
+    the padding token or another control token, where one is not among `used`, else the last of the vocabulary.
     """
     used = set(used)
     candidates = [tokenizer.pad_token_id, *sorted(tokenizer.all_special_ids), *range(len(tokenizer) - 1, 0, -1)]
@@ -264,7 +263,7 @@ def decode_turns(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], eos:
 
 
 def transcript_of(row: Row, decode: Callable[[list[int]], str]) -> Transcript:
-    """What became of a row, `decode` giving the text of tokens."""
+    """The transcript of a row; `decode` gives the text of tokens."""
     text = decode(row.tokens)
     heard_at = [len(decode(row.tokens[:after])) for after in row.heard_after]
     return Transcript(row.tokens, text, heard_at, text.endswith(END), row.heard_after, row.milliseconds)

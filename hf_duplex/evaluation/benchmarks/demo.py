@@ -1,8 +1,8 @@
 """
-The demo: scenes played live, once to a model that listens and once to one that has to be restarted.
+The demo: scenes run live, once on a duplex model and once on a model that has to be restarted.
 
-The first is a duplex adapter and the second its untouched base, or they are a workspace and a baseline from scratch.
-Everything is generated and measured while it runs. Both models play in one process, one after the other.
+The two are a duplex adapter and its unchanged base, or a workspace and a baseline from scratch. Everything is
+generated and measured while it runs. Both models run in one process, one after the other.
 """
 
 import statistics
@@ -32,15 +32,15 @@ from ..metrics.verdict import Verdict, judge, with_ends
 from .scenes import Scene
 
 
-# A single measurement says little: each is repeated so many times, of a pretrained model less often.
+# Each measurement is repeated this many times, fewer for a pretrained model.
 REPLAYS = 10
 PRETRAINED_REPLAYS = 4
 
 
 class Restart(LiveText):
     """
-    What everyone does today: the corrections are glued to the prompt, and a fresh `generate` reads it all from the
-    first token in one go. The order is that of the baseline's training: prompt, start token, updates.
+    The usual method without a duplex model: the updates are appended to the prompt, and a fresh `generate` reads
+    everything from the first token. The order is that of the baseline's training: prompt, start token, updates.
     """
 
     def __init__(self, model: Any, tokenizer: Any, prompt: str, updates: Sequence[str], **arguments: Any):
@@ -58,19 +58,19 @@ class Restart(LiveText):
 
     @property
     def read_again(self) -> int:
-        """Those among them that it had read before it was stopped: all but the newest update."""
+        """The part of them that it had read before it was stopped: all but the newest update."""
         return self.read - len(self.updates[-1])
 
 
 class BaseAnswer(BaseStreamer):
     """
-    What everyone does today with a pretrained model: prompt and updates are one turn of the user, and a fresh
-    `generate` of the untouched base reads it all and answers.
+    The usual method with a pretrained model: prompt and updates form one user turn, and a fresh `generate` of the
+    unchanged base reads everything and answers.
 
     Args:
         base, tokenizer: Any causal language model of transformers, and its tokenizer.
-        prompt (`str`): What is said first.
-        updates (`Sequence[str]`, *optional*): All that was said until now.
+        prompt (`str`): The prompt.
+        updates (`Sequence[str]`, *optional*): All updates so far.
         on_token (`Callable[[], None]`, *optional*): Called after each token.
         max_new_tokens (`int`, *optional*, defaults to 300): Longest answer.
     """
@@ -114,7 +114,7 @@ class BaseAnswer(BaseStreamer):
     def put(self, value: torch.Tensor) -> None:
         now = time.perf_counter()
         if self._given:
-            # `generate` hands over what it was given before what is new.
+            # `generate` passes its input to the streamer before new tokens.
             self._given = False
             return
         if not self.tokens:
@@ -134,16 +134,14 @@ class BaseAnswer(BaseStreamer):
 @dataclass
 class Play:
     """
-    A scene under way.
+    A running scene.
 
     Attributes:
-        scene (`Scene`): What is played.
-        listening (`LiveText`): The text of the model that listens.
-        stopped (`list[LiveText or BaseAnswer]`): What the other said and threw away, one text for each update.
-        restarts (`list[Restart or BaseAnswer]`): What it began anew, one text for each update; the last one is its
-            answer.
-        medians (`list[tuple[float, float]]`): Milliseconds from each update to the next token, listening and
-            restarted.
+        scene (`Scene`): The scene.
+        listening (`LiveText`): The text of the duplex model.
+        stopped (`list[LiveText or BaseAnswer]`): The discarded texts of the other model, one for each update.
+        restarts (`list[Restart or BaseAnswer]`): Its restarted texts, one for each update; the last one is its answer.
+        medians (`list[tuple[float, float]]`): Milliseconds from each update to the next token, duplex and restarted.
     """
 
     scene: Scene
@@ -158,8 +156,8 @@ class Play:
         return is_from_scratch(self.listening.model)
 
     def verdict(self) -> Verdict | Ruling | None:
-        """What is right and wrong in the text that listens: by the rule of the scene, held against what was emitted
-        after the last update, or by an independent listener; None if nobody can tell."""
+        """The verdict on the duplex text: by the rule of the scene, applied to the text after the last update, or by
+        an independent oracle; None if neither applies."""
         if self.scene.must:
             text = self.listening
             after = text.heard[-1].after if text.heard else 0
@@ -167,15 +165,15 @@ class Play:
         return judge(self.scene.prompt, [update.text for update in self.scene.updates], *with_ends(self.listening))
 
     def restart_verdict(self) -> Verdict | Ruling | None:
-        """The same for the restarted one, whose last text is its answer, begun after the last update. An independent
-        listener tells what it said wrongly before that one too, though it was thrown away."""
+        """The verdict on the restarted text, whose last part, begun after the last update, is its answer. An
+        independent oracle also reports wrong claims in the discarded parts."""
         if self.scene.must:
             return rule(self.restarts[-1].text, self.scene.must, self.scene.must_not)
-        # A text that was begun anew had heard all updates so far before its first word.
+        # A restarted text had read all updates so far before its first word.
         told = [update.text for update in self.scene.updates]
         texts = enumerate(with_ends(text)[0] for text in (*self.stopped, self.restarts[-1]))
         verdicts = [judge(self.scene.prompt, told[:number], said, [0] * number) for number, said in texts]
-        # Whether anybody can tell depends on the prompt, which is the same for all of them.
+        # Whether there is a verdict depends on the prompt, which is the same for all of them.
         found = [verdict for verdict in verdicts if verdict is not None]
         if not found:
             return None
@@ -183,7 +181,7 @@ class Play:
         return final._replace(slips=[slip for verdict in before for slip in verdict.wrong] + final.slips)
 
     def update_ms(self, number: int) -> float:
-        """Milliseconds from an update to the workspace's next token: the median once there is one, else as seen."""
+        """Milliseconds from an update to the workspace's next token: the median if there is one."""
         return self.medians[number][0] if self.medians else self.listening.heard[number].ms
 
     def restart_ms(self, number: int) -> float:
@@ -193,7 +191,7 @@ class Play:
 
 @dataclass
 class Stage:
-    """The two models, and what goes with them: a duplex adapter and its base, or a workspace and a baseline."""
+    """The two models with their tokenizers: a duplex adapter and its base, or a workspace and a baseline."""
 
     workspace: Any
     workspace_tokenizer: Any
@@ -212,7 +210,7 @@ class Stage:
         return REPLAYS if self.from_scratch else PRETRAINED_REPLAYS
 
     def restart(self, prompt: str, updates: Sequence[str], **arguments: Any) -> Any:
-        """The text of the model that does not listen, told all updates so far before its first token."""
+        """The text of the restarted model, which reads all updates so far before its first token."""
         if not self.from_scratch:
             return BaseAnswer(self.baseline, self.baseline_tokenizer, prompt, updates, **arguments)
         if not updates:
@@ -220,7 +218,7 @@ class Stage:
         return Restart(self.baseline, self.baseline_tokenizer, prompt, updates, **arguments)
 
     def play(self, scene: Scene, watch: Callable[[Play], None] = lambda play: None) -> Play:
-        """Plays a scene to both models; `watch` is called after every token."""
+        """Runs a scene on both models; `watch` is called after every token."""
         due = list(scene.updates)
 
         def tell_in_time(said: int) -> None:
@@ -246,13 +244,13 @@ class Stage:
         return play
 
     def _check(self, scene: Scene) -> None:
-        """Finds unusable updates before the first token."""
+        """Rejects unusable updates before the first token."""
         trial = LiveText(self.workspace, self.workspace_tokenizer, scene.prompt)
         for update in scene.updates:
             trial.tell(update.text)
 
     def _restart_for_each_update(self, play: Play, watch: Callable[[Play], None]) -> None:
-        """The baseline's part: it speaks until an update comes, is stopped, and starts from the beginning."""
+        """Runs the baseline: it emits until an update arrives, is stopped, and restarts from the beginning."""
         scene = play.scene
         arguments: dict[str, Any] = {"on_token": lambda: watch(play), "max_new_tokens": self.max_new_tokens}
         text, last = self.restart(scene.prompt, [], **arguments), 0
@@ -268,7 +266,7 @@ class Stage:
         text.run()
 
     def _measure(self, play: Play, number: int) -> tuple[float, float]:
-        """Medians of an update's milliseconds, seen once and replayed, the models taking turns."""
+        """Medians of an update's milliseconds over the live run and replays; the models alternate."""
         updates = [update.text for update in play.scene.updates[: number + 1]]
         heard, begun = [play.listening.heard[number].ms], [play.restarts[number].first_token_ms]
         for _ in range(self.replays):
@@ -279,18 +277,18 @@ class Stage:
         return statistics.median(heard), statistics.median(begun)
 
     def warm_up(self, scene: Scene) -> None:
-        """Plays a scene for nobody, so that the first one to be timed pays for nothing but itself."""
+        """Runs a scene without output as a warm-up."""
         replace(self, max_new_tokens=min(8, self.max_new_tokens)).play(scene)
 
 
 def stretches(tokens: Sequence[Token]) -> list[dict[str, Any]]:
-    """Emitted text in stretches that know the same version."""
+    """Emitted text in spans with the same visible version."""
     groups = groupby(tokens, key=lambda token: token.version)
     return [{"version": version, "text": "".join(token.text for token in group)} for version, group in groups]
 
 
 def scene_facts(play: Play) -> dict[str, Any]:
-    """What happened in a scene, for a program; a verdict is None where nobody can tell."""
+    """The results of a scene in machine-readable form; a verdict is None where there is none."""
     own, other = play.verdict(), play.restart_verdict()
     text, restarts = play.listening, play.restarts
     return {
@@ -342,7 +340,7 @@ def scene_facts(play: Play) -> dict[str, Any]:
 
 
 def demo_facts(stage: Stage, plays: Sequence[Play], versions: dict[str, str]) -> dict[str, Any]:
-    """All facts of a demo, for a program."""
+    """All results of a demo in machine-readable form."""
     return {
         "models": {"workspace": describe_model(stage.workspace), "baseline": describe_model(stage.baseline)},
         "threads": torch.get_num_threads(),
@@ -355,7 +353,7 @@ def demo_facts(stage: Stage, plays: Sequence[Play], versions: dict[str, str]) ->
 
 
 def names(play: Play) -> tuple[str, str]:
-    """What the two models are called: the one that listens, and the one that is restarted."""
+    """Labels of the two models: duplex and restarted."""
     if play.from_scratch:
         return "workspace", "baseline"
     return ("adapter" if play.listening.model.keeps_workspace else "spliced base"), "base alone"
@@ -371,7 +369,7 @@ def open_stage(
     threads: int | None = None,
     max_new_tokens: int | None = None,
 ) -> Stage:
-    """Finds and loads both models: an adapter and its untouched base, or a workspace and a baseline from scratch."""
+    """Finds and loads both models: an adapter and its unchanged base, or a workspace and a baseline from scratch."""
     if baseline is not None:
         find_checkpoint(baseline, BASELINE, "--baseline")
     opened = open_model(model, base, ("duplex_adapter", "duplex_workspace"))

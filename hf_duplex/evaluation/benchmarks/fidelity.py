@@ -1,6 +1,6 @@
 """
-What a duplex adapter leaves of its base where nobody interrupts: perplexity on ordinary chat, and whether logits are
-the base's own where they have to be.
+Whether a duplex adapter preserves its base without updates: perplexity on ordinary chat, and whether logits equal the
+base's where they must.
 
     hf-duplex bench fidelity --model ADAPTER --data chat.jsonl --json FILE
 """
@@ -32,7 +32,7 @@ FORMAT = 1
 TARGET = 1.03
 """The largest perplexity on ordinary chat, as a multiple of the base's."""
 RESAMPLES = 2000
-# Tokens that are emitted to compare logits, the conversations they are emitted in, and when an update arrives.
+# For the comparison of logits: emitted tokens, number of conversations, and when an update arrives.
 COMPARED_TOKENS, COMPARED_CHATS, UPDATE_AT = 16, 8, 8
 UPDATE = "Actually, please answer in one short sentence."
 
@@ -62,8 +62,7 @@ def chat_to_measure(data: str | Path | None, samples: int) -> list[Conversation]
 
 def human_replies(samples: int) -> list[Conversation]:
     """
-    Replies that people wrote, each with the turns before it: those turns of held-out prompts that stand in the
-    assistant's place.
+    Replies written by people, each with the turns before it: the assistant turns of held-out prompts.
 
     Raises:
         ValueError: chitchat-dataset is not installed.
@@ -81,7 +80,7 @@ def encode_chat(
     Conversations as tokens.
 
     Raises:
-        ValueError: One is longer than the base reads.
+        ValueError: One is longer than the context of the base.
     """
     encoded = [encoder.conversation(conversation) for conversation in conversations]
     for sample, conversation in zip(encoded, conversations, strict=True):
@@ -100,7 +99,7 @@ def _padded(rows: Sequence[list[int]], device: Any) -> tuple[torch.LongTensor, t
 
 
 def _emitted_logits(model: Any, batch: Sequence[EncodedSample]) -> Iterator[torch.Tensor]:
-    """For each sample the logits `(emitted - 1, vocab_size)` that predict its emitted tokens but for the first."""
+    """For each sample the logits `(emitted - 1, vocab_size)` that predict its emitted tokens except the first."""
     emitted = [sample["input_ids"] for sample in batch]
     prompts = [sample["prompt_ids"] for sample in batch]
     if model.config.model_type == "duplex_adapter":
@@ -119,15 +118,15 @@ def _emitted_logits(model: Any, batch: Sequence[EncodedSample]) -> Iterator[torc
 @torch.inference_mode()
 def chat_surprisals(model: Any, encoded: Sequence[EncodedSample], batch_size: int = 8) -> np.ndarray:
     """
-    How much a model is surprised by the emitted text of each sample, its end token included, given its prompt.
+    Negative log-likelihood of the emitted text of each sample, its end token included, given its prompt.
 
     Args:
         model (`PreTrainedModel`): A duplex adapter, or any causal language model.
         encoded (`Sequence[EncodedSample]`): The samples.
-        batch_size (`int`, *optional*, defaults to 8): Samples at a time; those of like length together.
+        batch_size (`int`, *optional*, defaults to 8): Samples at a time, batched by length.
 
     Returns:
-        `(samples, 2)`: the sum over the tokens in nats, and how many they are.
+        `(samples, 2)`: the sum over the tokens in nats, and their number.
     """
     found = np.zeros((len(encoded), 2))
     lengths = [len(sample["prompt_ids"]) + len(sample["input_ids"]) for sample in encoded]
@@ -149,7 +148,7 @@ def perplexity_of(surprisals: np.ndarray) -> float:
 
 def perplexity_ratio(ours: np.ndarray, base: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """
-    How many times the base's perplexity ours is on the same samples, with the 95 % interval of a bootstrap over them.
+    Ratio of our perplexity to the base's on the same samples, with the 95 % interval of a bootstrap over samples.
     """
     differences, tokens = ours[:, 0] - base[:, 0], base[:, 1]
     draws = np.random.default_rng(seed).integers(len(tokens), size=(RESAMPLES, len(tokens)))
@@ -171,7 +170,7 @@ def logit_difference(
         base (`PreTrainedModel`): Its base.
         encoder ([`ChatEncoder`]): Of the adapter's mode.
         encoded (`Sequence[EncodedSample]`): The prompts.
-        interrupt (`bool`): Hand over an update after a few tokens; those before it are compared.
+        interrupt (`bool`): Send an update after a few tokens; those before it are compared.
 
     Returns:
         `largest` (None if nothing was compared), `tokens` compared, and with an update `largest_behind_update`, which
@@ -256,7 +255,7 @@ def run_fidelity_benchmark(
     progress: bool = True,
 ) -> dict[str, Any]:
     """
-    Measures adapters on ordinary chat against their base, in float32.
+    Compares adapters with their base on ordinary chat, in float32.
 
     Args:
         models (`Sequence[str]`): Adapters, by folder or Hub name; each is measured in both scopes.

@@ -1,7 +1,7 @@
 """
-Looking inside one conversation: what each message did to the workspace, and what each emitted token attended to.
+Inspection of one conversation: what each message did to the workspace, and what each emitted token attended to.
 
-The text is generated while the probes are on, so what is shown is what happened, at every step of decoding.
+The probes record while the text is generated, at every decoding step.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = ("duplex_adapter", "duplex_workspace", "duplex_dual_stream", "duplex_baseline")
 TOP = 5
-"""How many of the slots that a token attended to most are named."""
+"""How many of the most attended slots are listed for a token."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class SlotChange(Place):
     A slot between two versions.
 
     Attributes:
-        before, after (`float`, *optional*): Its validity at either; None where it is empty or gone.
-        moved (`float`): Relative motion of its state.
+        before, after (`float`, *optional*): Its validity at either; None where it is empty or evicted.
+        moved (`float`): Relative change of its state.
     """
 
     before: float | None = None
@@ -61,12 +61,12 @@ class SlotChange(Place):
 @dataclass(frozen=True)
 class Difference:
     """
-    What lies between two versions.
+    The difference between two versions.
 
     Attributes:
         first, second (`int`): The versions.
         moves (`Moves`): In words: written, dropped, doubted, moved.
-        slots (`list[SlotChange]`): Every slot that one of them holds.
+        slots (`list[SlotChange]`): Every slot of either version.
     """
 
     first: int
@@ -86,16 +86,16 @@ class Difference:
 @dataclass(frozen=True)
 class Message:
     """
-    A message, and what it did.
+    A message, and its effect.
 
     Attributes:
         version (`int`): The version that it made, from 1.
         kind (`str`): `prompt` or `update`.
-        text (`str`): What it says.
+        text (`str`): Its text.
         after (`int`, *optional*): How many tokens had been emitted before it; None for the prompt.
         gate (`float`, *optional*): How far the gates opened, 0 to 1, the mean over slots and width; None without
             gates.
-        effect (`Difference`, *optional*): What it did to the workspace; None for a model that has none.
+        effect (`Difference`, *optional*): Its effect on the workspace; None for a model without one.
     """
 
     version: int
@@ -116,18 +116,18 @@ class EmittedToken:
     An emitted token, and what it attended to when it was chosen: weights of attention, the mean over layers and heads.
 
     Attributes:
-        id, text, version: The token, and the version that it knows.
+        id, text, version: The token, and its visible version.
         messages (`list[float]`, *optional*): Weight of each message, the first version's first; None for latent slots,
             which belong to no message.
         slots (`dict[int, float]`): Weight of each slot, by its id; empty for a model without slots.
-        top (`list[tuple[Place, float]]`): What it attended to most.
-        nothing (`float`, *optional*): Weight of hearing nothing; None for a model without cross-attention.
-        itself (`float`, *optional*): Weight of what was emitted itself; None for the workspace, whose self-attention
-            holds nothing else.
+        top (`list[tuple[Place, float]]`): The places that it attended to most.
+        nothing (`float`, *optional*): Weight of the null column; None for a model without cross-attention.
+        itself (`float`, *optional*): Weight of the emitted stream; None for the workspace, whose self-attention covers
+            nothing else.
 
     The weights of one attention sum to 1: for a workspace, slots and `nothing`; for a baseline, messages and `itself`;
     for a dual stream both, the messages of the prompt with `itself`, the updates with `nothing`; for a duplex adapter
-    messages and `itself`, where `top` leaves out what the chat template writes around a message.
+    messages and `itself`, where `top` leaves out the chat template's tokens around a message.
     """
 
     id: int
@@ -155,16 +155,16 @@ class EmittedToken:
 @dataclass
 class Inspection:
     """
-    One conversation from inside.
+    The inspection of one conversation.
 
     Attributes:
         model_type (`str`): Of the model.
         update_type (`str`, *optional*): The update rule of a workspace.
-        prompt, text (`str`): What was said first, and what the model said.
+        prompt, text (`str`): The prompt, and the emitted text.
         messages (`list[Message]`): In order: version k was made by `messages[k - 1]`.
         tokens (`list[EmittedToken]`): In order.
-        cross_gates (`list[float]`): How far each layer lets in what it hears, -1 to 1; empty without cross-attention.
-        difference (`Difference`, *optional*): Between the two versions that were asked for.
+        cross_gates (`list[float]`): The cross-attention gate of each layer, -1 to 1; empty without cross-attention.
+        difference (`Difference`, *optional*): Between the two requested versions.
         workspaces (`list[Workspace]`): Each version of the workspace, of one row, the empty one first.
     """
 
@@ -180,11 +180,11 @@ class Inspection:
 
     @property
     def latent(self) -> bool:
-        """Whether its slots are latent, read from no token."""
+        """Whether its slots are latent, not tied to tokens."""
         return self.update_type not in (None, "validity", "defeasible")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the tensors, for `json`."""
+        """Everything except the tensors, for `json`."""
         return {
             "model_type": self.model_type,
             "update_type": self.update_type,
@@ -203,8 +203,8 @@ class Reader:
 
     Args:
         model, tokenizer: A duplex adapter or any of the three generators, and its tokenizer.
-        prompt (`str`): What is said first.
-        updates (`Sequence[Update]`): What is said later.
+        prompt (`str`): The prompt.
+        updates (`Sequence[Update]`): The updates.
     """
 
     probe: Any
@@ -230,7 +230,7 @@ class Reader:
     # The conversation
 
     def run(self, max_new_tokens: int) -> LiveText:
-        """Generates the text with the probe on; each update is told after as many tokens as it says, or at the end."""
+        """Generates the text with the probe on; each update arrives after its number of tokens, or at the end."""
         self.live.max_new_tokens = max_new_tokens
         with self.probe:
             self.live.run()
@@ -246,7 +246,7 @@ class Reader:
             trial.tell(update.text)
 
     def check_versions(self, versions: tuple[int, int]) -> None:
-        """Raises `ValueError` unless the workspace will have these versions."""
+        """Raises `ValueError` if the workspace will not have these versions."""
         kind = self.config.model_type
         if not is_workspace(self.model):
             raise ValueError(f"`versions` are those of a workspace, and a {kind} model has none: leave them out.")
@@ -259,11 +259,11 @@ class Reader:
             self.live.tell(self._waiting.pop(0).text)
 
     def heard_ids(self) -> list[list[int]]:
-        """Token ids of every message heard so far, the prompt's first."""
+        """Token ids of every message received so far, the prompt's first."""
         return self.prompt_messages + [self.live.words.update(heard.text) for heard in self.live.heard]
 
     def texts(self) -> list[str]:
-        """The text of every message heard so far."""
+        """The text of every message received so far."""
         if self.adapter:
             return [self.live.prompt, *(heard.text for heard in self.live.heard)]
         return [self.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in self.heard_ids()]
@@ -271,7 +271,7 @@ class Reader:
     # What it attended to
 
     def _look(self) -> None:
-        """Called after each token, when the newest forward is the one that chose it."""
+        """Called after each token, when the latest forward is the one that chose it."""
         token = self.live.tokens[-1]
         weights: list[tuple[Place | None, float]] = []
         nothing = itself = None
@@ -286,13 +286,13 @@ class Reader:
         if self.adapter and own is not None and memory is not None:
             columns = own[0, -1].tolist()
             found = places(memory, self.tokenizer, self.config.max_message_length)
-            # Slots of updates stand before those of the prompt.
+            # Slots of updates come before those of the prompt.
             found = [*found[memory.front :], *found[: memory.front]]
             weights = list(zip(found + [None] * (len(columns) - len(found)), columns, strict=True))
             itself = sum(columns[len(found) :])
         elif own is not None:
             columns = own[0, -1].tolist()
-            # A sliding window has forgotten the first ones.
+            # A sliding window has dropped the first ones.
             weights += zip(self._line()[-len(columns) :], columns, strict=True)
             itself = sum(weight for place, weight in weights if place is None)
         heard = [(place, weight) for place, weight in weights if place is not None]
@@ -320,14 +320,14 @@ class Reader:
         )
 
     def _cross_places(self) -> list[Place | None]:
-        """What the columns of cross-attention are, but for the first: None for an empty slot, which weighs nothing."""
+        """The places of the cross-attention columns after the first: None for an empty slot, whose weight is 0."""
         if self.own:
             updates = enumerate(self.heard_ids()[len(self.prompt_messages) :], start=len(self.prompt_messages) + 1)
             return [place for version, ids in updates for place in self._tokens_of(version, ids)]
         return places(self.live.cache.memory, self.tokenizer, None if self.latent else self.config.max_message_length)
 
     def _line(self) -> list[Place | None]:
-        """What stands in the generator's own stream, token by token; None for what it emitted itself."""
+        """The places in the generator's own stream, token by token; None for emitted tokens."""
         line: list[Place | None] = []
         for version, ids in enumerate(self.prompt_messages, start=1):
             line += self._tokens_of(version, ids)
@@ -346,12 +346,12 @@ class Reader:
 
 def places(workspace: Workspace, tokenizer: Any, message_length: int | None) -> list[Place | None]:
     """
-    What the slots of the first row are, None for an empty one.
+    The places of the slots of the first row, None for an empty one.
 
     Args:
         workspace (`Workspace`): The slots.
-        tokenizer: Puts their tokens in words.
-        message_length (`int`, *optional*): `config.max_message_length`, by which slot ids tell their message; None for
+        tokenizer: Decodes their tokens.
+        message_length (`int`, *optional*): `config.max_message_length`, which maps slot ids to messages; None for
             latent slots.
     """
     found: list[Place | None] = []
@@ -375,7 +375,7 @@ def compare(
     for version in (before, after):
         found = zip(version.slot_ids[0].tolist(), places(version, tokenizer, message_length), strict=True)
         known |= {slot: place for slot, place in found if place is not None}
-    # Below every threshold: all slots that both hold.
+    # Below every threshold: all slots of both versions.
     motion = after.changes(before, threshold=-1.0).moved
     slots = [
         SlotChange(place.slot, place.text, place.message, old.get(slot), new.get(slot), motion.get(slot, 0.0))
@@ -394,19 +394,20 @@ def inspect_session(
     versions: tuple[int, int] | None = None,
 ) -> Inspection:
     """
-    Generates one conversation, greedily, and looks inside while it goes on.
+    Generates one conversation, greedily, and inspects it at every step.
 
     Args:
-        model (`PreTrainedModel`): A duplex adapter or any of the three generators, on the CPU. It is left as it was.
+        model (`PreTrainedModel`): A duplex adapter or any of the three generators, on the CPU. It is not changed.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
-        prompt (`str`): What is said first.
-        updates (`Sequence[Update]`, *optional*): What is said later: each a text, and after how many emitted tokens it
-            comes, None for when the model has ended.
-        max_new_tokens (`int`, *optional*, defaults to 200): After this many tokens it stops, each time it speaks.
+        prompt (`str`): The prompt.
+        updates (`Sequence[Update]`, *optional*): The updates: each a text, and after how many emitted tokens it
+            arrives, None for after the model has ended.
+        max_new_tokens (`int`, *optional*, defaults to 200): It stops after this many tokens, counted anew each time it
+            emits.
         versions (`tuple[int, int]`, *optional*): Two versions of the workspace to be compared, 0 for the empty one.
 
     Returns:
-        An [`Inspection`]. A model without a workspace has no effects of messages and no slots, attention alone.
+        An [`Inspection`]. For a model without a workspace it has no effects of messages and no slots, only attention.
 
     Raises:
         ValueError: An argument is unusable, the model is of another kind, or has no such version.

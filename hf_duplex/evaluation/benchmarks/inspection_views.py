@@ -24,8 +24,8 @@ SUFFIXES = (".png", ".svg")
 
 def draw(inspection: Inspection, path: str | Path) -> None:
     """
-    Draws an inspection: above, how far each slot is believed at each version (for latent slots: how far it moved);
-    below, what each emitted token attended to, with the arrivals of updates marked.
+    Draws an inspection: above, the validity of each slot at each version (for latent slots: how far it moved); below,
+    what each emitted token attended to, with the arrivals of updates marked.
 
     Args:
         inspection (`Inspection`): What to draw.
@@ -56,7 +56,7 @@ def draw(inspection: Inspection, path: str | Path) -> None:
 
 
 def check_picture(path: str | Path, argument: str) -> None:
-    """Raises `ValueError`, before anything is computed, where a picture could not be written."""
+    """Raises `ValueError`, before anything is computed, if the picture could not be written."""
     if Path(path).suffix.lower() not in SUFFIXES:
         raise ValueError(f"`{argument}` must end in {' or '.join(SUFFIXES)}, got {str(path)!r}.")
     check_folder(path, argument)
@@ -68,7 +68,7 @@ def check_folder(path: str | Path, argument: str) -> None:
 
 
 def plain(text: str | None) -> str:
-    """A label that matplotlib takes as it is: no mathematics, no line ends."""
+    """A label that matplotlib draws literally: no mathematics, no line ends."""
     return (text or "").strip().replace("\n", " ").replace("$", r"\$") or "·"
 
 
@@ -77,7 +77,7 @@ def shortened(text: str, longest: int = 36) -> str:
 
 
 def slot_columns(inspection: Inspection) -> list[SlotChange]:
-    """Every slot that any version holds, in order."""
+    """All slots of all versions, in order."""
     effects = [message.effect for message in inspection.messages if message.effect is not None]
     slots = {slot.slot: slot for effect in effects for slot in effect.slots if slot.slot is not None}
     return [slots[number] for number in sorted(slots)]
@@ -113,7 +113,7 @@ def message_labels(inspection: Inspection) -> list[str]:
 
 
 def attention_rows(inspection: Inspection) -> tuple[list[str], list[tuple[str, list[float]]]]:
-    """The emitted tokens, and what they could attend to, each with its weight for every token."""
+    """The emitted tokens, and the places they could attend to, each with its weight for every token."""
     tokens = inspection.tokens
     rows: list[tuple[str, list[float]]] = []
     if inspection.latent:
@@ -257,7 +257,7 @@ def difference_table(difference: Difference) -> "RenderableType":
 
 
 def default_scene(model: Any) -> Scene:
-    """What is inspected when nothing else is said."""
+    """The default conversation."""
     return SCENES["arithmetic"] if is_from_scratch(model) else EVERYDAY_SCENES[DEFAULT_EVERYDAY_SCENES[0]]
 
 
@@ -273,7 +273,7 @@ def run_inspect(
     max_new_tokens: int = 200,
     base: str | None = None,
 ) -> Inspection:
-    """Inspects, prints, and writes what was asked for; the arguments are the options of `hf-duplex inspect`."""
+    """Inspects, prints, and writes the requested files; the arguments are the options of `hf-duplex inspect`."""
     from rich.console import Console
 
     if prompt is None and (update or after):

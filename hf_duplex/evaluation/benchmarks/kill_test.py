@@ -1,13 +1,13 @@
 """
-A process with sessions is killed at random moments, again and again; nothing that it acknowledged may be lost.
+A process with sessions is killed repeatedly at random times; nothing that it acknowledged may be lost.
 
     python -m hf_duplex.evaluation.benchmarks.kill_test --json runs/kill.json
     python -m hf_duplex.evaluation.benchmarks.kill_test --kills 4
 
-Each log lives through some kills: a process restores its sessions, goes on, sends updates, and is ended by SIGKILL.
-The last one lets all sessions finish. Then every update that was acknowledged must have been heard once and in its
-turn, every token that a reader got must stand, and what was said must be, token for token, what a process says that
-was never killed and is told the same at the same places.
+Each log survives several kills: a process restores its sessions, continues, sends updates, and is ended by SIGKILL.
+The last process lets all sessions finish. Then every acknowledged update must have been received once and in order,
+every token that a reader got must be kept, and the text must equal, token for token, that of a process that was never
+killed and received the same updates at the same places.
 """
 
 import json as jsons
@@ -37,13 +37,13 @@ from ...runtime.session import Session, SessionError
 
 
 LIVES = 5
-"""Kills that one log lives through."""
+"""Kills per log."""
 PATIENCE_SECONDS = 120.0
 FAULTS = ("lost", "twice", "out_of_order", "changed", "not_reproduced")
 
 
 class Witness:
-    """Lines in a file that outlive the process: what was acknowledged, and what was read."""
+    """Lines in a file that survive the process: acknowledged updates, and tokens read."""
 
     def __init__(self, path: Path):
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -57,7 +57,7 @@ class Witness:
 
 
 def restored(server: Server, count: int, sampling: Sampling) -> list[Session]:
-    """Sessions of the log, and new ones up to so many."""
+    """Sessions of the log, plus new ones up to this number."""
     sessions = [server.restore(id) for id in server.log.sessions()]
     for number in range(len(sessions), count):
         prompt = f"Given x = {number + 2}, y = {number + 3}, compute 1) x + y; 2) 2x + 1; 3) y + 4."
@@ -66,7 +66,7 @@ def restored(server: Server, count: int, sampling: Sampling) -> list[Session]:
 
 
 def live(model: Any, tokenizer: Any, log: Path, witness: Path, count: int, sampling: Sampling, seed: int) -> None:
-    """What a process does until it is killed."""
+    """Runs a process until it is killed."""
     rng, note = random.Random(seed), Witness(witness).note
     server = Server(model, tokenizer, log, Limits(rate=None))
     sessions = restored(server, count, sampling)
@@ -90,7 +90,7 @@ def live(model: Any, tokenizer: Any, log: Path, witness: Path, count: int, sampl
 
 
 def finish(model: Any, tokenizer: Any, log: Path, witness: Path, answer: Path) -> None:
-    """Lets all sessions of a log finish, and counts what must not be."""
+    """Lets all sessions of a log finish, and counts violations."""
     faults, reasons = dict.fromkeys(FAULTS, 0), []
     counts = dict.fromkeys(("sessions", "updates", "tokens"), 0)
     lines = Witness.lines(witness)
@@ -119,7 +119,7 @@ def finish(model: Any, tokenizer: Any, log: Path, witness: Path, answer: Path) -
 
 
 def forked(work: Callable[[], None]) -> int:
-    """Starts a process that does this and ends; its number."""
+    """Forks a process that runs a function and ends; returns its id."""
     child = os.fork()
     if child:
         return child
@@ -141,13 +141,13 @@ def kill_test(
         model (`str`, *optional*): Folder or Hub name; the released workspace model if it is not given.
         kills (`int`, *optional*, defaults to 100): How often a process is killed.
         sessions (`int`, *optional*, defaults to 6): Sessions of each log.
-        longest (`float`, *optional*, defaults to 1.5): Most seconds that a process lives.
-        seed (`int`, *optional*, defaults to 0): Of moments and of what is said.
+        longest (`float`, *optional*, defaults to 1.5): Most seconds before a kill.
+        seed (`int`, *optional*, defaults to 0): Of times and texts.
 
     Returns:
-        Faults, and what was done.
+        Faults, and counts of what was run.
     """
-    # Processes are forked, so that a model is loaded once; threads of torch would not be there in them.
+    # Processes are forked, so that a model is loaded once; torch's threads do not survive a fork.
     torch.set_num_threads(1)
     loaded, tokenizer = load_checkpoint(find_checkpoint(model, WORKSPACE, "--model"), "--model")
     rng, sampling = random.Random(seed), Sampling(max_new_tokens=48)

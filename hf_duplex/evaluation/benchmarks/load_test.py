@@ -1,11 +1,12 @@
 """
-Many sessions on one model, each told things at random moments: none lost, none twice, none leaked, order kept.
+Many sessions on one model, with updates at random times: none lost, duplicated, leaked to another session, or
+reordered.
 
     python -m hf_duplex.evaluation.benchmarks.load_test --json runs/load.json
     python -m hf_duplex.evaluation.benchmarks.load_test --sessions 20 --seconds 10
 
-Afterwards the log is read, every workspace is compared with one that heard its own session alone, and some sessions
-are said anew one after another, for speed and to see that they say the same.
+Afterwards the log is checked, every workspace is compared with one that read its own session alone, and some sessions
+are regenerated one after another, to compare speed and to verify that their text is the same.
 """
 
 import random
@@ -34,23 +35,23 @@ from ...runtime.versions import prompt_messages, workspace_after
 
 
 SENDERS = 4
-"""Threads that send; each has a share of the sessions."""
+"""Sender threads; each has a share of the sessions."""
 PATIENCE_SECONDS = 120.0
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least this share of all values does not exceed; None where there are none."""
+    """The quantile of the values; None if there are none."""
     ordered = sorted(values)
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)] if ordered else None
 
 
 def prompt_of(number: int) -> str:
-    """Every session has numbers of its own."""
+    """A prompt with numbers that are unique to its session."""
     return f"Given x = {number % 89 + 2}, y = {number % 7 + 2}, compute 1) x + y; 2) 2x + 1; 3) x + 4; 4) y + 3."
 
 
 class Sender:
-    """Sends updates to its sessions at random moments, and keeps what it was told of them."""
+    """Sends updates to its sessions at random times, and keeps their receipts."""
 
     def __init__(self, sessions: Sequence[Session], gap: float, seed: int):
         self.sessions, self.gap, self.rng = sessions, gap, random.Random(seed)
@@ -58,7 +59,7 @@ class Sender:
         self.refused = 0
 
     def run(self, until: float) -> None:
-        """Each session is told something every `gap` seconds on average."""
+        """Sends each session an update every `gap` seconds on average."""
         due = [(time.monotonic() + self.rng.expovariate(1 / self.gap), index) for index in range(len(self.sessions))]
         while due:
             due.sort()
@@ -77,7 +78,7 @@ class Sender:
 
 
 def check_log(server: Server, sent: dict[str, list[Receipt]]) -> dict[str, int]:
-    """Counts what must not be, in what the log says of each session."""
+    """Counts violations in the log of each session."""
     faults = dict.fromkeys(("lost", "twice", "leaked", "out_of_order", "wrong_version"), 0)
     for session in server.sessions:
         receipts = sent[session.id]
@@ -96,7 +97,7 @@ def check_log(server: Server, sent: dict[str, list[Receipt]]) -> dict[str, int]:
 
 
 def check_workspaces(server: Server) -> dict[str, int]:
-    """Compares the workspace of every row with one that heard what its own session heard, and nothing else."""
+    """Compares the workspace of every row with one that read only the messages of its own session."""
     if not is_workspace(server.model):
         return {}
     compared = different = 0
@@ -111,7 +112,7 @@ def check_workspaces(server: Server) -> dict[str, int]:
             messages = prompt_messages(server.model.config, history.opened["prompt_ids"])
             messages += [history.sent[number].ids for number, _ in history.heard]
             alone = workspace_after(server.model, messages, [step for _, step in history.heard])
-            # Behind them stand unused columns of a row that needs fewer than its neighbours.
+            # They are followed by unused columns if the row needs fewer than others.
             columns, memory = alone.slot_ids.shape[1], batch.cache.memory
             same = torch.equal(alone.token_ids[0], memory.token_ids[row, :columns])
             same = same and torch.allclose(alone.slots[0], memory.slots[row, :columns], atol=1e-4)
@@ -121,7 +122,7 @@ def check_workspaces(server: Server) -> dict[str, int]:
 
 
 def one_after_another(server: Server, sessions: Sequence[Session]) -> dict[str, Any]:
-    """Says sessions anew, each by itself: how fast, and whether they say the same."""
+    """Regenerates sessions one by one: their speed, and whether their text is the same."""
     start, tokens, same = time.perf_counter(), 0, 0
     for session in sessions:
         found = replay(server, session.id)
@@ -145,17 +146,18 @@ def load_test(
     """
     Args:
         model (`str`, *optional*): Folder or Hub name; the released workspace model if it is not given.
-        sessions (`int`, *optional*, defaults to 200): How many speak at once.
-        seconds (`float`, *optional*, defaults to 120): How long they are sent things.
+        sessions (`int`, *optional*, defaults to 200): Number of concurrent sessions.
+        seconds (`float`, *optional*, defaults to 120): How long updates are sent.
         gap (`float`, *optional*, defaults to 10): Mean seconds between two updates of a session.
         rows (`int`, *optional*, defaults to 32): Most sessions in one batch.
-        threads (`int`, *optional*): Threads of torch; as many as there are cores if it is not given.
-        alone (`int`, *optional*, defaults to 20): How many are said anew, one after another.
-        max_new_tokens (`int`, *optional*, defaults to 64): After so many tokens a session ends, each time it speaks.
-        seed (`int`, *optional*, defaults to 0): Of moments and of what is said.
+        threads (`int`, *optional*): Threads of torch; by default one for each core.
+        alone (`int`, *optional*, defaults to 20): How many are regenerated, one after another.
+        max_new_tokens (`int`, *optional*, defaults to 64): A session ends after this many tokens, counted anew each
+            time it emits.
+        seed (`int`, *optional*, defaults to 0): Of times and texts.
 
     Returns:
-        Faults, times and speed, and what it was measured with.
+        Faults, times and speed, and the settings.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -209,7 +211,7 @@ def load_test(
 
 
 def verdict(results: dict[str, Any]) -> bool:
-    """Whether nothing was that must not be."""
+    """Whether there were no faults."""
     alone = results["one_after_another"]
     different = results["workspaces"].get("different", 0)
     return not any(results["faults"].values()) and not different and alone["same"] == alone["sessions"]
@@ -227,7 +229,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of moments and of what is said.")] = 0,
     json: Annotated[Path | None, typer.Option(help="File for the results.")] = None,
 ) -> None:
-    """Many sessions on one model, told things at random moments."""
+    """Many sessions on one model, with updates at random times."""
     results = load_test(model, sessions, seconds, gap, rows, threads, alone, max_new_tokens, seed)
     results["passed"] = verdict(results)
     write_json(results, json)

@@ -1,5 +1,5 @@
 """
-Interruptions in natural English: how often what comes after an update keeps it.
+Interruptions in natural English: how often the text after an update follows it.
 
     hf-duplex bench natural --data FILE.jsonl --model ADAPTER --model smollm2@next_turn --json FILE
 """
@@ -43,7 +43,7 @@ def play_cases(
 
 
 def figures(cases: Sequence[NaturalCase], right: Sequence[bool]) -> dict[str, Any]:
-    """Right of n with Wilson's interval: of all, of those where repeating does not suffice, by domain and by kind."""
+    """Right of n with Wilson's interval: over all, where repeating does not suffice, by domain and by kind."""
 
     def share(chosen: Iterable[bool]) -> dict[str, Any]:
         found = [good for good, taken in zip(right, chosen, strict=True) if taken]
@@ -60,8 +60,8 @@ def figures(cases: Sequence[NaturalCase], right: Sequence[bool]) -> dict[str, An
 
 def comparisons(right: dict[str, list[bool]], baselines: Sequence[str]) -> list[dict[str, Any]]:
     """
-    Each contestant that is no baseline against each baseline, and the first against the others of its kind. Where all
-    are baselines, the first against the others.
+    Compares each non-baseline with each baseline, and the first non-baseline with the others. If all are baselines,
+    compares the first with the others.
     """
     models = [name for name in right if name not in baselines] or list(right)[:1]
     pairs = [(a, b) for a in models for b in right if b in baselines and b != a]
@@ -70,7 +70,7 @@ def comparisons(right: dict[str, list[bool]], baselines: Sequence[str]) -> list[
 
 
 def format_cases(cases: Sequence[NaturalCase], answers: dict[str, list[str]], right: dict[str, list[bool]]) -> str:
-    """Every case with every answer, to read."""
+    """Every case with every answer, for reading."""
     lines: list[str] = []
     for index, case in enumerate(cases):
         lines.append(f"== {case.id} ({case.domain}, {case.kind})\n{case.prompt}")
@@ -95,23 +95,23 @@ def run_natural_benchmark(
     progress: bool = True,
 ) -> dict[str, Any]:
     """
-    Plays interruptions to each contestant, greedily, and scores what it emits after the last update.
+    Runs interruptions on each contestant, greedily, and scores its text after the last update.
 
     Args:
         data (`str` or `Path`): The cases, one JSON object a line (see [`natural_scoring`]).
-        models (`Sequence[str]`): Who takes part (see [`natural_contestants`]).
+        models (`Sequence[str]`): The contestants (see [`natural_contestants`]).
         base (`str` or `Path`, *optional*, defaults to `"smollm2"`): The base of adapters.
         device (`str`, *optional*, defaults to `"cpu"`): Where to run, in float32.
         batch_size (`int`, *optional*, defaults to 32): Cases at a time.
-        max_new_tokens (`int`, *optional*, defaults to 90): After so many tokens a row is stopped, counted from its
-            last update.
+        max_new_tokens (`int`, *optional*, defaults to 90): A row is stopped after this many tokens from its last
+            update.
         noise (`int`, *optional*): Seed of noise on the weights of all bases (see [`weight_noise`]).
         json_path (`str` or `Path`, *optional*): Where the results are written, after each contestant.
-        cases_path (`str` or `Path`, *optional*): Where every answer is written, to read.
+        cases_path (`str` or `Path`, *optional*): Where every answer is written, for reading.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
 
     Returns:
-        For each contestant right of n, over all and apart, and the paired comparisons.
+        For each contestant right of n, over all and by group, and the paired comparisons.
 
     Raises:
         ValueError: An argument or a line of `data` is unusable; the message names it.

@@ -6,8 +6,8 @@ One JSON object a line:
     {"id": "n1", "domain": "lists", "kind": "correction", "prompt": "List: 2 lemons, milk.",
      "updates": [{"after": 3, "text": "make it 4 lemons"}], "must": ["\\\\b4 lemons"], "must_not": ["\\\\b2 lemons"]}
 
-`after` is the number of words, split at white space, that the model has emitted when the update arrives, or it has
-ended. `must` and `must_not` are regular expressions in which case does not matter.
+The update arrives when the model has emitted `after` words, split at white space, or has ended. `must` and `must_not`
+are case-insensitive regular expressions.
 """
 
 import json
@@ -26,15 +26,15 @@ FIELDS = ("id", "domain", "kind", "prompt", "updates", "must", "must_not")
 @dataclass(frozen=True)
 class NaturalCase:
     """
-    A request and what interrupts it.
+    A request and its updates.
 
     Args:
-        id, domain, kind (`str`): Its name, its subject, and what its updates do.
+        id, domain, kind (`str`): Its name, its subject, and the kind of its updates.
         prompt (`str`): The request.
         updates (`tuple[tuple[int, str], ...]`): For each update, after how many emitted words it arrives, and its
             text.
-        must, must_not (`tuple[str, ...]`): Regular expressions that the text after the last update has to match, and
-            that it must not match.
+        must, must_not (`tuple[str, ...]`): Regular expressions that the text after the last update must match, and
+            must not match.
     """
 
     id: str
@@ -48,19 +48,19 @@ class NaturalCase:
 
 def is_right(case: NaturalCase, answer: str) -> bool:
     """
-    Whether the text after the last update keeps it: every `must` occurs in it, and each match of a `must_not` stands
-    behind a word of repair or negation in its sentence.
+    Whether the text after the last update follows it: every `must` occurs, and each match of a `must_not` comes after
+    a word of repair or negation in its sentence.
     """
     return rule(answer, case.must, case.must_not).right
 
 
 def repeating_suffices(case: NaturalCase) -> bool:
-    """Whether the last update matches every `must`, so that repeating it has what is asked for."""
+    """Whether the last update itself matches every `must`, so that repeating it suffices."""
     return all(re.search(pattern, case.updates[-1][1], re.IGNORECASE) for pattern in case.must)
 
 
 def count_words(text: str) -> int:
-    """Words of a text, split at white space; the one under way counts."""
+    """Words of a text, split at white space; an unfinished one counts."""
     return len(text.split())
 
 

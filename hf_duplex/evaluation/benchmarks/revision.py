@@ -1,6 +1,6 @@
 """
-How well models revise what they say: held-out conversations played to each, free-running, everything read back out of
-the text and judged alike.
+How well models revise: each gets the same held-out conversations, free-running, and all claims are parsed from its
+text and judged in the same way.
 
     hf-duplex bench revision --model A --model B@restart --split test --split more_updates --json FILE
 """
@@ -30,9 +30,9 @@ from ..reporting.tables import COLUMNS, figure_cell
 from .cases import FORMAT, Case, CaseFile, score
 
 
-# Conversations a batch: on a processor fewer and more are slower, on a GPU more are faster.
+# Conversations per batch: fewer or more are slower on a CPU, more are faster on a GPU.
 BATCH_SIZE = 32
-# Conversations that are played one at a time, to tell what batches are worth.
+# Conversations that are also run one at a time, to measure the speedup of batches.
 ONE_AT_A_TIME = 16
 
 
@@ -51,7 +51,7 @@ def held_out_samples(builder: BuilderConfig, split: str, samples: int, seed: int
 
 def stored_samples(folder: str | Path, split: str, samples: int) -> list[Sample]:
     """
-    Samples of a data set that was built, evenly spread over its split.
+    Samples of a built data set, evenly spread over its split.
 
     Raises:
         ValueError: There is no such data set, or it has no such split.
@@ -67,12 +67,12 @@ def stored_samples(folder: str | Path, split: str, samples: int) -> list[Sample]
 
 
 def longest_text(samples: Sequence[Sample]) -> int:
-    """Tokens that a model may emit each time it speaks: twice what the longest gold text can have, and some."""
+    """Most tokens per generation: a little more than twice the longest possible gold text."""
     return 64 + max(len(sample.target) for sample in samples)
 
 
 def batches(samples: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
-    """Samples of like length together, so that none waits for a long one."""
+    """Batches of samples of similar length, so that none waits for a long one."""
     by_length = sorted(samples, key=lambda sample: (len(sample.target), sample.split, sample.seed, sample.index))
     return [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
 
@@ -81,13 +81,13 @@ def play(
     contestant: Contestant, samples: Sequence[Sample], batch_size: int, model: str | None = None
 ) -> Iterator[list[Case]]:
     """
-    Plays samples to a contestant, those of like length together, and scores what comes of it.
+    Runs samples on a contestant, batched by length, and scores its transcripts.
 
     Args:
-        contestant ([`Contestant`]): Who speaks.
-        samples (`Sequence[Sample]`): What is played.
+        contestant ([`Contestant`]): The contestant.
+        samples (`Sequence[Sample]`): The samples.
         batch_size (`int`): Conversations at a time; no case depends on it.
-        model (`str`, *optional*): What its cases are called; its own name if it is not given.
+        model (`str`, *optional*): The model name in its cases; by default the contestant's name.
     """
     for batch in batches(samples, batch_size):
         transcripts = contestant.converse(batch, longest_text(batch))
@@ -101,12 +101,12 @@ def _loaded(spec: str, device: str, base: str | Path | None) -> Contestant:
 
 
 def _play_batch(spec: str, device: str, base: str | Path | None, batch: list[Sample], called: str) -> list[Case]:
-    """What a worker does: plays one batch to a model, which it keeps for the next."""
+    """Runs one batch in a worker, which keeps the model for the next."""
     return next(play(_loaded(spec, device, base), batch, len(batch), called))
 
 
 def workers(num_workers: int) -> ProcessPoolExecutor:
-    """Processes of one thread each; none is started before there is something to do."""
+    """Processes of one thread each, started on first use."""
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(num_workers, context, initializer=torch.set_num_threads, initargs=(1,))
 
@@ -120,7 +120,7 @@ def play_with_workers(
     called: str,
     base: str | Path | None = None,
 ) -> Iterator[list[Case]]:
-    """[`play`] in several processes; the longest batches first, so that all end together."""
+    """[`play`] in several processes; the longest batches first, so that all processes end at about the same time."""
     due = batches(samples, batch_size)[::-1]
     futures = [pool.submit(_play_batch, spec, device, base, batch, called) for batch in due]
     try:
@@ -134,7 +134,7 @@ def play_with_workers(
 def evaluator(
     builder: BuilderConfig | None, split: str, samples: int, seed: int, batch_size: int, device: str
 ) -> Callable[[str, Mapping[str, Any]], list[Case]]:
-    """For ablations: what plays the same held-out samples to any contestant, and gives its cases."""
+    """For ablations: a function that runs the same held-out samples on any contestant, and returns its cases."""
     rows = held_out_samples(builder or BuilderConfig(), split, samples, seed)
 
     def evaluate(spec: str, overrides: Mapping[str, Any]) -> list[Case]:
@@ -146,7 +146,7 @@ def evaluator(
 
 def read_specs(models: Sequence[str]) -> dict[str, list[str]]:
     """
-    The models of a comparison: by name, what each of its training seeds is.
+    The models of a comparison: by name, the specs of its training seeds.
 
     Args:
         models (`Sequence[str]`): `PATH`, `PATH@MODE`, or `NAME=PATH,PATH,PATH` for several training seeds of one.
@@ -185,29 +185,29 @@ def run_revision_benchmark(
     base: str | Path | None = None,
 ) -> dict[str, Any]:
     """
-    Plays held-out samples to each model, free-running and greedy, and judges what it says.
+    Runs held-out samples on each model, free-running and greedy, and judges its text.
 
     Args:
         models (`Sequence[str]`): `PATH`, `PATH@MODE` (see [`~contestants.load_contestant`]), or `NAME=PATH,PATH,PATH`
-            for training seeds of one model. The first is held against each of the others.
+            for training seeds of one model. The first is compared with each of the others.
         splits (`Sequence[str]`, *optional*, defaults to `("test",)`): The builder's splits.
         samples (`int`, *optional*, defaults to 1000): How many of each split.
         seed (`int`, *optional*, defaults to 0): For samples, intervals and tests.
         batch_size (`int`, *optional*, defaults to 32): Conversations at a time.
         device (`str`, *optional*, defaults to `"cpu"`): Where to run.
-        num_workers (`int`, *optional*, defaults to 1): Processes that play, of one thread each; None is one for each
-            core, or one where a GPU plays.
-        json_path (`str` or `Path`, *optional*): Where the results are written; the cases go beside it, as
-            `*.cases.jsonl`. A run that was interrupted goes on from there.
-        data (`str` or `Path`, *optional*): A data set that was built, instead of samples made on the spot.
-        builder (`BuilderConfig`, *optional*): What is made on the spot, before a split changes it.
-        one_at_a_time (`int`, *optional*, defaults to 16): Samples that are played again one by one, to tell what
-            batches are worth; 0 for none.
+        num_workers (`int`, *optional*, defaults to 1): Processes of one thread each; None is one for each core, or
+            one on a GPU.
+        json_path (`str` or `Path`, *optional*): Where the results are written; the cases go next to it, as
+            `*.cases.jsonl`. An interrupted run is resumed from there.
+        data (`str` or `Path`, *optional*): A built data set, instead of generated samples.
+        builder (`BuilderConfig`, *optional*): The configuration of generated samples, before a split changes it.
+        one_at_a_time (`int`, *optional*, defaults to 16): Samples that are run again one by one, to measure the
+            speedup of batches; 0 for none.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
         base (`str` or `Path`, *optional*, defaults to `"smollm2"`): The base of duplex adapters.
 
     Returns:
-        For each model and split every metric, with intervals, over all and apart by family, kind of update, number of
+        For each model and split every metric, with intervals, over all and by family, kind of update, number of
         updates and place; latencies; and the paired comparisons of the first model with the others.
 
     Raises:
@@ -276,7 +276,7 @@ def _play_all(
     bar: Progress,
     task: TaskID,
 ) -> dict[str, Any]:
-    """Plays to every training seed of a model what it has not heard yet. Returns the facts of the model."""
+    """Runs the remaining samples on every training seed of a model. Returns the facts of the model."""
     batch_size, device, pool, one_at_a_time, base = how
     facts: dict[str, Any] = {"specs": list(paths)}
     for run, spec in enumerate(paths):
@@ -306,7 +306,7 @@ def _play_all(
 
 
 def _worth_of_batches(contestant: Contestant, rows: list[Sample], batch_size: int) -> float:
-    """How many times as fast the same samples are in batches as one at a time."""
+    """The speedup of batches over one sample at a time, on the same samples."""
     seconds = []
     for size in (1, batch_size):
         started = time.perf_counter()
@@ -361,7 +361,7 @@ def _comparisons(
 
 
 def print_revision_table(results: dict[str, Any], console: Console | None = None) -> None:
-    """Prints the metrics of every model on every split, 95 % intervals beside the figures where there is room."""
+    """Prints the metrics of every model on every split, with 95 % intervals where there is room."""
     settings, console = results["settings"], console or Console()
     room = console.width >= 170
     for split in settings["splits"]:

@@ -2,16 +2,15 @@
 The scenes of the demo: prompts, updates, and after how many tokens each update arrives.
 
 Those in plain English, for a duplex adapter, are in `scenes.yaml`, each with its rule: regular expressions for what
-has to be emitted after the last update, and for what must not be, other than behind a word of repair. They were tried
-on the adapter that ships: those played by default show what it does well, `--scene all` shows the others too.
+must be emitted after the last update, and for what must not be, except after a word of repair. They were tried on the
+adapter that ships: the default scenes show what it does well, `--scene all` shows the others too.
 
-Those below are for the models from scratch, and nothing else is given. How they were chosen: by hand, one for each
-family of tasks, in the wordings of `dataset_builder` and with words that mean something to a reader; two more show
-what else may happen to a text. Each kind of update that matters is in one of them: a correction, one that is corrected
-again or taken back, a message of someone who is not to be believed, a remark that has nothing to do with it, news
-after the end. They were written before a released model had been asked, the places of the updates were counted on
-texts that a listener who understands would say, and a scene stays when a model fails in it. What is right is not
-written here: `verdict` works it out of prompt and updates.
+Those below are for the models from scratch. They were chosen by hand: one for each family of tasks, in the phrasings
+of `dataset_builder` and with meaningful words, and two more for other events. Together they cover each important kind
+of update: a correction, one that is corrected again or taken back, an untrustworthy message, an irrelevant remark, and
+an update after the end. They were written before any released model was run on them, the places of the updates were
+counted on correct texts, and a scene stays if a model fails in it. The right answers are not listed here: `verdict`
+computes them from prompt and updates.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from ...released import WORKSPACE
 
 @dataclass(frozen=True)
 class Update:
-    """What is said, and after how many emitted tokens; None for: when the text has ended."""
+    """The text of an update, and after how many emitted tokens it arrives; None for after the end."""
 
     text: str
     after: int | None
@@ -35,15 +34,15 @@ class Update:
 @dataclass(frozen=True)
 class Scene:
     """
-    One conversation to be played live.
+    One conversation to be run live.
 
     Attributes:
-        name (`str`): What `--scene` calls it.
+        name (`str`): Its name for `--scene`.
         title (`str`): What it shows.
-        prompt (`str`): What is said first.
-        updates (`tuple[Update, ...]`): What is said later, in order.
-        must, must_not (`tuple[str, ...]`): The rule of the scene; none if an independent listener judges it.
-        due (`str`): What the rule asks for, in words.
+        prompt (`str`): The prompt.
+        updates (`tuple[Update, ...]`): The updates, in order.
+        must, must_not (`tuple[str, ...]`): The rule of the scene; empty if an independent oracle judges it.
+        due (`str`): What the rule requires, in words.
     """
 
     name: str
@@ -144,7 +143,7 @@ DEFAULT_SCENES = ("arithmetic", "capital", "tour", "meeting", "rules", "business
 
 
 def read_scenes(path: Path) -> tuple[dict[str, Scene], tuple[str, ...]]:
-    """Scenes by name, and the names of those that are played by default; in the order of the file."""
+    """Scenes by name, and the names of the default ones; in the order of the file."""
     rows: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     scenes = {
         name: Scene(
@@ -162,7 +161,7 @@ def read_scenes(path: Path) -> tuple[dict[str, Scene], tuple[str, ...]]:
 
 
 def check_names(names: list[str]) -> None:
-    """Raises `ValueError` for a scene that no model has, before any is loaded."""
+    """Raises `ValueError` for an unknown scene, before a model is loaded."""
     if names != ["all"]:
         for name in names:
             if name not in EVERYDAY_SCENES and name not in SCENES:
@@ -175,7 +174,7 @@ def choose_scenes(names: list[str], everyday: bool = False) -> list[Scene]:
     The scenes of these names; the default ones for none, every one for "all".
 
     Args:
-        names (`list[str]`): What `--scene` was given.
+        names (`list[str]`): The values of `--scene`.
         everyday (`bool`, *optional*, defaults to `False`): Those in plain English, rather than those for the models
             from scratch.
     """
@@ -201,7 +200,7 @@ def parse_after(text: str) -> int | None:
 
 
 def own_scene(prompt: str, updates: list[str], after: list[str]) -> Scene:
-    """A scene of the user's; where `after` falls short, each update comes 12 tokens behind the one before it."""
+    """A user's own scene; if `after` is too short, each further update arrives 12 tokens after the previous one."""
     if not updates:
         raise ValueError("`--update` is missing: `--prompt` needs something that arrives while the model speaks.")
     if len(after) > len(updates):

@@ -1,9 +1,9 @@
 """
-How long an update takes to be known, what a token costs, and how many bytes a stream keeps: `hf-duplex bench speed`.
+Time to apply an update, time per token, and bytes of state per stream: `hf-duplex bench speed`.
 
-Everything is measured through `generate()`, since that is what users get: a streamer notes when each token comes, the
-interrupt callback when it was asked. All models share one run and take turns, so that noise meets them alike; compare
-the ratios, not the milliseconds. Speed depends on sizes, not on values: the weights are random.
+Everything is measured through `generate()`, as users call it: a streamer records when each token comes, the interrupt
+callback when it was polled. All models alternate in one run, so that noise affects them equally; compare the ratios,
+not the milliseconds. Speed depends on sizes, not on values: the weights are random.
 """
 
 import copy
@@ -28,10 +28,10 @@ from ...modeling import DuplexCache, DuplexConfig, Interrupt, WorkspaceConfig, c
 from ...record import command_line, describe_machine, describe_versions, write_json
 
 
-# In tokens. Decode steps are timed in turns of DECODE_TOKENS, the first WARM_UP tokens of each turn left out.
+# In tokens. Decode steps are timed in turns of DECODE_TOKENS, without the first WARM_UP tokens of each turn.
 MESSAGE_LENGTH, UPDATE_LENGTH, DECODE_TOKENS, WARM_UP = 32, 16, 8, 2
-# A restart takes up to a minute: each history is re-read as often as it goes into so many tokens. Where it does not,
-# its first reading counts.
+# A restart takes up to a minute: each history is re-read as often as it fits into this many tokens. If it does not
+# fit, its first reading counts.
 RESTART_TOKENS = 16384
 
 LABELS = {
@@ -54,10 +54,10 @@ MEASURES = {
 
 class Stopwatch(BaseStreamer):
     """
-    Notes when `generate` is called, when each token comes, and when the callback is asked.
+    Records when `generate` is called, when each token comes, and when the callback is polled.
 
     Args:
-        update_ids (`torch.LongTensor` of shape `(1, length)`, *optional*): What the callback hands over.
+        update_ids (`torch.LongTensor` of shape `(1, length)`, *optional*): The update that the callback returns.
         poll (`int`, *optional*, defaults to `WARM_UP + 1`): At which poll it does so, counted from 1.
     """
 
@@ -81,7 +81,7 @@ class Stopwatch(BaseStreamer):
 
     @property
     def tokens(self) -> list[float]:
-        """When each new token came; `generate` hands over what it was given first."""
+        """When each new token came; `generate` passes its input to the streamer first."""
         return self.times[1:]
 
     @property
@@ -100,14 +100,14 @@ class Stopwatch(BaseStreamer):
 @dataclass
 class Stream:
     """
-    A model that has read a history and said a few tokens.
+    A model that has read a history and emitted a few tokens.
 
     Attributes:
         model: A duplex generator, or a plain causal language model.
-        history (`torch.LongTensor` of shape `(1, tokens)`): What it was told.
+        history (`torch.LongTensor` of shape `(1, tokens)`): The incoming tokens.
         sequences (`torch.LongTensor` of shape `(1, tokens)`): What `generate` returned.
-        cache (`transformers.DynamicCache`): The state behind it; never used up, see [`branch`].
-        prompt_ms (`float`): Milliseconds to read the history and say the first token.
+        cache (`transformers.DynamicCache`): The state after it; never modified, see [`branch`].
+        prompt_ms (`float`): Milliseconds to read the history and emit the first token.
     """
 
     model: Any
@@ -124,7 +124,7 @@ class Stream:
         return cls(model, history, output.sequences, output.past_key_values, watch.to_first_token_ms)
 
     def branch(self) -> Any:
-        """The state, to go on from as often as wanted: keys and values are never changed in place."""
+        """A copy of the state to continue from, any number of times: keys and values are never changed in place."""
         if isinstance(self.cache, DuplexCache):
             return self.cache.snapshot()
         twin = copy.copy(self.cache)
@@ -144,14 +144,14 @@ class Stream:
         return watch.per_token_ms
 
     def update(self, update_ids: torch.Tensor) -> float:
-        """Milliseconds from asking the callback, which hands over an update, until the next token is there."""
+        """Milliseconds from the poll of the callback, which returns an update, to the next token."""
         watch = Stopwatch(update_ids)
         arguments = {"interrupt_callback": watch.callback, "past_key_values": self.branch()}
         run(self.model, watch, watch.poll, inputs=self.sequences, **arguments)
         return watch.update_to_token_ms
 
     def restart(self, update_ids: torch.Tensor) -> float:
-        """Milliseconds to the next token when all that was heard and said is handed over again."""
+        """Milliseconds to the next token when all incoming and emitted tokens are read again."""
         watch = Stopwatch()
         if is_duplex(self.model):
             heard = torch.cat([self.history, update_ids], dim=1)
@@ -179,7 +179,7 @@ def run(model: Any, watch: Stopwatch, tokens: int, inputs: torch.Tensor | None =
 
 
 def llama_config(like: DuplexConfig, num_hidden_layers: int, parameters: int) -> LlamaConfig:
-    """A plain Llama of so many layers, its feed-forward blocks as wide as the number of parameters asks for."""
+    """A plain Llama of so many layers, its feed-forward width set by the number of parameters."""
     names = ["vocab_size", "hidden_size", "num_attention_heads", "num_key_value_heads", "max_position_embeddings"]
     names += ["pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings", "head_dim", "rms_norm_eps"]
     shared = {name: getattr(like, name) for name in names} | {"num_hidden_layers": num_hidden_layers}
@@ -189,7 +189,7 @@ def llama_config(like: DuplexConfig, num_hidden_layers: int, parameters: int) ->
 
 
 def speed_configs(size: WorkspaceConfig) -> dict[str, Any]:
-    """The three generators and the two yardsticks, all with the parameter count of the workspace model."""
+    """The three generators and the two plain models, all with the parameter count of the workspace model."""
     configs: dict[str, Any] = dict(equal_size_configs(size))
     parameters = count_parameters(size)
     configs["llama"] = llama_config(configs["baseline"], configs["baseline"].num_hidden_layers, parameters)
@@ -199,7 +199,7 @@ def speed_configs(size: WorkspaceConfig) -> dict[str, Any]:
 
 def random_model(config: Any) -> Any:
     """A model in float32 with random weights that never ends early."""
-    # A checkpoint's configuration also says how its weights are stored, which is no matter here.
+    # A checkpoint's configuration also holds the storage type of its weights, which is not needed here.
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     with torch.no_grad():
@@ -228,7 +228,7 @@ def timed(times: Sequence[float]) -> dict[str, Any]:
 def measure(
     models: dict[str, Any], history: torch.Tensor, update: torch.Tensor, repeats: int, advance: Callable[[str], None]
 ) -> dict[str, Any]:
-    """One history, all models taking turns: a row of the results. `advance(text)` is told of each step."""
+    """One history, all models alternating: a row of the results. `advance(text)` is called at each step."""
     streams = {}
     for name, model in models.items():
         advance(f"{history.shape[1]} tokens, reading: {LABELS[name]}")
@@ -238,7 +238,7 @@ def measure(
     restarts = min(repeats, RESTART_TOKENS // history.shape[1])
     for name in RESTARTED:
         update_ms[f"{name}_restart"] = [] if restarts else [streams[name].prompt_ms]
-    # The first turn warms up and does not count.
+    # The first turn is a warm-up and does not count.
     for turn in range(repeats + 1):
         for name, stream in streams.items():
             advance(f"{history.shape[1]} tokens, turn {turn}: {LABELS[name]}")
@@ -263,7 +263,7 @@ def measure_flatness(
     repeats: int,
     advance: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Update to next token of one model, the histories taking turns: what changes is the history alone."""
+    """Update to next token of one model; the histories alternate, so that only the history differs."""
     streams = {}
     for length, history in histories.items():
         advance(f"all histories, reading {length} tokens")
@@ -305,7 +305,7 @@ def derive_ratios(rows: dict[str, Any], flatness: dict[str, Any]) -> dict[str, A
 
 
 def check_targets(ratios: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was promised, what was measured, and whether it holds; histories that were not run are left out."""
+    """Each target, its measurement, and whether it is met; histories that were not run are left out."""
     flat = ratios["workspace, update to token, against the shortest history"]
     state = ratios["workspace, bytes of state, against the shortest history"]
     shortest, longest = min(flat, key=int), max(flat, key=int)
@@ -334,7 +334,7 @@ def check_targets(ratios: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def earlier_rows(json_path: str | Path | None, results: dict[str, Any]) -> dict[str, Any]:
-    """Rows of an earlier run that are worth keeping: same settings, same versions, same machine."""
+    """Reusable rows of an earlier run: same settings, same versions, same machine."""
     if json_path is None or not Path(json_path).exists():
         return {}
     try:
@@ -342,7 +342,7 @@ def earlier_rows(json_path: str | Path | None, results: dict[str, Any]) -> dict[
     except json.JSONDecodeError:
         return {}
     same = all(earlier.get(key) == results[key] for key in ("benchmark", "settings", "versions", "machine"))
-    # A finished run is not resumed but repeated.
+    # A finished run is repeated, not resumed.
     return earlier["rows"] if same and "targets" not in earlier else {}
 
 
@@ -376,7 +376,7 @@ def describe_settings(
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """So many threads for a while."""
+    """Temporarily sets the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -399,17 +399,17 @@ def run_speed_benchmark(
     Measures all models side by side at every history.
 
     Args:
-        histories (`Sequence[int]`, *optional*): Incoming tokens that were heard before.
-        repeats (`int`, *optional*, defaults to 7): Turns that each model takes: so many updates, 8 times as many
-            tokens, and so many restarts where they do not take too long.
+        histories (`Sequence[int]`, *optional*): Incoming tokens that were read before.
+        repeats (`int`, *optional*, defaults to 7): Turns of each model: as many updates, 8 times as many tokens, and
+            as many restarts where they do not take too long.
         seed (`int`, *optional*, defaults to 0): Of the weights and the tokens.
-        threads (`int`, *optional*, defaults to 1): Threads of torch. Single steps of a small model gain nothing from
-            more, and two threads on a busy machine wait for each other.
+        threads (`int`, *optional*, defaults to 1): Threads of torch. More do not speed up single steps of a small
+            model, and two threads on a busy machine wait for each other.
         size (`WorkspaceConfig`, *optional*): The workspace model; the others get its parameter count.
         checkpoint (`str` or `Path`, *optional*): A workspace checkpoint to take the sizes from instead. Its weights
             are not used: they do not change the speed.
         json_path (`str` or `Path`, *optional*): Where results are written, after each history. An interrupted run with
-            the same settings, versions and machine goes on from there.
+            the same settings, versions and machine is resumed from there.
         progress (`bool`, *optional*, defaults to `True`): Whether to show a progress bar, on standard error.
 
     Returns:

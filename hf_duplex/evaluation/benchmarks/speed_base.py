@@ -1,9 +1,9 @@
 """
-How long an update takes to be known by a pretrained base: `hf-duplex bench speed --base BASE`.
+How long a pretrained base takes to apply an update: `hf-duplex bench speed --base BASE`.
 
-Three ways take turns on the same history: a duplex adapter (its workspace), the base listening without one (updates
-spliced into its stream), and the base stopped and started again with everything it had read and emitted. The history
-is random tokens: speed depends on sizes, not on values.
+Three methods alternate on the same history: a duplex adapter (its workspace), `listen` on the base without an adapter
+(updates spliced into its stream), and a restart of the base with everything it had read and emitted. The history is
+random tokens: speed depends on sizes, not on values.
 """
 
 import statistics
@@ -25,14 +25,14 @@ from .speed import DECODE_TOKENS, RESTART_TOKENS, WARM_UP, Stopwatch, Stream, ru
 
 
 UPDATE = "Correction: the meeting is at 16:30, not at 15:00."
-# Positions that are left free for what is emitted.
+# Positions reserved for emitted tokens.
 ROOM = WARM_UP + DECODE_TOKENS + 16
 LABELS = {"workspace": "workspace", "spliced": "spliced", "restart": "base, restarted"}
 WAYS = ("workspace", "spliced")
 
 
 def endless(model: Any) -> Any:
-    """The model, its generation never ended by a token."""
+    """The model, without end tokens in its generation config."""
     ends = model.generation_config.eos_token_id
     pad = model.generation_config.pad_token_id
     pad = pad if pad is not None else ends[0] if isinstance(ends, list) else ends
@@ -44,10 +44,10 @@ def endless(model: Any) -> Any:
 
 def fitting(histories: Sequence[int], update: int, longest: int | None) -> dict[int, int]:
     """
-    How many tokens of each history are read: all, or as many as leave room for an update and what is emitted.
+    How many tokens of each history are read: all, or as many as leave room for an update and the emitted tokens.
 
     Raises:
-        ValueError: The base reads too few tokens for any history.
+        ValueError: The context of the base is too short for any history.
     """
     most = max(histories) if longest is None else longest - update - ROOM
     if most < 1:
@@ -56,7 +56,7 @@ def fitting(histories: Sequence[int], update: int, longest: int | None) -> dict[
 
 
 def processed_twice(stream: Stream, update: torch.Tensor) -> int:
-    """Tokens that a duplex model has processed more than once by the token that first knows an update."""
+    """Tokens that a duplex model has processed more than once by the first token that attends to the update."""
     watch = Stopwatch(update)
     output = run(
         stream.model,
@@ -79,7 +79,7 @@ def measure(
     repeats: int,
     advance: Callable[[str], None],
 ) -> dict[str, Any]:
-    """One history, all ways taking turns: a row of the results. `advance(text)` is called at each step."""
+    """One history, all methods alternating: a row of the results. `advance(text)` is called at each step."""
     streams = {}
     for name, model in models.items():
         advance(f"{history.shape[1]} tokens, reading: {LABELS[name]}")
@@ -87,7 +87,7 @@ def measure(
     turns = max(1, min(repeats, RESTART_TOKENS // history.shape[1]))
     update_ms: dict[str, list[float]] = {name: [] for name in models}
     decode_ms: dict[str, list[float]] = {name: [] for name in models}
-    # The first turn warms up and does not count; the restart, which takes long, has warmed up by reading.
+    # The first turn is a warm-up and does not count; the slow restart has warmed up by reading the history.
     for turn in range(turns + 1):
         for name, stream in streams.items():
             advance(f"{history.shape[1]} tokens, turn {turn}: {LABELS[name]}")
@@ -99,7 +99,7 @@ def measure(
             decoded = stream.decode()
             decode_ms[name] += decoded if turn else []
     twice = {name: processed_twice(streams[name], updates[name]) for name in WAYS}
-    # The history and what was emitted, but for the last token, which a restart is the first to read.
+    # The history and the emitted tokens except the last one, which only a restart has read.
     twice["restart"] = history.shape[1] + WARM_UP - 1
     return {
         "history_tokens": history.shape[1],
@@ -131,11 +131,10 @@ def run_base_speed_benchmark(
 
     Args:
         base (`str` or `Path`, *optional*, defaults to `"smollm2"`): The base.
-        adapter (`str`, *optional*): A duplex adapter with a workspace; a fresh one, of the default sizes, if it is not
-            given.
+        adapter (`str`, *optional*): A duplex adapter with a workspace; by default a fresh one of the default sizes.
         histories (`Sequence[int]`, *optional*): Tokens that were read before. One that leaves no room for the update
-            and what is emitted is shortened; `history_tokens` says to what.
-        repeats (`int`, *optional*, defaults to 7): Turns that each way takes, fewer where a restart takes too long.
+            and the emitted tokens is shortened; `history_tokens` holds the actual length.
+        repeats (`int`, *optional*, defaults to 7): Turns of each method, fewer where a restart takes too long.
         seed (`int`, *optional*, defaults to 0): Of the history.
         threads (`int`, *optional*, defaults to 2): Threads of torch.
         json_path (`str` or `Path`, *optional*): Where the results are written, after each history.
@@ -143,7 +142,7 @@ def run_base_speed_benchmark(
 
     Returns:
         For each history (`rows`) raw milliseconds with their medians, tokens processed twice, bytes of state, and
-        `restart_ratio`: the median over turns of a restart's milliseconds to those of an update beside it.
+        `restart_ratio`: the median over turns of a restart's milliseconds divided by those of the paired update.
 
     Raises:
         ValueError: An argument is unusable; the message names it.

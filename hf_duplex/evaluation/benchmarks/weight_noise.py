@@ -9,11 +9,11 @@ from ...modeling.base_model import find_decoder
 
 
 BLOCK, STEPS = 32, 15
-"""Q4_1 keeps 32 neighbouring weights of a row on 16 equidistant values, from their least to their largest."""
+"""Q4_1 rounds each block of 32 adjacent weights of a row to 16 equidistant values, from its minimum to its maximum."""
 
 
 def quantization_steps(weight: torch.Tensor) -> torch.Tensor:
-    """The step of the block that each weight of `(rows, columns)` lies in; a last block may be shorter."""
+    """The quantization step at each weight of `(rows, columns)`, by its block; the last block may be shorter."""
     rows, columns = weight.shape
     padded = nn.functional.pad(weight[None], (0, -columns % BLOCK), mode="replicate")[0]
     blocks = padded.view(rows, -1, BLOCK)

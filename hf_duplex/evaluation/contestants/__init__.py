@@ -1,1 +1,1 @@
-"""Who is compared: models, baselines, and ways to do without an open input."""
+"""The contestants: models, baselines, and alternatives to an open input."""

@@ -1,4 +1,4 @@
-"""Any chat model of transformers in the same conversations: it is stopped, told, and takes another turn."""
+"""Any chat model of transformers in the same conversations: stopped, given the update, and run for another turn."""
 
 import time
 from collections import deque
@@ -14,21 +14,22 @@ from ..benchmarks.conversation import Transcript
 
 
 BROKEN_OFF = " --"
-"""Behind a turn that was cut short within a sentence, as in the data behind words that are broken off."""
+"""The mark after a turn that was cut within a sentence, as after interrupted words in the data."""
 
 WHOLE = (".", "!", "?", "}")
-"""How a sentence or an object ends that nothing breaks off."""
+"""How a complete sentence or object ends."""
 
 
 def join_turns(turns: Sequence[str]) -> str:
-    """The turns of a speaker as one text."""
+    """The turns of a model as one text."""
     return " ".join(turn for turn in map(str.strip, turns) if turn)
 
 
 def mark_turn(turn: str, ended: bool) -> str:
     """
-    A turn as a judge reads it, its end spelt out as the three generators spell theirs. Without a mark the words before
-    a cut and those of the next turn would be one sentence: "The capital is" and "Lima is nice" would claim a capital.
+    A turn in the form that is judged, its end marked as the three generators mark theirs. Without a mark the words
+    before a cut and those of the next turn would form one sentence: "The capital is" and "Lima is nice" would claim a
+    capital.
     """
     turn = turn.strip()
     return f"{turn}{'' if ended or turn.endswith(WHOLE) else BROKEN_OFF}{END}"
@@ -40,15 +41,16 @@ class Talk:
     One conversation under way.
 
     Attributes:
-        waiting (`deque[tuple[float, str]]`): The updates to come, each with how far the text has come before it.
-        messages (`list[dict[str, str]]`): The conversation as a chat template takes it.
-        turns (`list[str]`): What the model said, turn by turn.
-        marked (`list[str]`): The same, with the mark of the end of each turn that is over (see [`mark_turn`]).
+        waiting (`deque[tuple[float, str]]`): The updates to come, each with the progress of the text at which it is
+            due.
+        messages (`list[dict[str, str]]`): The conversation in the format of a chat template.
+        turns (`list[str]`): What the model emitted, turn by turn.
+        marked (`list[str]`): The same, each finished turn with its end mark (see [`mark_turn`]).
         tokens (`list[int]`): The same as tokens, without those that end a turn.
-        heard_at, heard_after (`list[int]`): How many characters and tokens had been said when each update was heard.
-        milliseconds (`list[float]`): What each update took to the next token.
+        heard_at, heard_after (`list[int]`): For each update, the characters and tokens emitted when it was received.
+        milliseconds (`list[float]`): For each update, the time to the next token.
         ended (`bool`): Whether the model ended its last turn by itself.
-        measure (`Callable[[str], float]`): How far a text has come; in characters where it is not given.
+        measure (`Callable[[str], float]`): Progress of a text; by default in characters.
     """
 
     waiting: deque[tuple[float, str]]
@@ -64,7 +66,7 @@ class Talk:
 
     @classmethod
     def of(cls, sample: Sample) -> "Talk":
-        """What comes after the end in the sample comes after the end here, however long the model speaks."""
+        """An update that comes after the end in the sample comes after the end here too."""
         end = sample.target.index(END)
         places = [place if place <= end else float("inf") for place in (u["position"] for u in sample.updates)]
         texts = [update["text"] for update in sample.updates]
@@ -72,21 +74,21 @@ class Talk:
 
     @property
     def said(self) -> str:
-        """All words so far. How far the model has come is counted in these, since it does not say the marks."""
+        """The text so far without marks. Progress is counted in it, since the model does not emit the marks."""
         return join_turns(self.turns)
 
     @property
     def text(self) -> str:
-        """All that was said as a judge reads it."""
+        """The text in the form that is judged."""
         return " ".join(self.marked)
 
     @property
     def due(self) -> float:
-        """How far the text has come when the next update comes."""
+        """The progress of the text at which the next update is due."""
         return self.waiting[0][0] if self.waiting else float("inf")
 
     def receive(self, until: float) -> int:
-        """Tells the model all updates that come until the text is so far; how many these were."""
+        """Adds all updates that are due at this progress to the messages; returns their number."""
         texts = []
         place = len(self.text)
         while self.waiting and self.waiting[0][0] <= until:
@@ -95,7 +97,7 @@ class Talk:
             self.heard_after.append(len(self.tokens))
         told = "\n".join(texts)
         if told and self.messages[-1]["role"] == "user":
-            # Nothing was said in between: two messages of one speaker are one, since templates want them to alternate.
+            # Nothing was emitted in between: two user messages are merged, since templates require alternating roles.
             self.messages[-1] = {"role": "user", "content": f"{self.messages[-1]['content']}\n{told}"}
         elif told:
             self.messages.append({"role": "user", "content": told})
@@ -106,19 +108,19 @@ class Talk:
         self.ended = ended
         if text.strip():
             self.turns.append(text)
-            # A last turn that nothing cut and that did not end stays open.
+            # A last turn that was not cut and did not end stays open.
             self.marked.append(mark_turn(text, ended) if ended or self.waiting else text.strip())
             self.messages.append({"role": "assistant", "content": text.strip()})
 
 
 class Until(StoppingCriteria):
     """
-    Stops each row of a batch where its next update is due. The word under way is finished, as a generator finishes its
-    token: half a name would be judged as a wrong one. So a row is stopped by the token that begins the next word.
+    Stops each row of a batch where its next update is due. The word under way is finished first, since half a name
+    would be judged as a wrong one. So a row is stopped by the token that begins the next word.
 
     Attributes:
         stopped (`list[int | None]`): How many tokens of this turn each row keeps, None if it was not stopped.
-        first (`float`, *optional*): When the first token came, in seconds.
+        first (`float`, *optional*): The time of the first token, in seconds.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, talks: Sequence[Talk], columns: int, ends: set[int]):
@@ -151,7 +153,7 @@ def until_end(tokens: list[int], ends: set[int]) -> list[int]:
 
 def check_chat(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
     """
-    Whether a tokenizer can lay out a conversation.
+    Checks that a tokenizer can format a conversation.
 
     Raises:
         ValueError: It has no chat template.
@@ -165,11 +167,11 @@ def check_chat(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
 
 class ChatModel:
     """
-    A contestant that knows nothing of updates while it speaks: any causal language model of transformers, driven
-    through the chat template of its tokenizer. The prompt is a message of the user. Where an update is due, after as
-    many characters as the sample has before it and at the end of a word, the turn is cut short, the update is the
-    user's next message, and the model takes another turn. Its text is its turns, each with the mark of its end (see
-    [`mark_turn`]), joined by spaces. The whole conversation is read again every turn.
+    A contestant that cannot receive updates while it emits: any causal language model of transformers, used through
+    the chat template of its tokenizer. The prompt is a user message. Where an update is due (after as many characters
+    as precede it in the sample, and at the end of a word) the turn is cut, the update becomes the next user message,
+    and the model generates another turn. Its text is its turns, each with its end mark (see [`mark_turn`]), joined by
+    spaces. The whole conversation is read again every turn.
 
     Args:
         name (`str`): What results call it.
@@ -193,7 +195,7 @@ class ChatModel:
         self.pad: int = min(self.ends) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
-        """Plays a batch of samples to the model, greedily; after so many tokens each turn is cut short."""
+        """Runs a batch of samples on the model, greedily; each turn is cut after `max_new_tokens`."""
         talks = [Talk.of(sample) for sample in samples]
         self.hold(talks, max_new_tokens)
         return [
@@ -210,17 +212,17 @@ class ChatModel:
 
     @torch.inference_mode()
     def hold(self, talks: Sequence[Talk], max_new_tokens: int) -> None:
-        """Leads a batch of conversations to their ends, greedily; after so many tokens each turn is cut short."""
+        """Completes a batch of conversations, greedily; each turn is cut after `max_new_tokens`."""
         counts = [talk.receive(until=0) for talk in talks]
         speaking = list(talks)
         while speaking:
             self._take_turns(speaking, counts, max_new_tokens)
             speaking = [talk for talk in speaking if talk.waiting]
-            # What is due has come; where a model is done too early, it is told what comes next.
+            # Updates that are due have arrived; a model that ended too early gets the next one.
             counts = [talk.receive(until=max(talk.due, talk.measure(talk.said))) for talk in speaking]
 
     def _take_turns(self, talks: Sequence[Talk], counts: Sequence[int], max_new_tokens: int) -> None:
-        """One turn of each conversation, after so many updates in each."""
+        """Generates one turn of each conversation, after this many updates in each."""
         start = time.perf_counter()
         texts = [
             self.tokenizer.apply_chat_template(talk.messages, tokenize=False, add_generation_prompt=True)
@@ -243,7 +245,7 @@ class ChatModel:
         assert until.first is not None
         milliseconds = (until.first - start) * 1000
         for talk, count, stopped, sequence in zip(talks, counts, until.stopped, sequences.tolist(), strict=True):
-            # Behind the end of a row is padding.
+            # After the end of a row is padding.
             emitted = sequence[longest:][:stopped]
             said = until_end(emitted, self.ends)
             ended = len(said) < len(emitted)

@@ -1,21 +1,21 @@
 """
-Who is compared: models, baselines that nobody can do without, and controls that must lose.
+The contestants: models, baselines, and controls that must score worse.
 
-A contestant hears samples and says something. What it is and how it hears is its own business: whoever scores it sees
-transcripts. `load_contestant` makes one from what a user names, a folder or Hub name, with a mode behind an "@":
+A contestant gets samples and returns transcripts; scoring depends on the transcripts alone. `load_contestant` makes
+one from a folder or Hub name, with an optional mode after an "@":
 
-| mode | whose updates | for |
+| mode | its updates | for |
 |---|---|---|
-| none | come while it speaks | any of the three generators; another chat model is stopped and told |
-| `restart` | are put behind the prompt, and all is said anew | any of the three |
-| `deaf` | never come | any of the three |
-| `frozen` | are read, and what they change is dropped | workspace |
-| `relocated` | are put behind the prompt, and what was said is not read again | baseline |
+| none | arrive while it emits | any of the three generators; another chat model is stopped and gets a new turn |
+| `restart` | are appended to the prompt, and generation restarts | any of the three |
+| `deaf` | never arrive | any of the three |
+| `frozen` | are read, and the resulting workspace is dropped | workspace |
+| `relocated` | are inserted after the prompt, and the emitted text is not read again | baseline |
 | `shuffled` | are those of another conversation | any of the three |
-| `late` | all come after the end | any of the three |
+| `late` | all arrive after the end | any of the three |
 | `noise` | are random tokens | any of the three |
-| `permuted` | come, but how far a slot is believed is told of another slot | workspace, `validity` |
-| `always`, `after_update` | come while it speaks; where its additions act | duplex adapter |
+| `permuted` | arrive, but the validities of slots are permuted | workspace, `validity` |
+| `always`, `after_update` | arrive while it emits; the mode is the adapter's scope | duplex adapter |
 """
 
 import functools
@@ -51,18 +51,18 @@ from .chat_model import ChatModel, check_chat
 from .relocation import RelocatedForCausalLM
 
 
-# Of all that is random here.
+# Seed of all random numbers here.
 SEED = 0
 
 
 class Contestant(Protocol):
     """
-    Whoever takes part.
+    A contestant.
 
     Attributes:
         name (`str`): What results call it.
         model_type (`str`): As in its configuration.
-        parameters (`int`): How many it has.
+        parameters (`int`): Number of parameters.
     """
 
     name: str
@@ -70,18 +70,18 @@ class Contestant(Protocol):
     parameters: int
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int) -> list[Transcript]:
-        """Plays a batch of samples; after so many tokens a row is stopped, each time it speaks."""
+        """Runs a batch of samples; a row is stopped after `max_new_tokens`, counted anew each time it emits."""
         ...
 
 
 @dataclass
 class Scripted:
     """
-    A contestant whose lines are written down, to test an instrument with.
+    A scripted contestant, to test the benchmark itself.
 
     Args:
         name (`str`): What results call it.
-        say (`Callable[[Sample], Transcript]`): What it says.
+        say (`Callable[[Sample], Transcript]`): Returns its transcript.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Scripted:
 
 class Listener:
     """
-    One of the three generators as it is: updates reach it while it speaks.
+    One of the three generators as it is: updates arrive while it emits.
 
     Args:
         name (`str`): What results call it.
-        model (`PreTrainedModel`): A model that keeps the contract.
+        model (`PreTrainedModel`): A model that implements the contract.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
     """
 
@@ -113,22 +113,22 @@ class Listener:
 
 
 class AdapterListener(Listener):
-    """A duplex adapter on its base: updates reach it while it speaks."""
+    """A duplex adapter on its base: updates arrive while it emits."""
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
         encoder = ChatEncoder(self.tokenizer, self.model.config.mode)
         return converse_in_chat(self.model, encoder, samples, max_new_tokens)
 
 
-# What a conversation holds instead of a model: it sees what the conversation hands over, and may change it.
+# Wrappers that stand in for a model in a conversation, and may change its inputs.
 
 
 class Appending:
     """
-    Reads messages as the end of its prompts.
+    Appends messages to the prompts of a model.
 
     Args:
-        model (`PreTrainedModel`): Who reads them.
+        model (`PreTrainedModel`): The model.
         messages (`Sequence[Sequence[int]]`): For each row, what is appended.
 
     Attributes:
@@ -151,7 +151,7 @@ class Appending:
         polls: list[float] = []
 
         def timed(input_ids: torch.LongTensor) -> Interrupt | None:
-            # The first poll comes before anything is read, the second one behind the first token.
+            # The first poll comes before anything is read, the second one after the first token.
             polls.append(time.perf_counter())
             return interrupt_callback(input_ids)
 
@@ -168,11 +168,11 @@ class Appending:
 
 class Mishearing:
     """
-    Hears random words instead of each update, as many as it has. Control tokens stay in their places. The words depend
-    on the update alone, so that a row does not depend on its neighbours.
+    Replaces each update by as many random words. Control tokens stay in their places. The words depend on the update
+    alone, so that rows are independent.
 
     Args:
-        model (`PreTrainedModel`): Who hears them.
+        model (`PreTrainedModel`): The model that receives them.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
     """
 
@@ -198,7 +198,7 @@ class Mishearing:
         return self.model.generate(interrupt_callback=changed, **kwargs)
 
 
-# Contestants that hear otherwise
+# Contestants with changed updates
 
 
 def without_updates(sample: Sample) -> Sample:
@@ -207,21 +207,21 @@ def without_updates(sample: Sample) -> Sample:
 
 class Restarted(Listener):
     """
-    Whenever an update comes, it is stopped and says everything anew, the updates so far appended to its prompt as
-    further messages. What it said before is thrown away, so the transcript is the last answer alone, before which all
-    updates were heard. With the prompt in place, nothing was said too early: the oracle for quality, at a price.
+    On each update it is stopped and generates everything anew, with the updates so far appended to its prompt as
+    further messages. Earlier text is discarded, so the transcript is the last answer alone, which follows all updates.
+    This is the oracle for quality, at the cost of restarts.
 
-    Since updates come at fixed places of a sample, the answers that are thrown away need not be given: the last one
-    depends on none of them. So each row starts once, with all its updates. What it took from there to the first token
-    stands in `milliseconds` for each of its updates; of an earlier one, which finds a shorter prompt, that is an upper
-    bound. [`read_again`] counts the tokens that the restarts would read once more.
+    Updates arrive at fixed places of a sample and the last answer depends on none of the discarded ones, so those are
+    not generated: each row starts once, with all its updates. `milliseconds` holds the time from there to the first
+    token for each of its updates; for an earlier one, which has a shorter prompt, that is an upper bound.
+    [`read_again`] counts the tokens that the restarts would read again.
 
-    To be told to stop is no reason to start again: a last update of the kind `stop` is heard in its place.
+    A stop does not cause a restart: a last update of the kind `stop` is received in its place.
     """
 
     @staticmethod
     def split(sample: Sample) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """The updates to start again for, and the one that stops it, if there is one."""
+        """The updates that cause a restart, and the one that stops it, if there is one."""
         count = len(sample.updates) - (bool(sample.updates) and sample.updates[-1]["kind"] == "stop")
         return sample.updates[:count], sample.updates[count:]
 
@@ -230,7 +230,7 @@ class Restarted(Listener):
         return encode_updates(self.tokenizer, [update["text"] for update in self.split(sample)[0]])
 
     def read_again(self, sample: Sample) -> int:
-        """How many tokens, of the prompt and of earlier updates, the restarts of a sample read once more."""
+        """How many tokens, of the prompt and of earlier updates, the restarts of a sample read again."""
         tokens, before = 0, len(encode_prompt(self.tokenizer, sample.prompt))
         for message in self.messages(sample):
             tokens += before
@@ -256,7 +256,7 @@ class Restarted(Listener):
 def heard_where_due(
     tokenizer: PreTrainedTokenizerBase, sample: Sample, transcript: Transcript, end: int
 ) -> Transcript:
-    """A transcript whose updates count as heard where they were due: in their places, or after `end` tokens."""
+    """A transcript whose updates count as received where they were due: in their places, or after `end` tokens."""
     encoded = encode_sample(tokenizer, sample)
     last = encoded["input_ids"].index(tokenizer.eos_token_id)
     after = [min(place - 1, end) if place <= last else end for place in encoded["update_positions"]]
@@ -265,7 +265,7 @@ def heard_where_due(
 
 
 class Deaf(Listener):
-    """Never hears an update. They count as heard where they were due: in their places, or at the end."""
+    """Never receives an update. They count as received where they were due: in their places, or at the end."""
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
         transcripts = converse(self.model, self.tokenizer, list(map(without_updates, samples)), max_new_tokens)
@@ -276,7 +276,7 @@ class Deaf(Listener):
 
 
 class Late(Listener):
-    """Hears all updates together, after its end. They count as heard where they were due, not where they came."""
+    """Receives all updates together, after its end. They count as received where they were due."""
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
         late = [
@@ -292,8 +292,8 @@ class Late(Listener):
 
 class Shuffled(Listener):
     """
-    Hears, in the places of its own updates, those of the next conversation of the batch that has any, from the first
-    one again where they do not suffice. Alone among conversations without updates it hears none.
+    Receives, in the places of its own updates, those of the next conversation of the batch that has any, cyclically if
+    there are too few. If no other conversation has updates it receives none.
     """
 
     @staticmethod
@@ -322,20 +322,20 @@ class Shuffled(Listener):
 
 
 class Noise(Listener):
-    """Hears random words instead of each update."""
+    """Receives random words instead of each update."""
 
     def converse(self, samples: Sequence[Sample], max_new_tokens: int = 400) -> list[Transcript]:
         model = Mishearing(self.model, self.tokenizer)
         return converse(model, self.tokenizer, samples, max_new_tokens)
 
 
-# Workspaces that are kept from revising
+# Workspaces that cannot revise
 
 
 class FrozenWorkspaceForCausalLM(WorkspaceForCausalLM):
     """
-    Folds updates into its workspace and drops the result: all that an update does to it is to wake it where it had
-    ended. Otherwise it says what a deaf one says.
+    Folds updates into its workspace and drops the result: an update only resumes it where it had ended. Otherwise it
+    emits the same as a deaf one.
     """
 
     def read_prompt(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> list:
@@ -353,9 +353,9 @@ def draw_orders(count: int, n_slots: int) -> torch.Tensor:
 
 
 class PermutedWorkspaceModel(WorkspaceModel):
-    """At every step, how far each slot is believed is told of another slot that is taken."""
+    """Permutes the validities of the occupied slots at every step."""
 
-    # How many orders take turns, by the number of tokens that a row has said.
+    # How many permutations alternate, by the number of tokens that a row has emitted.
     turns = 512
 
     def cross_inputs(self, cache: DuplexCache | None, embeds: torch.Tensor) -> CrossInputs:
@@ -375,14 +375,14 @@ class PermutedWorkspaceModel(WorkspaceModel):
 
 
 class PermutedWorkspaceForCausalLM(WorkspaceForCausalLM):
-    """A workspace generator that believes the wrong slots."""
+    """A workspace generator that trusts the wrong slots."""
 
     model_class = PermutedWorkspaceModel
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How a contestant takes part, and as which model where only one kind can."""
+    """The class of a mode, and the model type that it requires, if any."""
 
     contestant: type[Listener] = Listener
     head: type[PreTrainedModel] | None = None
@@ -403,7 +403,7 @@ AS_IT_IS = Mode()
 
 def split_spec(spec: str) -> tuple[str, str | None]:
     """
-    Folder or Hub name, and mode, of what a user named.
+    Splits a spec into folder or Hub name, and mode.
 
     Raises:
         ValueError: There is no such mode.
@@ -421,10 +421,10 @@ def split_spec(spec: str) -> tuple[str, str | None]:
 
 def check_mode(path: str, mode: str | None, config: Any) -> None:
     """
-    Whether a model can take part in a mode.
+    Checks that a model can run in a mode.
 
     Raises:
-        ValueError: It cannot; the message says which can.
+        ValueError: It cannot; the message names those that can.
     """
     if mode is None:
         return
@@ -458,7 +458,7 @@ def check_mode(path: str, mode: str | None, config: Any) -> None:
 
 
 def load_part(part: Any, path: str, **kwargs: Any) -> Any:
-    """Configuration, tokenizer or model, `part.from_pretrained(path)`, with an error that says what to do."""
+    """Configuration, tokenizer or model, `part.from_pretrained(path)`, with a helpful error."""
     logging.disable_progress_bar()
     try:
         return part.from_pretrained(path, **kwargs)
@@ -473,7 +473,7 @@ def load_part(part: Any, path: str, **kwargs: Any) -> Any:
 
 def check_contestant(spec: str, **overrides: Any) -> tuple[str, str | None, Any]:
     """
-    Folder or Hub name, mode and configuration of a model that can take part; its weights are not looked at.
+    Folder or Hub name, mode and configuration of a usable model; its weights are not loaded.
 
     Raises:
         ValueError: As [`load_contestant`].
@@ -497,11 +497,11 @@ def check_contestant(spec: str, **overrides: Any) -> tuple[str, str | None, Any]
 
 def load_adapter(path: str, base: tuple[PreTrainedModel, PreTrainedTokenizerBase], **overrides: Any) -> Any:
     """
-    A duplex adapter on its base, which stays as it is.
+    A duplex adapter on its base, which is unchanged.
 
     Args:
         path (`str`): Folder or Hub name of the adapter.
-        base (`tuple`): The base, where it is to run, and its tokenizer.
+        base (`tuple`): The base, its device, and its tokenizer.
         overrides: `n_slots` or `scope`.
 
     Raises:
@@ -515,17 +515,17 @@ def load_adapter(path: str, base: tuple[PreTrainedModel, PreTrainedTokenizerBase
 
 def load_contestant(spec: str, device: str = "cpu", base: str | Path | None = None, **overrides: Any) -> Contestant:
     """
-    A model, ready to take part.
+    Loads a contestant.
 
     Args:
-        spec (`str`): Folder or Hub name, and behind an "@" one of `MODES`.
+        spec (`str`): Folder or Hub name, and after an "@" one of `MODES`.
         device (`str`, *optional*, defaults to `"cpu"`): Where it runs.
         base (`str` or `Path`, *optional*, defaults to `"smollm2"`): The base of a duplex adapter.
-        overrides: Fields of its configuration that are to be others, as `n_slots=64`.
+        overrides: Fields of its configuration to override, as `n_slots=64`.
 
     Raises:
-        ValueError: There is no such model, it has no such field, or it cannot take part that way; the message says
-            what to do.
+        ValueError: There is no such model, it has no such field, or it cannot run in that mode; the message says what
+            to do.
     """
     path, mode, config = check_contestant(spec, **overrides)
     name = (Path(path).resolve() if Path(path).is_dir() else Path(path)).name + (f"@{mode}" if mode else "")

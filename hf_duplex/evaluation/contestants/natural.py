@@ -1,5 +1,5 @@
 """
-Who answers interruptions in natural English: models that go on emitting, and ways to do without.
+Contestants for interruptions in natural English: models that continue to emit, and baselines that do not.
 
 | spec | how updates reach it |
 |---|---|
@@ -8,7 +8,7 @@ Who answers interruptions in natural English: models that go on emitting, and wa
 | `MODEL` | as it emits; a generator from scratch, by folder, Hub name, or the name of a released one |
 | `BASE@next_turn` | the base is stopped, gets the update as the next turn of the chat template, and answers anew |
 | `BASE@restart` | the base is restarted with prompt and updates so far in one turn |
-| `BASE@spliced` | they are spliced into its own stream, as the base without an adapter listens |
+| `BASE@spliced` | they are spliced into its own stream, as `listen` does without an adapter |
 """
 
 from collections import deque
@@ -35,12 +35,12 @@ BASELINES = ("next_turn", "restart", "spliced")
 
 class Answering(Protocol):
     """
-    Whoever answers.
+    A contestant.
 
     Attributes:
         name (`str`): What results call it.
-        parameters (`int`): How many it has.
-        baseline (`bool`): Whether adapters are held against it.
+        parameters (`int`): Number of parameters.
+        baseline (`bool`): Whether adapters are compared with it.
     """
 
     name: str
@@ -49,23 +49,24 @@ class Answering(Protocol):
 
     def answer(self, cases: Sequence[NaturalCase], max_new_tokens: int) -> list[str]:
         """
-        Plays a batch of cases, greedily.
+        Runs a batch of cases, greedily.
 
         Returns:
-            For each case all that was emitted after its last update arrived, at most so many tokens.
+            For each case the text emitted after its last update arrived, at most `max_new_tokens` tokens.
         """
         ...
 
 
 class OpenInput:
     """
-    A model that goes on emitting: updates arrive between two tokens.
+    A model that continues to emit: updates arrive between two tokens.
 
     Args:
         name (`str`): What results call it.
-        model (`PreTrainedModel`): A model that keeps the contract, or a base, into whose stream updates are spliced.
+        model (`PreTrainedModel`): A model that implements the contract, or a base, into whose stream updates are
+            spliced.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
-        baseline (`bool`): Whether adapters are held against it.
+        baseline (`bool`): Whether adapters are compared with it.
     """
 
     def __init__(self, name: str, model: Any, tokenizer: Any, baseline: bool):
@@ -105,8 +106,8 @@ class StoppedAndTold(ChatModel):
 
     Args:
         name, model, tokenizer: As [`ChatModel`] takes them.
-        restart (`bool`): Everything in one turn, rather than the update as the next one. What it emits
-            before the last update is thrown away and decides nothing, so it is not emitted.
+        restart (`bool`): Put prompt and updates in one turn, rather than each update in the next one. Text before the
+            last update would be discarded, so it is not generated.
     """
 
     baseline = True
@@ -116,7 +117,7 @@ class StoppedAndTold(ChatModel):
         self.restart = restart
 
     def talk(self, case: NaturalCase) -> Talk:
-        """A case, its updates to come."""
+        """A case with its pending updates."""
         waiting = deque((0.0 if self.restart else float(after), text) for after, text in case.updates)
         return Talk(waiting, [{"role": "user", "content": case.prompt}], measure=count_words)
 
@@ -128,11 +129,11 @@ class StoppedAndTold(ChatModel):
 
 class Loader:
     """
-    Makes contestants from what a user names; each base is loaded once.
+    Makes contestants from their specs; each base is loaded once.
 
     Args:
         base (`str` or `Path`): The base of adapters.
-        device (`str`): Where all run.
+        device (`str`): The device of all.
         noise (`int`, *optional*): Seed of noise of the size of 4-bit quantization, added to the weights of bases.
     """
 
@@ -152,10 +153,10 @@ class Loader:
 
     def check(self, spec: str) -> tuple[str, str | None, Any]:
         """
-        Folder or name, mode, and for a model with an open input its configuration; weights are not looked at.
+        Folder or name, mode, and for a model with an open input its configuration; weights are not loaded.
 
         Raises:
-            ValueError: There is no such mode or model; the message says what to name.
+            ValueError: There is no such mode or model; the message lists the valid ones.
         """
         path, at, mode = spec.rpartition("@")
         if not at or Path(spec).is_dir():

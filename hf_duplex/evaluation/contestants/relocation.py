@@ -1,9 +1,9 @@
 """
-A baseline whose updates are put where they would have stood: behind the prompt, before all that it has said.
+A baseline that inserts updates after the prompt, before all emitted tokens.
 
-Nothing is trained, and nothing that was said is read again. The tokens of an update are encoded as if they were the
-end of the prompt; what was said keeps its keys and values, its keys turned on by as many positions as the update is
-long. What it said then still knows nothing of the update, but whatever comes next finds the update in the prompt.
+Nothing is trained, and no emitted token is read again. The tokens of an update are encoded as the end of the prompt;
+emitted tokens keep their keys and values, their keys rotated by the length of the update. The states of earlier
+emitted tokens do not depend on the update, but later tokens find it in the prompt.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from ...modeling.generation import left_padded
 @dataclass(frozen=True)
 class Incoming:
     """
-    All that was heard, prompt and updates, as a stream of its own.
+    The incoming stream, prompt and updates, cached separately.
 
     Attributes:
         stream (`DuplexCache`): Its keys and values, and the states of its convolutions.
@@ -48,7 +48,7 @@ def token_mask(cache: DuplexCache, batch_size: int, device: torch.device) -> tor
 
 
 class RelocatedForCausalLM(DuplexBaselineForCausalLM):
-    """[`DuplexBaselineForCausalLM`], its updates relocated; any of its checkpoints will do."""
+    """[`DuplexBaselineForCausalLM`] with relocated updates; works with any of its checkpoints."""
 
     def read_prompt(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> list:
         super().read_prompt(cache, ids, mask)
@@ -61,7 +61,7 @@ class RelocatedForCausalLM(DuplexBaselineForCausalLM):
         return []
 
     def _insert(self, cache: DuplexCache, ids: torch.LongTensor, mask: torch.BoolTensor) -> None:
-        """Reads tokens `(batch, length)` behind what was heard so far, and before what was said."""
+        """Reads tokens `(batch, length)` after the incoming tokens so far, and before the emitted ones."""
         if self.config.sliding_window is not None:
             raise ValueError(
                 "`sliding_window` must be None: behind a window, what was said would not find the update."
@@ -74,7 +74,7 @@ class RelocatedForCausalLM(DuplexBaselineForCausalLM):
 
         held, known, heard = (token_mask(part, ids.shape[0], ids.device) for part in (cache, before, stream))
         said = held.sum(1) - known.sum(1)
-        # What was said is the end of each row.
+        # The emitted tokens are the end of each row.
         longest = int(said.max())
         order = held.int().argsort(dim=1, stable=True)[:, held.shape[1] - longest :]
         is_said = torch.arange(longest, device=ids.device) >= longest - said[:, None]
@@ -95,15 +95,15 @@ class RelocatedForCausalLM(DuplexBaselineForCausalLM):
         cache.protect(0)
 
     def _turn(self, keys: torch.Tensor, positions: torch.LongTensor) -> torch.Tensor:
-        """Keys `(batch, kv_heads, length, head_dim)` moved on by so many positions, `(batch,)`."""
+        """Keys `(batch, kv_heads, length, head_dim)` rotated forward by the given number of positions, `(batch,)`."""
         rotary = self.model.rotary_emb
         cos, sin = (part[:, None] / rotary.attention_scaling for part in rotary(keys, positions[:, None]))
         return keys * cos + rotate_half(keys) * sin
 
     def _join_states(self, heard: torch.Tensor, said: torch.Tensor, lengths: torch.LongTensor) -> torch.Tensor:
         """
-        The last inputs of a convolution behind what was heard and then said, `(batch, conv_width, hidden_size)`, from
-        the last ones of either and from how many tokens were said.
+        The last inputs of a convolution after incoming and then emitted tokens, `(batch, conv_width, hidden_size)`,
+        from the last inputs of each stream and the number of emitted tokens.
         """
         width = heard.shape[1]
         column = torch.arange(width, device=heard.device)

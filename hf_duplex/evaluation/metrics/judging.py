@@ -1,8 +1,8 @@
 """
-What a text claims, held against what was true when each thing was said.
+The claims of a text, each compared with what was true when it was emitted.
 
-This is all that the metrics see of a conversation: the text, where in it each update was heard, and the truth
-(`timeline` of a data set's row). Nothing here knows which model spoke.
+The metrics use only the text, where in it each update was received, and the truth (`timeline` of a data set's row).
+Nothing here depends on the model.
 """
 
 import re
@@ -22,14 +22,14 @@ class Judged(NamedTuple):
     A claim that a text makes, and what was true when it was made.
 
     Attributes:
-        key, value (`str`): What is said to have which value; "none" where it is said to have none.
-        start, end (`int`): The characters that say so.
-        said_at (`int`): Where the word that holds the value begins, with the space before it: an update that is heard
-            later comes too late for it.
-        version (`int`): How many updates had been heard then.
-        true (`str`): What the value was then.
-        outdated (`frozenset[str]`): What it had been before, and was no longer.
-        changed_by (`int`): The version that gave it its present value; 0 if no update ever changed it.
+        key, value (`str`): The question and its claimed value; "none" where the text claims that it has none.
+        start, end (`int`): The characters of the claim.
+        said_at (`int`): Where the word that holds the value begins, with the space before it: an update that is
+            received later cannot affect it.
+        version (`int`): How many updates had been received then.
+        true (`str`): The true value then.
+        outdated (`frozenset[str]`): Earlier values that were no longer true.
+        changed_by (`int`): The version that set the present value; 0 if no update ever changed it.
     """
 
     key: str
@@ -82,13 +82,14 @@ class Truth:
 @dataclass
 class JudgedText:
     """
-    One conversation, as a judge hears it.
+    One conversation, in the form that is judged.
 
     Args:
         row (`Mapping`): The row of the data set: `task_type`, `updates`, `timeline`, `answers`, `provenance`.
-        text (`str`): What was said.
-        heard_at (`Sequence[int]`): For each update, how many characters had been said when it was heard, ascending.
-        ended (`bool`): Whether the speaker stopped by itself.
+        text (`str`): The emitted text.
+        heard_at (`Sequence[int]`): For each update, how many characters had been emitted when it was received,
+            ascending.
+        ended (`bool`): Whether the model stopped by itself.
     """
 
     row: Mapping[str, Any]
@@ -109,7 +110,7 @@ class JudgedText:
 
     @property
     def written(self) -> bool:
-        """Whether what is said is JSON."""
+        """Whether the text is JSON."""
         return bool(self.row["task_type"] == "structured_transformation")
 
     @property
@@ -119,7 +120,7 @@ class JudgedText:
 
     @cached_property
     def stopped(self) -> bool:
-        """Whether a text without end was told to stop: then questions may stay open."""
+        """Whether an update stopped an endless text: then questions may stay open."""
         return any(update["kind"] == "stop" for update in self.row["updates"])
 
     @cached_property
@@ -131,12 +132,12 @@ class JudgedText:
         return Truth(self.row["timeline"])
 
     def version_at(self, place: int) -> int:
-        """How many updates had been heard when the character at `place` was said."""
+        """How many updates had been received when the character at `place` was emitted."""
         return bisect_right(self.heard_at, place)
 
     @cached_property
     def claims(self) -> list[Judged]:
-        """All claims about what has a truth, in the order in which their values were said."""
+        """All claims that can be true or false, in the order of their values in the text."""
         found = []
         for claim in FAMILIES[self.row["task_type"]].read(self.text):
             if claim.key in self.truth:
@@ -152,14 +153,14 @@ class JudgedText:
         return Judged(key, value, start, end, said_at, version, true, outdated, changed_by)
 
     def _place_of(self, value: str, start: int, end: int) -> int:
-        """Where a claim says its value: the last place that has it as a word of its own, or its last word."""
+        """Where a claim states its value: its last occurrence as a separate word, or the last word of the claim."""
         form = rf"(?<![\w-])(?:the (?:allowed|last) )?{re.escape(value)}(?![\w-])"
         said = re.finditer(form, self.text[start:end]) if value != NONE else ()
         places = [match.start() for match in said]
         return start + places[-1] if places else max(start, self.text.rfind(" ", start, end) + 1)
 
     def latest(self, key: str, place: int) -> Judged | None:
-        """The last claim of a key whose value was said before a place."""
+        """The last claim of a key whose value was emitted before a place."""
         return next((claim for claim in reversed(self.claims) if claim.key == key and claim.said_at < place), None)
 
     @cached_property
@@ -181,5 +182,5 @@ class JudgedText:
         return lead._replace(end=end)
 
     def repair_of(self, claim: Judged) -> Repair | None:
-        """The repair that a claim is made in."""
+        """The repair that contains a claim."""
         return next((repair for repair in self.repairs if repair.start <= claim.start < repair.end), None)

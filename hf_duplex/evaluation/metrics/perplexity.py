@@ -1,4 +1,4 @@
-"""How much a language model that had no part in it is surprised by what was said after an update."""
+"""Perplexity of the text emitted after an update, under an independent language model."""
 
 from collections.abc import Sequence
 
@@ -41,22 +41,22 @@ def surprisals(
     """
     The negative log-likelihood of what follows a place in each text, given all before it.
 
-    What comes before a place and what follows are made tokens apart, so that none lies across it. The text begins with
-    the model's own start token, if it has one; without one the first token of a text is not judged. End tokens of the
-    text are left out. Of a text that is longer than the model can read, the beginning is dropped.
+    The parts before and after a place are tokenized separately, so that no token spans it. The text begins with the
+    model's own start token, if it has one; without one the first token of a text is not judged. End tokens of the text
+    are left out. A text that is longer than the model can read loses its beginning.
 
     Args:
-        model (`PreTrainedModel`): Who judges.
+        model (`PreTrainedModel`): The judging model.
         tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
-        texts (`Sequence[str]`): What was said.
-        starts (`Sequence[int]`): For each text, the character from which on it is judged.
+        texts (`Sequence[str]`): The emitted texts.
+        starts (`Sequence[int]`): For each text, the first character that is judged.
         batch_size (`int`, *optional*, defaults to 8): Texts at a time; the result does not depend on it.
 
     Returns:
-        For each text, the sum over its judged tokens in nats, and how many they are.
+        For each text, the sum over its judged tokens in nats, and their number.
 
     Raises:
-        ValueError: There is not one start for each text.
+        ValueError: `texts` and `starts` differ in length.
     """
     if len(texts) != len(starts):
         raise ValueError(f"`starts` has {len(starts)} entries for {len(texts)} texts; give one each.")

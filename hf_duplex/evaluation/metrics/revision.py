@@ -1,9 +1,9 @@
 """
-What counts as revision: six metrics, each a count over one conversation.
+The six revision metrics, each a count over one conversation.
 
-Every function takes a [`JudgedText`] (what was said, where in it each update was heard, what was true) and returns
+Every function takes a [`JudgedText`] (the emitted text, where each update was received, what was true) and returns
 counts; a metric is a ratio of two of them, summed over conversations (`RATIOS`). They are defined in
-`docs/metrics.md`. Text that cannot be read is a failure, never a success.
+`docs/metrics.md`. Text that cannot be parsed counts as a failure.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ RATIOS = {
     "answer_accuracy": ("answers_right", "answers"),
     "unread": ("answers_unread", "answers"),
 }
-"""Each metric as part and whole. Update latency is no ratio: see [`latencies`]."""
+"""Numerator and denominator of each metric. Update latency is not a ratio: see [`latencies`]."""
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -55,8 +55,8 @@ def all_counts(hearing: JudgedText) -> Counts:
 
 
 def _due(hearing: JudgedText, key: str) -> bool:
-    """Whether a question has to be answered in the end. One that has no value may be passed over, and after a stop any
-    may stay open; but what was said of it wrongly has to be taken back."""
+    """Whether the final text must answer a question. One without a value may be skipped, and after a stop any may stay
+    open; but a wrong answer to it has to be taken back."""
     last = hearing.latest(key, len(hearing.text) + 1)
     if last is not None:
         return True
@@ -64,7 +64,7 @@ def _due(hearing: JudgedText, key: str) -> bool:
 
 
 def answers(hearing: JudgedText) -> Counts:
-    """What was said last of each question: `answers`, `answers_right`, and `answers_unread` (never, readably)."""
+    """The last answer to each question: `answers`, `answers_right`, and `answers_unread` (none that can be parsed)."""
     counts = {"answers": 0, "answers_right": 0, "answers_unread": 0}
     for key in hearing.questions:
         last = hearing.latest(key, len(hearing.text) + 1)
@@ -79,8 +79,7 @@ def answers(hearing: JudgedText) -> Counts:
 def revision(hearing: JudgedText) -> Counts:
     """
     Claims after an update that depend on it (`revised`), and those that state the new value (`revised_right`). A
-    question whose value an update changed, and which was not answered since though it had to be, counts as one that
-    does not.
+    question whose value an update changed, and which must be answered but was not since, counts as `revised` only.
     """
     after = [claim for claim in hearing.claims if claim.changed_by]
     right = sum(claim.right for claim in after)
@@ -91,7 +90,7 @@ def revision(hearing: JudgedText) -> Counts:
 
 
 def _unanswered(hearing: JudgedText, key: str) -> bool:
-    """Whether a question whose value an update changed was not answered since, though it had to be."""
+    """Whether a question whose value an update changed must be answered, but was not since."""
     changed_by = hearing.truth.changed_by(key, hearing.last)
     since = any(claim.key == key and claim.version >= changed_by for claim in hearing.claims)
     last = hearing.latest(key, len(hearing.text) + 1)
@@ -101,9 +100,9 @@ def _unanswered(hearing: JudgedText, key: str) -> bool:
 
 def contradiction(hearing: JudgedText) -> Counts:
     """
-    Claims after an update that changed them (`claims_after`) and still state what it replaced (`contradictions`),
-    apart by whether the new value had been stated before (`contradictions_after`, behind the repair) or not yet
-    (`contradictions_before`).
+    Claims after an update that changed them (`claims_after`), and those that still state the replaced value
+    (`contradictions`), split by whether the new value had been stated before (`contradictions_after`, after the
+    repair) or not yet (`contradictions_before`).
     """
     counts = {"claims_after": 0, "contradictions": 0, "contradictions_before": 0, "contradictions_after": 0}
     for number, claim in enumerate(hearing.claims):
@@ -122,14 +121,14 @@ def contradiction(hearing: JudgedText) -> Counts:
 
 
 def coherence(hearing: JudgedText) -> Counts:
-    """Whether the text holds together by itself (`coherent` of one of `conversations`), and what is wrong if not."""
+    """Whether the text is well-formed (`coherent` of one of `conversations`), and its defects if not."""
     found = incoherences(hearing)
     names = ("unended", "loop", "unreadable", "arithmetic", "json")
     return {"conversations": 1, "coherent": int(not found)} | {name: int(name in found) for name in names}
 
 
 def _groups(hearing: JudgedText) -> list[tuple[int, int, int]]:
-    """Updates that are heard at one place: the place, and the versions before and after."""
+    """Updates that are received at one place: the place, and the versions before and after."""
     places = dict.fromkeys(hearing.heard_at)
     return [
         (place, sum(at < place for at in hearing.heard_at), sum(at <= place for at in hearing.heard_at))
@@ -138,7 +137,7 @@ def _groups(hearing: JudgedText) -> list[tuple[int, int, int]]:
 
 
 def _gone_stale(hearing: JudgedText, place: int, before: int, after: int) -> dict[str, Judged]:
-    """What was said last of each key, was right until the updates heard at a place, and is wrong since."""
+    """The last claim of each key that was right until the updates received at a place, and is wrong since."""
     stale = {}
     for key in dict.fromkeys(claim.key for claim in hearing.claims):
         last = hearing.latest(key, place)
@@ -154,17 +153,16 @@ def _next_claim(hearing: JudgedText, key: str, place: int) -> Judged | None:
 
 def recovery(hearing: JudgedText) -> Counts:
     """
-    When something that was said went stale (`stale_said`): was it taken back at once, once, cleanly, and restated
-    right (`recovered`). The next thing that is claimed of it must be right, in a repair, with no other claim between;
-    and it must not be said twice in that repair unless it changed again. What was just being said of it may go on
-    instead, with the new value.
+    Claims that became stale (`stale_said`), and those that were repaired at once, only once, and correctly
+    (`recovered`). The next claim of the key must be right, in a repair, with no other claim between; and the repair
+    must not state it twice unless it changed again. A claim under way may instead continue with the new value.
     """
     counts = {"stale_said": 0, "recovered": 0}
     for place, before, after in _groups(hearing):
         for key in _gone_stale(hearing, place, before, after):
             restated = _next_claim(hearing, key, place)
             if restated is None and hearing.truth.value(key, hearing.last) == hearing.truth.value(key, before):
-                continue  # it came back before it could be said
+                continue  # the old value returned before a repair was possible
             counts["stale_said"] += 1
             counts["recovered"] += restated is not None and _cleanly(hearing, place, restated)
     return counts
@@ -178,7 +176,7 @@ def _cleanly(hearing: JudgedText, place: int, restated: Judged) -> bool:
     repair = hearing.repair_of(restated)
     if repair is None:
         return False
-    # Repairs may cut each other short, and a word may be finished first; no whole claim comes before them.
+    # Repairs may interrupt each other, and a word may be finished first; no complete claim may precede them.
     first = repair
     for earlier in reversed(hearing.repairs[: hearing.repairs.index(repair)]):
         if earlier.end < first.start or first.start < place:
@@ -194,12 +192,12 @@ def _cleanly(hearing: JudgedText, place: int, restated: Judged) -> bool:
         and (repair.start <= claim.start < repair.end or _repaired_again(hearing, restated, claim))
         and claim.changed_by <= restated.version
     ]
-    # In JSON that goes on and on, the plan may call for the same member right behind the repair.
+    # In endless JSON, the plan may call for the same member right after the repair.
     return begun_before and (not again or (hearing.written and hearing.stopped))
 
 
 def _repaired_again(hearing: JudgedText, restated: Judged, claim: Judged) -> bool:
-    """Whether a claim that was just repaired is repaired once more though nothing was heard since."""
+    """Whether a claim that was just repaired is repaired again although no update was received since."""
     return not hearing.written and claim.version == restated.version and hearing.repair_of(claim) is not None
 
 
@@ -209,9 +207,9 @@ def _begins(hearing: JudgedText, claim: Judged) -> int:
 
 def retention(hearing: JudgedText) -> Counts:
     """
-    Questions that no update touched (`unaffected`), and those answered right, each time, no more often than the gold
-    text does (`kept`). The other side of it: updates that must change nothing (`harmless`), and those after which a
-    repair came that nothing called for, or something right turned wrong (`over_revised`).
+    Questions that no update affected (`unaffected`), and those always answered right, no more often than in the gold
+    text (`kept`). Conversely: updates that must change nothing (`harmless`), and those followed by a needless repair,
+    or after which a right answer became wrong (`over_revised`).
     """
     counts = {"unaffected": 0, "kept": 0, "harmless": 0, "over_revised": 0}
     gold = [claim["key"] for claim in hearing.row["provenance"] if claim["complete"]]
@@ -248,7 +246,7 @@ def _over_revised(hearing: JudgedText, version: int) -> bool:
 
 
 def _wrong_last(hearing: JudgedText, place: int) -> list[Judged]:
-    """What was said last of each key before a place and is not so, and what is being repaired there."""
+    """The last claim of each key before a place that is wrong, and the claim that is being repaired there."""
     version = hearing.version_at(place)
     found = []
     for key in dict.fromkeys(claim.key for claim in hearing.claims):
@@ -260,11 +258,11 @@ def _wrong_last(hearing: JudgedText, place: int) -> list[Judged]:
 
 def latencies(hearing: JudgedText, places: Sequence[int]) -> list[int | None]:
     """
-    For each group of updates that changed something which was said, or had to be said since: the tokens between the
-    first place that could reflect it and the first that does; None where nothing ever does.
+    For each group of updates that changed an emitted claim, or one that had to be emitted since: the tokens between
+    the first place that could reflect it and the first that does; None where no place does.
 
-    If something stale had been said, it could be reflected as soon as the word under way was out, by a repair or by
-    the new value. If not, where the first claim that depends on it is made.
+    If a claim became stale, the first such place is the end of the word under way: a repair or the new value can
+    follow. If not, it is the first claim that depends on the update.
 
     Args:
         hearing ([`JudgedText`]): The conversation.

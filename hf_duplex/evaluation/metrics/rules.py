@@ -1,6 +1,6 @@
 """
-Rules for texts in natural English: what has to be in them, and what must not be, other than behind a word of repair.
-Pure functions of texts.
+Rules for texts in natural English: what they must contain, and what they must not contain except after a word of
+repair. Pure functions of texts.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
-# A word behind which an old value is taken back or negated, rather than claimed.
+# A word after which an old value is taken back or negated, rather than claimed.
 REPAIR = re.compile(
     r"\b(not|no|never|instead of|no longer|rather than|sorry|wait|correction|scratch|changed from|was|were|without"
     r"|except|remove[sd]?|drop(?:ped)?|skip(?:ped)?|n't|forget|ignore[sd]?|take back|hold on|actually)\b",
@@ -22,8 +22,8 @@ class Ruling(NamedTuple):
     What a rule finds in a text.
 
     Attributes:
-        missing (`list[str]`): What has to be said and is not: regular expressions.
-        stale (`list[str]`): What must not be said and is, in the words of the text.
+        missing (`list[str]`): Required regular expressions that do not match.
+        stale (`list[str]`): Forbidden matches, as they stand in the text.
     """
 
     missing: list[str]
@@ -38,19 +38,19 @@ class Ruling(NamedTuple):
 
 
 def sentence_before(text: str, end: int) -> str:
-    """What stands before a place, in characters, in its sentence."""
+    """The part of the sentence before a place, in characters."""
     start = max((match.end() for match in SENTENCE_END.finditer(text[:end])), default=0)
     return text[start:end]
 
 
 def rule(text: str, must: Sequence[str], must_not: Sequence[str]) -> Ruling:
     """
-    Holds a text against regular expressions, in which case does not matter.
+    Checks a text against case-insensitive regular expressions.
 
     Args:
         text (`str`): What was emitted after the last update.
         must (`Sequence[str]`): Each has to occur in it.
-        must_not (`Sequence[str]`): A match has to stand behind a word of repair or negation in its sentence.
+        must_not (`Sequence[str]`): May match only after a word of repair or negation in the same sentence.
     """
     missing = [pattern for pattern in must if not re.search(pattern, text, re.IGNORECASE)]
     found = (match for pattern in must_not for match in re.finditer(pattern, text, re.IGNORECASE))

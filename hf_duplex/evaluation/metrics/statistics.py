@@ -1,10 +1,10 @@
 """
 Intervals, paired tests and their correction, as pure functions of counts.
 
-A metric is a ratio of two counts that are summed over samples: revision accuracy is `revised_right / revised`. What is
-drawn at random are samples, and what was counted in one of them hangs together: so samples are resampled, never single
-claims. Where a model was trained with several seeds, all its checkpoints played the same samples: a resample draws
-training seeds first, then one set of samples that all of them share.
+A metric is a ratio of two counts that are summed over samples: revision accuracy is `revised_right / revised`. Samples
+are drawn at random, and the claims within one are correlated: so samples are resampled, never single claims. Where a
+model was trained with several seeds, all its checkpoints were run on the same samples: a resample draws training seeds
+first, then one set of samples for all of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,25 +17,25 @@ from .revision import RATIOS
 
 
 Case = Mapping[str, Any]
-"""The score of one transcript: `split`, `seed` and `index` say which sample, `counts` holds its counts by name."""
+"""The score of one transcript: `split`, `seed` and `index` identify the sample, `counts` holds its counts by name."""
 
 RESAMPLES, PERMUTATIONS = 2_000, 10_000
-# With fewer samples than this on one side, the resamples hold too few of them to tell how many there could have been.
+# With fewer samples than this on one side, resampling cannot estimate the spread.
 FEW = 10
 _Z = float(stats.norm.ppf(0.975))
 
 
 def _totals(columns: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """
-    Column sums of bootstrap resamples of rows: (rows, columns) -> (resamples, columns). Equal rows are counted, not
-    drawn one by one: the number of times that each of them comes is multinomial.
+    Column sums of bootstrap resamples of rows: (rows, columns) -> (resamples, columns). Equal rows are not
+    drawn one by one: the number of times that each is drawn is multinomial.
     """
     table, times = np.unique(columns, axis=0, return_counts=True)
     return rng.multinomial(len(columns), times / len(columns), size=resamples) @ table
 
 
 def _share(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
-    """Ratios, those of a resample without anything to count left out."""
+    """Ratios; resamples with a zero denominator are left out."""
     return parts[wholes > 0] / wholes[wholes > 0]
 
 
@@ -45,9 +45,9 @@ def _percentiles(values: np.ndarray) -> list[float]:
 
 def _seed_weights(seeds: int, degrees: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """
-    How much each training seed weighs in each resample, `(resamples, seeds)`. Resamples of a few seeds vary less than
-    seeds do, by the factor `(seeds - 1) / seeds` in the variance, and how much seeds vary is hardly known from a few
-    (Student's t): the weights are spread by both.
+    The weight of each training seed in each resample, `(resamples, seeds)`. Resamples of a few seeds vary less than
+    seeds do, by the factor `(seeds - 1) / seeds` in the variance, and a few seeds estimate that variance poorly
+    (Student's t): the weights are spread to correct for both.
     """
     if seeds == 1:
         return np.ones((resamples, 1))
@@ -76,13 +76,13 @@ def wilson(right: int, n: int) -> dict[str, Any]:
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> dict[str, Any]:
     """
-    The exact test of McNemar for two models on the same cases: of those that one alone has right, are half either's?
+    McNemar's exact test for two models on the same cases: are the cases that only one has right split evenly?
 
     Args:
         a, b (`Sequence[bool]`): For each case, in the same order, whether it was right.
 
     Returns:
-        `difference` (of the shares), `only_a` and `only_b` (cases that one alone has right), the two-sided `p`.
+        `difference` (of the shares), `only_a` and `only_b` (cases that only this model has right), the two-sided `p`.
 
     Raises:
         ValueError: They are not of the same length, or empty.
@@ -95,7 +95,7 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> dict[str, Any]:
 
 
 def _effective_n(parts: np.ndarray, wholes: np.ndarray, value: float) -> float:
-    """How many independent claims a count over samples is worth, from how far they hang together in a sample."""
+    """The effective number of independent claims, from the correlation of claims within a sample."""
     counted = int((wholes > 0).sum())
     if counted < 2 or not 0 < value < 1:
         return counted
@@ -118,12 +118,12 @@ def _check_counts(parts: Any, wholes: Any) -> tuple[np.ndarray, np.ndarray]:
 def ratio(parts: Any, wholes: Any, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
     """
     A share with its 95 % interval: a bootstrap over samples, and over training seeds first where there are several.
-    Where fewer than 10 samples are on one side the interval is Wilson's, for as many claims as the samples are worth,
-    so that a share of 0 or 1 has an interval too.
+    Where fewer than 10 samples are on one side the interval is Wilson's, for the effective number of independent
+    claims, so that a share of 0 or 1 has an interval too.
 
     Args:
-        parts (array of shape `(samples,)` or `(training seeds, samples)`): What counts in each sample.
-        wholes (array of the same shape): Out of how many.
+        parts (array of shape `(samples,)` or `(training seeds, samples)`): The numerator of each sample.
+        wholes (array of the same shape): The denominator of each sample.
         seed (`int`, *optional*, defaults to 0): Of the resamples.
         resamples (`int`, *optional*, defaults to 2000): How many.
 
@@ -132,7 +132,7 @@ def ratio(parts: Any, wholes: Any, seed: int = 0, resamples: int = RESAMPLES) ->
         with something to count), `seeds` (training seeds).
 
     Raises:
-        ValueError: The counts do not fit together.
+        ValueError: The counts are inconsistent.
     """
     parts, wholes = _check_counts(parts, wholes)
     seeds = len(parts)
@@ -178,7 +178,7 @@ def _by_sample(runs: Sequence[Sequence[Case]], argument: str) -> list[dict[tuple
 
 
 def _counts(runs: Sequence[Mapping[Any, Case]], keys: Iterable[Any], name: str) -> np.ndarray:
-    """A count of `(training seeds, samples)`; a case that does not have it counts nothing."""
+    """A count of `(training seeds, samples)`; 0 for a case that does not have it."""
     keys = list(keys)
     return np.array([[run[key]["counts"].get(name, 0) for key in keys] for run in runs], dtype=float)
 
@@ -188,7 +188,7 @@ def figures(runs: Sequence[Sequence[Case]], seed: int = 0, resamples: int = RESA
     Every metric of a model, see [`ratio`].
 
     Args:
-        runs (`Sequence[Sequence[Case]]`): For each training seed, its cases; what counts is what all of them played.
+        runs (`Sequence[Sequence[Case]]`): For each training seed, its cases; only samples that all seeds ran are used.
         seed (`int`, *optional*, defaults to 0): Of the resamples.
         resamples (`int`, *optional*, defaults to 2000): How many.
     """
@@ -202,9 +202,9 @@ def figures(runs: Sequence[Sequence[Case]], seed: int = 0, resamples: int = RESA
 
 def breakdown(runs: Sequence[Sequence[Case]], seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
     """
-    Every metric over all cases (`metrics`), and apart by `families`, `kinds`, number of `updates` and `places`, the
-    tenth of the text in which an update came. A case with updates of several kinds, or in several places, counts in
-    each of them.
+    Every metric over all cases (`metrics`), and by `families`, `kinds`, number of `updates` and `places`, the tenth of
+    the text in which an update arrived. A case with updates of several kinds, or in several places, counts in each of
+    them.
 
     Args:
         runs (`Sequence[Sequence[Case]]`): For each training seed, its cases, of one split.
@@ -238,7 +238,7 @@ def paired_difference(
     permutations: int = PERMUTATIONS,
 ) -> dict[str, Any]:
     """
-    How much higher a metric is for model `a` than for model `b`, on the samples that both played.
+    How much higher a metric is for model `a` than for model `b`, on the samples that both ran.
 
     Args:
         a, b (`Sequence[Sequence[Case]]`): For each training seed of a model, its cases.
@@ -249,8 +249,8 @@ def paired_difference(
 
     Returns:
         `value` and its 95 % `interval` (a bootstrap: training seeds first, then samples); `p` of a permutation test
-        that swaps the two models in samples at random, which speaks of these checkpoints; `p_seeds` of Welch's test
-        over training seeds, which speaks of the way they were trained (None unless both have two or more); `n` (the
+        that swaps the two models in samples at random, which compares these checkpoints; `p_seeds` of Welch's test
+        over training seeds, which compares the training methods (None unless both have two or more); `n` (the
         smaller of the two sums of `whole`), `samples`, `seeds` (the smaller number). Where nothing was counted: None.
 
     Raises:
@@ -299,8 +299,8 @@ def _difference_interval(
         something &= whole > 0
     low, high = _percentiles((shares["a"] - shares["b"])[something])
 
-    # What each sample adds to the difference; where few add anything, one that speaks for each model is put to them
-    # (Bonett and Price, 2012), since the next sample may.
+    # The contribution of each sample to the difference; where few contribute, one sample in favour of each model is
+    # added (Bonett and Price, 2012).
     added = value
     for name, sign in (("a", 1), ("b", -1)):
         part, whole = parts[name].sum(0), wholes[name].sum(0)
@@ -326,7 +326,7 @@ def _swap_test(
     second = swapped @ table[:, :2] + (times - swapped) @ table[:, 2:]
     total = times @ table
     seen = abs(total[0] / total[1] - total[2] / total[3])
-    # Where a swap leaves one side without anything to count, there is no ratio; it is as far off as any.
+    # A swap that leaves one side with a zero denominator has no ratio; it counts as the most extreme.
     one, two = (
         np.where(side[:, 1] > 0, side[:, 0] / np.maximum(side[:, 1], 1e-12), np.inf) for side in (first, second)
     )
@@ -344,11 +344,10 @@ def _seed_test(parts: dict[str, np.ndarray], wholes: dict[str, np.ndarray]) -> f
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     """
-    P-values corrected for their number (Holm, 1979): the smallest times their number, and so on, never falling.
+    P-values corrected for multiple tests (Holm, 1979).
 
     Args:
-        p_values (`Mapping[str, float | None]`): By name; None, where nothing could be tested, stays None and is not
-            counted.
+        p_values (`Mapping[str, float | None]`): By name; None (not testable) stays None and is not counted.
 
     Raises:
         ValueError: One is not between 0 and 1.
@@ -368,19 +367,19 @@ def latency_summary(
     latencies: Sequence[Sequence[int | None]], seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Any]:
     """
-    How long updates take to show.
+    How long it takes until the text reflects an update.
 
     Args:
         latencies (`Sequence[Sequence[int | None]]`): For each sample, the latency of each of its updates; None where
-            one never showed.
+            the text never reflects it.
         seed (`int`, *optional*, defaults to 0): Of the resamples.
         resamples (`int`, *optional*, defaults to 2000): How many.
 
     Returns:
-        `median` and `p95` over all updates, one that never showed being later than any (None: never); the 95 %
-        `interval` of the median (a bound is None where it is never); `mean` over those that showed; `never`, the share
-        that never did (a figure, see [`ratio`]); `histogram`, updates by latency, with those that never showed under
-        `"never"`; `n` updates, `samples`.
+        `median` and `p95` over all updates, where one that is never reflected is later than any (None: never); the
+        95 % `interval` of the median (None for a bound of never); `mean` over reflected updates; `never`, the share
+        that is never reflected (a figure, see [`ratio`]); `histogram`, updates by latency, with those never reflected
+        under `"never"`; `n` updates, `samples`.
     """
     showed = sorted({value for row in latencies for value in row if value is not None})
     column = {value: place for place, value in enumerate(showed)}
@@ -409,7 +408,7 @@ def latency_summary(
     values = np.array([*showed, np.inf])
 
     def quantile(numbers: np.ndarray, share: float) -> np.ndarray:
-        """The smallest latency that so large a share of updates does not exceed: (..., latencies) -> (...)."""
+        """The given quantile of the latencies: (..., latencies) -> (...)."""
         reached = numbers.cumsum(-1) >= share * numbers.sum(-1, keepdims=True) - 1e-9
         return values[reached.argmax(-1)]
 

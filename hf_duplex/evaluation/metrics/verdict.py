@@ -1,9 +1,9 @@
 """
-Whether what a text says is right, in the end and on the way there, held against what an independent listener makes of
-prompt and updates.
+Whether the claims of a text are right, at its end and on the way, compared with what an independent oracle computes
+from prompt and updates.
 
-The listener is the oracle of `dataset_builder`, by which data sets are checked: it works every value out anew, and
-knows of no model. What it does not understand, as a prompt in words that no family of tasks uses, is not judged.
+The oracle is that of `dataset_builder`, which also checks data sets: it computes every value anew, without any model.
+A prompt that it cannot parse, because no family of tasks has such a phrasing, is not judged.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from ...runtime.live import LiveText
 
 class Answer(NamedTuple):
     """
-    What was asked for, what it is in the end, and what the text said of it last.
+    A question, its value after all updates, and the last answer in the text.
 
     Attributes:
-        key (`str`): What was asked for: "3x + 2", "capital of Australia".
-        due (`str`): What it is after all updates; "none" if it has no value.
-        said (`str`, *optional*): What was said last; None if nothing was.
+        key (`str`): The question: "3x + 2", "capital of Australia".
+        due (`str`): Its value after all updates; "none" if it has no value.
+        said (`str`, *optional*): The last answer; None if there is none.
     """
 
     key: str
@@ -39,12 +39,12 @@ class Answer(NamedTuple):
 
 class Slip(NamedTuple):
     """
-    Something that was not so when it was said, and was taken back or said otherwise later.
+    A claim that was wrong when it was emitted, and was taken back or corrected later.
 
     Attributes:
-        key (`str`): What was spoken of.
-        due (`str`): What it was then, by all that had been heard.
-        said (`str`): What was said.
+        key (`str`): The question.
+        due (`str`): Its value then, by the updates received so far.
+        said (`str`): The value in the text.
     """
 
     key: str
@@ -55,8 +55,8 @@ class Slip(NamedTuple):
 class Verdict(NamedTuple):
     """
     Attributes:
-        answers (`list[Answer]`): In the order in which they were asked for.
-        slips (`list[Slip]`): In the order in which they were said.
+        answers (`list[Answer]`): In the order of the questions.
+        slips (`list[Slip]`): In the order of the text.
     """
 
     answers: list[Answer]
@@ -64,12 +64,12 @@ class Verdict(NamedTuple):
 
     @property
     def right(self) -> int:
-        """How many answers are right in the end."""
+        """How many final answers are right."""
         return sum(answer.right for answer in self.answers)
 
     @property
     def wrong(self) -> list[Slip]:
-        """All that was not so when it was said, whether or not it is what is said in the end."""
+        """All claims that were wrong when they were emitted, final answers included."""
         final = [Slip(key, due, said) for key, due, said in self.answers if said is not None and said != due]
         return [*self.slips, *final]
 
@@ -81,14 +81,14 @@ class Verdict(NamedTuple):
 
 
 def with_ends(text: LiveText) -> tuple[str, list[int]]:
-    """What was said, each end of it marked, and where each update was heard, in characters."""
+    """The emitted text, each end marked, and where each update was received, in characters."""
     end = text.tokenizer.eos_token_id
     pieces = [END if token.id == end else token.text for token in text.tokens]
     return "".join(pieces), [sum(map(len, pieces[: heard.after])) for heard in text.heard]
 
 
 def conversations(prompt: str, updates: Sequence[str], said: str, heard_at: Sequence[int]) -> list[Conversation]:
-    """What the listeners of all families make of it: one conversation for each family that understands the prompt."""
+    """One conversation for each family whose oracle can parse the prompt."""
     told = [{"text": text, "position": place} for text, place in zip(updates, heard_at, strict=True)]
     row = {"prompt": prompt, "initial_target": said, "revised_target": "", "updates": told}
     understood = []
@@ -101,8 +101,8 @@ def conversations(prompt: str, updates: Sequence[str], said: str, heard_at: Sequ
 
 
 def answers(conversation: Conversation) -> list[Answer]:
-    """What is said of each question in the end. A text that was told to stop may leave questions open, and in some
-    families one that has no value may be passed over."""
+    """The final answer to each question. After a stop, questions may stay open, and in some families a question
+    without a value may be skipped."""
     listener, last = conversation.listener, conversation.states[-1]
     latest = {claim.key: claim.value for claim in listener.claims(conversation)}
     given = [Answer(key, listener.value(last, key), latest.get(key)) for key in last.questions]
@@ -115,8 +115,7 @@ def answers(conversation: Conversation) -> list[Answer]:
 
 
 def slips(conversation: Conversation) -> list[Slip]:
-    """All values that were not so by what had been heard when their word began, other than what is wrong in the end
-    too."""
+    """All values that were wrong, by the updates received when their word began, except wrong final answers."""
     account = Account(conversation)
     spoken = [pair for said in account.statements for pair in zip(said.parts, said.versions, strict=True)]
     held = [(part, account.value(version, part.key)) for part, version in spoken]
@@ -130,13 +129,13 @@ def judge(prompt: str, updates: Sequence[str], said: str, heard_at: Sequence[int
     What is right and wrong in a text.
 
     Args:
-        prompt (`str`): What was said first.
-        updates (`Sequence[str]`): What was said later.
-        said (`str`): The text.
-        heard_at (`Sequence[int]`): For each update, how many characters of the text had been said.
+        prompt (`str`): The prompt.
+        updates (`Sequence[str]`): The updates.
+        said (`str`): The emitted text.
+        heard_at (`Sequence[int]`): For each update, how many characters had been emitted when it was received.
 
     Returns:
-        `Verdict`, *optional*: None if no family, or more than one, understands the prompt.
+        `Verdict`, *optional*: None unless exactly one family can parse the prompt.
     """
     understood = conversations(prompt, updates, said, heard_at)
     return Verdict(answers(understood[0]), slips(understood[0])) if len(understood) == 1 else None

@@ -1,6 +1,6 @@
 """
-Whether a text holds together by itself, whatever is true: sentences that say something, arithmetic that adds up, JSON
-that parses, an end that comes, and nothing said over and over.
+Whether a text is well-formed, regardless of the truth: sentences make claims, arithmetic adds up, JSON parses, the
+text ends, and nothing loops.
 """
 
 import json
@@ -15,9 +15,9 @@ from .judging import JudgedText
 
 
 FRAME_WORDS = 8
-"""An opening or a closing says nothing of the matter; it has at most so many words, and no digit."""
+"""The most words of an opening or closing, which makes no claim; it has no digit."""
 LOOP = 3
-"""So often in a row the same sentence is a loop."""
+"""A sentence repeated this often in a row is a loop."""
 
 _NUMBER = r"-?\$?\d+(?: million)?"
 _TERM = rf"{_NUMBER}(?: (?:[-+*]|plus|minus|times) {_NUMBER})*"
@@ -29,10 +29,10 @@ _SIGNS = {"plus": "+", "minus": "-", "times": "*"}
 
 def incoherences(hearing: JudgedText) -> list[str]:
     """
-    What is wrong with a text in itself, a short name each: "unended", "loop", "unreadable", "arithmetic", "json".
+    The defects of a text by name: "unended", "loop", "unreadable", "arithmetic", "json".
 
     Args:
-        hearing ([`JudgedText`]): The conversation; of its row only the family, and whether it was to go on
+        hearing ([`JudgedText`]): The conversation; of its row only the family is used, and whether the text is endless
             until a stop.
     """
     found = [] if hearing.ended else ["unended"]
@@ -75,7 +75,7 @@ def _loops(sentences: list[str]) -> bool:
 
 
 def _says_nothing(hearing: JudgedText, segment: str) -> bool:
-    """Whether there is a whole sentence that claims nothing, other than an opening and a closing."""
+    """Whether there is a complete sentence without a claim, other than an opening and a closing."""
     starts = [claim.start for claim in FAMILIES[hearing.row["task_type"]].read(segment)]
     frames = 0
     for thread in threads(segment):
@@ -89,8 +89,8 @@ def _says_nothing(hearing: JudgedText, segment: str) -> bool:
 
 
 def adds_up(sentence: str) -> bool:
-    """Whether every equality between numbers in a sentence holds: "3 * 7 + 2 = 21 + 2 = 23". The last term of a
-    sentence that was cut is not held against it."""
+    """Whether every equality between numbers in a sentence holds: "3 * 7 + 2 = 21 + 2 = 23". The last term of
+    an interrupted sentence is ignored."""
     for match in _EQUALITY.finditer(sentence):
         sides = re.split(r" (?:=|is|makes|equals) ", match[0])
         sides = sides[:-1] if _CUT_SHORT.match(sentence, match.end()) else sides

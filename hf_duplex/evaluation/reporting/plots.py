@@ -1,9 +1,9 @@
 """
-Figures, drawn from results files alone: no number is typed by hand.
+Figures, drawn from results files alone.
 
-A results file has `models`, by name, each with `splits`, by name; a split has `metrics`, and the same metrics apart by
+A results file has `models`, by name, each with `splits`, by name; a split has `metrics`, the same metrics by
 `families`, `kinds`, `updates` and `places`, and `latency`. A figure in it is `{"value", "interval", "n", "samples"}`,
-and `seeds` where models were trained with several. What had nothing to count is left out of a plot.
+and `seeds` where models were trained with several. Metrics with a zero denominator are left out of a plot.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 SUFFIXES = (".png", ".svg")
-# Okabe and Ito's colours, told apart by the colour-blind too, the pale yellow left out; each with a marker of its own.
+# Okabe and Ito's colours, distinct for the colour-blind too, without the pale yellow; each with its own marker.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY, PALE = "#666666", "#dddddd"
 MAX_ROWS = 40
-"""As many slots are shown, those that changed most."""
+"""Most slots shown: those that changed most."""
 
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "plots"}
 # Latencies to the right of this quantile share the last bar.
@@ -41,7 +41,7 @@ def check_suffix(path: str | Path) -> None:
 
 @contextmanager
 def _drawing(path: str | Path, width: float, height: float) -> Iterator["Figure"]:
-    """A figure that is written when it is drawn, without a date, so that the same results give the same file."""
+    """A figure that is saved at the end, without a date, so that the same results give the same file."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def _drawing(path: str | Path, width: float, height: float) -> Iterator["Figure"
 
 
 def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """Heights of labels, at least `gap` apart, near to their places, and not above 1."""
+    """Heights of labels, at least `gap` apart, close to their places, and at most 1."""
     order = sorted(range(len(places)), key=lambda label: places[label])
     heights = list(places)
     for below, label in zip(order, order[1:], strict=False):
@@ -93,7 +93,7 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _by_updates(model: Mapping[str, Any], splits: Sequence[str], metric: str) -> dict[int, tuple[str, Any]]:
-    """By number of updates: the split that it was measured on, the first of those that have it, and the figure."""
+    """By number of updates: the first split that has it, and the figure."""
     found: dict[int, tuple[str, Any]] = {}
     for split in splits:
         for count, metrics in model["splits"].get(split, {}).get("updates", {}).items():
@@ -119,7 +119,7 @@ def accuracy_against_updates(
             gives it. By default the usual numbers come from `test`, larger ones from `more_updates`.
 
     Raises:
-        ValueError: Nothing of that metric was counted in these splits, or `path` has another ending.
+        ValueError: That metric has no value in these splits, or `path` has another ending.
     """
     check_suffix(path)
     points = {name: _by_updates(model, splits, metric) for name, model in _models(results).items()}
@@ -183,7 +183,7 @@ def _note(axis: "Axes", text: str) -> None:
 def latency_histogram(results: Mapping[str, Any], path: str | Path, split: str = "test") -> None:
     """
     How many tokens pass from an update to the first token that reflects it: for each model, the share of updates by
-    latency, and at the right the share that never showed.
+    latency, and at the right the share that was never reflected.
 
     Args:
         results (`Mapping`): What a results file holds.
@@ -250,7 +250,7 @@ def _numbers(histogram: Mapping[str, int]) -> dict[int, int]:
 
 
 def _tail(counts: Mapping[int, int]) -> int:
-    """The latency that nearly all of those that showed do not exceed."""
+    """A latency that nearly all reflected updates do not exceed."""
     left = _TAIL * sum(counts.values())
     for value in sorted(counts):
         left -= counts[value]
@@ -261,11 +261,11 @@ def _tail(counts: Mapping[int, int]) -> int:
 
 def slot_movement(inspection: Mapping[str, Any], path: str | Path) -> None:
     """
-    How far each slot is believed after each message, or, for latent slots, how far each message moved it. Slots are
-    rows, messages columns; of many slots those are shown that changed most.
+    The validity of each slot after each message, or, for latent slots, how far each message moved it. Rows are slots,
+    columns are messages; of many slots, those that changed most are shown.
 
     Args:
-        inspection (`Mapping`): What `hf-duplex inspect --json` wrote: `messages`, each with its `slots`.
+        inspection (`Mapping`): The output of `hf-duplex inspect --json`: `messages`, each with its `slots`.
         path (`str` or `Path`): Where the figure goes, `.png` or `.svg`.
 
     Raises:
@@ -319,7 +319,7 @@ def ablation_figure(results: Mapping[str, Any], path: str | Path, metric: str = 
     A metric for every variant of an ablation with its 95 % interval, by group, the reference as a line through all.
 
     Args:
-        results (`Mapping`): What `ablations.json` holds.
+        results (`Mapping`): The contents of `ablations.json`.
         path (`str` or `Path`): Where the figure goes, `.png` or `.svg`.
         metric (`str`, *optional*, defaults to `"revision_accuracy"`): Which.
 
@@ -375,7 +375,7 @@ def ablation_figure(results: Mapping[str, Any], path: str | Path, metric: str = 
 
 
 def _whiskers(axis: "Axes", at: float, row: Mapping[str, Any], metric: str, reference: bool) -> None:
-    """A variant's figure at height `at`, and in words what it is or why there is none."""
+    """Draws a variant's figure at height `at`, with its text or the reason why there is none."""
     entry = row.get("metrics", {}).get(metric)
     if not _known(entry):
         axis.annotate(_short(row["status"], 90), (0.01, at), va="center", color=GREY, fontsize=7.5)

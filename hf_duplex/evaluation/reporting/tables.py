@@ -1,4 +1,4 @@
-"""Results files as Markdown tables, every row with what it rests on: n, training seeds and intervals."""
+"""Results files as Markdown tables, every row with n, training seeds and intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,13 +42,13 @@ def p_cell(p: float | None) -> str:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; a bar inside a cell is none between cells."""
+    """A Markdown table; bars inside cells are escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _basis(figures: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    """What a row rests on: samples, what was counted in each of its metrics, training seeds."""
+    """The basis of a row: samples, the denominator of each of its metrics, training seeds."""
     counted = [figures[name] for name in columns if figures.get(name)]
     samples = max((figure["samples"] for figure in counted), default=0)
     seeds = max((figure.get("seeds", 1) for figure in counted), default=1)
@@ -71,9 +71,9 @@ def metrics_table(
     The metrics of every model on a split.
 
     Args:
-        results (`Mapping`): What a results file of format 2 holds.
+        results (`Mapping`): The contents of a results file of format 2.
         split (`str`): Which split.
-        by (`str`, *optional*): Apart by `families`, `kinds`, `updates` or `places`; all together if it is not given.
+        by (`str`, *optional*): Group by `families`, `kinds`, `updates` or `places`; by default all together.
         columns (`Sequence[str]`, *optional*): Which metrics.
 
     Raises:
@@ -130,11 +130,11 @@ def comparison_table(results: Mapping[str, Any]) -> str:
 
 def ablation_table(results: Mapping[str, Any], columns: Sequence[str] = ABLATION_COLUMNS) -> str:
     """
-    Every variant of an ablation, those that were not run with the reason. A difference is that of the variant's metric
-    to the variant that it is held against.
+    Every variant of an ablation; one that was not run has its reason. A difference is between the metric of the
+    variant and that of the variant that it is compared with.
 
     Args:
-        results (`Mapping`): What `ablations.json` holds.
+        results (`Mapping`): The contents of `ablations.json`.
         columns (`Sequence[str]`, *optional*): Which metrics.
     """
     rows, group = [], None

@@ -10,7 +10,7 @@ from hf_duplex.metrics.judged import JudgedMetric, judged_texts, shares
 
 
 class Coherence(JudgedMetric):
-    """Coherence, a ratio of counts, and on demand the perplexity of what was said after the first update."""
+    """Coherence, a ratio of counts, and optionally the perplexity of the text emitted after the first update."""
 
     description = (
         "The share of texts that hold together by themselves: they end, do not loop, can be read, add up, and parse "

@@ -9,7 +9,7 @@ from hf_duplex.metrics.judged import JudgedMetric, judged_texts
 
 
 class UpdateLatency(JudgedMetric):
-    """How many words and marks it takes until an update shows."""
+    """Words and punctuation marks from an update until the text reflects it."""
 
     description = (
         "For each update that changed something which was said or had to be said: the words and marks between the "

@@ -123,7 +123,7 @@ def test_the_same_data_gives_the_same_card_and_another_licence_is_told(folder, t
     card = DatasetCard.load(again / "README.md")
     assert card.data.license == "mit" and "mit. The data" in card.text
     assert "`tokenizer.json` (sha256 `abab" in card.text and "| `revised_target_tokens` | list of int32 |" in card.text
-    assert "`token_versions` says how many updates had been heard" in card.text
+    assert "`token_versions` gives its visible version" in card.text
 
 
 @pytest.mark.parametrize(("samples", "name"), [(999, "n<1K"), (1000, "1K<n<10K"), (10**6, "1M<n<10M")])

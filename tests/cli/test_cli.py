@@ -130,3 +130,15 @@ def test_what_typer_refuses_ends_with_status_2(arguments):
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("hf_duplex.cli.demo_show.show_demo", lambda *arguments: json.loads("{"))
     assert isinstance(hf_duplex("demo").exception, json.JSONDecodeError)
+
+
+def test_demo_and_chat_need_no_extra():
+    """As `make demo` installs it: torch, transformers and what they need."""
+    script = """
+import sys
+for name in ("scipy", "sklearn", "datasets", "accelerate", "evaluate", "matplotlib", "pyarrow", "gradio", "jinja2"):
+    sys.modules[name] = None
+import hf_duplex.cli.demo_show, hf_duplex.cli.chat_screen, hf_duplex.runtime.duplex_session, hf_duplex.bases
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -27,6 +27,7 @@ endef
 
 # The oldest transformers that is supported, and what it needs to be older than in constraints.txt.
 FLOOR_PINS := transformers==5.17.0 huggingface_hub==1.33.0 httpx==0.28.1 httpcore==1.0.9
+FLOOR_TESTS := tests/modeling tests/dual_track/test_dual_track.py tests/dual_track/test_dual_track_saving.py tests/interaction/test_policy.py
 FLOOR_REPLACES := transformers|huggingface_hub|httpx|httpcore
 
 # Progress goes to standard error, so that `make demo ARGS="--json"` prints nothing but JSON.
@@ -67,8 +68,8 @@ unit: .venv/.installed-dev ## pytest; PYTEST_ARGS="-n 2 -k cache" to choose
 	@$(BIN)/python -m pytest --durations=20 $(PYTEST_ARGS)
 
 test-floor: $(FLOOR)/.installed ## the modelling tests on the oldest transformers, in .venv-floor
-	@$(call say,pytest tests/modeling tests/dual_track tests/interaction/test_policy.py with transformers $$($(FLOOR)/bin/python -c 'import transformers; print(transformers.__version__)'))
-	@$(FLOOR)/bin/python -m pytest tests/modeling tests/dual_track/test_dual_track.py tests/dual_track/test_dual_track_saving.py tests/interaction/test_policy.py -q $(PYTEST_ARGS)
+	@$(call say,pytest $(FLOOR_TESTS) with transformers $$($(FLOOR)/bin/python -c 'import transformers; print(transformers.__version__)'))
+	@$(FLOOR)/bin/python -m pytest $(FLOOR_TESTS) -q $(PYTEST_ARGS)
 
 test-upstream: .venv/.installed-dev ## opt-in: transformers' own model tests over our classes
 	@$(call say,pytest tests/upstream)

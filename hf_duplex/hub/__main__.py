@@ -60,9 +60,10 @@ def average_command(
     second: str,
     out: str,
     share: float = typer.Option(0.5, help="How much of the second, between 0 and 1."),
+    chosen_on: str | None = typer.Option(None, help="The cases on which the share was chosen, for the card."),
 ) -> None:
     """Average two adapters, the second trained further from the first; the average keeps more of the base."""
-    print(average(first, second, share, out))
+    print(average(first, second, share, out, chosen_on))
 
 
 @app.command("card")

@@ -101,9 +101,13 @@ def training_facts(facts: dict[str, Any]) -> str:
         f"{facts['machine'].get('accelerator') or facts['machine']['cpu']}; shares of the sources: {sources}. "
         f"{facts['parameters'] / 1e6:.1f} M parameters are trained, the base is frozen."
         + (
-            f" The weights are an average: {averaged['share']:.0%} of the last run, the rest of the one before. The "
-            "share was chosen on the cases in natural English above, so that figure is optimistic."
+            f" The weights are an average: {averaged['share']:.0%} of the last run, the rest of the one before."
             if averaged
+            else ""
+        )
+        + (
+            f" The share was chosen on {averaged['chosen_on']}, so that the figure on these is optimistic."
+            if averaged and averaged.get("chosen_on")
             else ""
         )
         + f"\n\n`{facts['command']}`"

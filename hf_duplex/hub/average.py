@@ -32,7 +32,9 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def average(first: str | Path, second: str | Path, share: float, out: str | Path) -> Path:
+def average(
+    first: str | Path, second: str | Path, share: float, out: str | Path, chosen_on: str | None = None
+) -> Path:
     """
     Writes an adapter whose weights lie between those of two others.
 
@@ -41,6 +43,8 @@ def average(first: str | Path, second: str | Path, share: float, out: str | Path
         share (`float`): How much of the second, above 0 and below 1.
         out (`str` or `Path`): Where the average goes, with the configuration and training.json of the second, which
             says what was averaged.
+        chosen_on (`str`, *optional*): The cases on which `share` was chosen; the card says that figures on these are
+            optimistic.
 
     Returns: `out`.
 
@@ -62,7 +66,7 @@ def average(first: str | Path, second: str | Path, share: float, out: str | Path
     }
     trained = [read_facts(folder) for folder in (first, second)]
     names = ("command", "samples", "seconds")
-    facts = {"share": share} | {
+    facts: dict[str, Any] = {"share": share, "chosen_on": chosen_on} | {
         place: {name: run.get(name) for name in names} for place, run in zip(("first", "second"), trained)
     }
     out.mkdir(parents=True, exist_ok=True)

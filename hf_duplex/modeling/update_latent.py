@@ -3,6 +3,8 @@ Update rules over latent slots: N learned vectors that read a message by attenti
 what was read.
 """
 
+from abc import abstractmethod
+
 import torch
 from torch import nn
 from transformers import initialization as init
@@ -46,8 +48,9 @@ class LatentSlots(UpdateRule):
         scores = self.query(self.slot_norm(slots)) @ self.key(states).transpose(1, 2) * slots.shape[-1] ** -0.5
         return self.weights(scores, mask[:, None]) @ self.value(states)
 
+    @abstractmethod
     def write(self, slots: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
-        raise TypeError(f"{type(self).__name__} must define `write(slots, read)`, the rule that makes the new slots.")
+        """The new slots, from the old ones and what each read: (b, n, d), (b, n, d) -> (b, n, d)."""
 
     def forward(
         self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor

@@ -1,5 +1,7 @@
 """The interface of update rules: `W_k = f_update(W_{k-1}, U_k)`."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
@@ -11,7 +13,7 @@ from .workspace import Workspace
 LOG_ZERO = -1e4
 
 
-class UpdateRule(nn.Module):
+class UpdateRule(nn.Module, ABC):
     """
     Base class of update rules. A rule defines the workspace before any message, how one message changes it, and all
     versions of a conversation at once, for training. `forward`, called message by message, and `all_versions` must
@@ -28,10 +30,11 @@ class UpdateRule(nn.Module):
         super().__init__()
         self.n_slots: int = config.n_slots
 
+    @abstractmethod
     def initial(self, batch_size: int) -> Workspace:
         """The workspace before any message."""
-        raise NotImplementedError(f"{type(self).__name__} must define `initial`.")
 
+    @abstractmethod
     def forward(
         self, workspace: Workspace, states: torch.Tensor, mask: torch.Tensor, token_ids: torch.LongTensor
     ) -> Workspace:
@@ -44,8 +47,8 @@ class UpdateRule(nn.Module):
             mask (`torch.BoolTensor` of shape `(batch, length)`): Which tokens are there.
             token_ids (`torch.LongTensor` of shape `(batch, length)`): The tokens of the message.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define `forward`.")
 
+    @abstractmethod
     def all_versions(self, states: torch.Tensor, messages: PackedMessages) -> tuple[torch.Tensor, torch.Tensor]:
         """
         The workspace at every version.
@@ -58,7 +61,6 @@ class UpdateRule(nn.Module):
             Slots `(batch, slots, hidden_size)`, and the logarithm of their validity at each version,
             `(batch, versions, slots)`: `LOG_ZERO` for slots that a version does not contain.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define `all_versions`.")
 
     def init_weights(self, std: float) -> None:
         """Initializes parameters outside linear layers, embeddings and norms."""

@@ -30,7 +30,7 @@ def folders(tmp_path_factory):
 
 
 def test_the_weights_lie_between_and_load(folders, tmp_path):
-    out = average(folders / "first", folders / "second", 0.25, tmp_path / "out")
+    out = average(folders / "first", folders / "second", 0.25, tmp_path / "out", "ten cases")
     first, second, mixed = (
         load_file(path / "model.safetensors") for path in (folders / "first", folders / "second", out)
     )
@@ -41,6 +41,7 @@ def test_the_weights_lie_between_and_load(folders, tmp_path):
     assert any(torch.equal(value, list(mixed.values())[0]) for value in model.additions().values())
     facts = json.loads((out / "training.json").read_text())
     assert facts["command"] == "second" and facts["average"]["share"] == 0.25
+    assert facts["average"]["chosen_on"] == "ten cases"
     assert facts["average"]["first"] == {"command": "first", "samples": 0, "seconds": 1.0}
 
 

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import FIRST_WORD, RULES, VOCAB, AtOnce, greedy, pad_messages, tiny_model, words
 
+from hf_duplex import WorkspaceConfig
 from hf_duplex.modeling.packing import pack_messages
-from hf_duplex.modeling.update_rule import LOG_ZERO
+from hf_duplex.modeling.update_latent import LatentSlots
+from hf_duplex.modeling.update_rule import LOG_ZERO, UpdateRule
 
 
 def update(model, *messages, workspace=None):
@@ -266,3 +268,14 @@ def test_doubts_count_in_full_while_nobody_doubts_them():
     one, other = full.update_workspace(ids), defeasible.update_workspace(ids)
     torch.testing.assert_close(one.log_validity, other.log_validity, atol=1e-5, rtol=1e-5)
     assert one.log_validity[one.log_validity.isfinite()].min() < -0.01
+
+
+def test_a_rule_that_lacks_a_part_says_which():
+    class Half(UpdateRule):
+        def initial(self, batch_size):
+            return None
+
+    with pytest.raises(TypeError, match="abstract methods.*all_versions.*forward"):
+        Half(WorkspaceConfig())
+    with pytest.raises(TypeError, match="abstract method.*write"):
+        LatentSlots(WorkspaceConfig())
